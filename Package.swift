@@ -1,0 +1,54 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// The targets are the architecture (ARCHITECTURE.md): dependencies point to the core.
+// No Swift packages: all that is not ours comes from the system's libraries.
+let package = Package(
+    name: "holdfast",
+    products: [
+        .executable(name: "holdfast", targets: ["holdfast"])
+    ],
+    targets: [
+        // System libraries: module maps only, each imported by one target.
+        // librdkafka and libpq without pkg-config: their files name Kerberos' include path, which SwiftPM
+        // refuses with a warning, and their own headers are on the default path.
+        .systemLibrary(name: "CRdKafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CLibpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CYyjson", pkgConfig: "yyjson", providers: [.apt(["libyyjson-dev"])]),
+        .systemLibrary(
+            name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+
+        // The domain. InventoryCore imports nothing, Foundation included.
+        .target(name: "InventoryCore"),
+        .target(name: "InventoryWire", dependencies: ["InventoryCore", "CYyjson"]),
+        .target(name: "StreamRuntime", dependencies: ["InventoryCore", "InventoryWire"]),
+
+        // Clients: they know bytes, not stock.
+        .target(name: "KafkaClient", dependencies: ["CRdKafka"]),
+        .target(name: "PostgresClient", dependencies: ["CLibpq"]),
+
+        .target(name: "LedgerSink", dependencies: ["InventoryCore", "InventoryWire", "PostgresClient"]),
+        .target(name: "Operations", dependencies: ["CMicrohttpd"]),
+
+        .executableTarget(
+            name: "holdfast",
+            dependencies: [
+                "InventoryCore", "InventoryWire", "StreamRuntime", "KafkaClient", "PostgresClient",
+                "LedgerSink", "Operations",
+            ]),
+
+        .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"]),
+        .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
+        .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
+        .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
+        .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
+        .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),
+        .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "InventoryCore", "InventoryWire", "KafkaClient", "PostgresClient", "Operations", "holdfast",
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,78 @@
+import InventoryCore
+
+/// A record that could not be decoded, with where it came from.
+package struct DeadLetter: Equatable, Sendable {
+    package var reason: DecodingFailure.Reason
+    package var detail: String
+    /// Where it stands: the topic without prefix.
+    package var topic: String
+    package var partition: Int32
+    package var offset: Int64
+    package var timestamp: Timestamp?
+    package var key: [UInt8]?
+    /// The original bytes; the first of them only if `isTruncated`.
+    package var value: [UInt8]?
+    /// How many bytes the original value has.
+    package var valueBytes: Int
+    package var isTruncated: Bool
+}
+
+/// Where a record stands.
+package struct RecordOrigin: Sendable {
+    package var topic: Topic
+    package var partition: Int32
+    package var offset: Int64
+    package var timestamp: Timestamp?
+
+    package init(topic: Topic, partition: Int32, offset: Int64, timestamp: Timestamp?) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.timestamp = timestamp
+    }
+}
+
+/// Base64 with padding (RFC 4648, section 4).
+enum Base64 {
+    private static let alphabet = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    static func encode(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
+        var index = 0
+        while index < bytes.count {
+            let left = bytes.count - index
+            let group =
+                UInt32(bytes[index]) << 16 | (left > 1 ? UInt32(bytes[index + 1]) << 8 : 0)
+                | (left > 2 ? UInt32(bytes[index + 2]) : 0)
+            put(alphabet[Int(group >> 18)])
+            put(alphabet[Int(group >> 12 & 63)])
+            put(left > 1 ? alphabet[Int(group >> 6 & 63)] : 0x3D)
+            put(left > 2 ? alphabet[Int(group & 63)] : 0x3D)
+            index += 3
+        }
+    }
+
+    /// - Returns: nil for what `encode` would not have written.
+    static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard text.count % 4 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 4 * 3)
+        for start in stride(from: 0, to: text.count, by: 4) {
+            var group: UInt32 = 0
+            var padding = 0
+            for index in start..<(start + 4) {
+                if text[index] == 0x3D && index >= start + 2 && start + 4 == text.count {
+                    padding += 1
+                    group <<= 6
+                } else {
+                    guard padding == 0, let value = alphabet.firstIndex(of: text[index]) else { return nil }
+                    group = group << 6 | UInt32(value)
+                }
+            }
+            bytes.append(UInt8(group >> 16 & 255))
+            if padding < 2 { bytes.append(UInt8(group >> 8 & 255)) }
+            if padding < 1 { bytes.append(UInt8(group & 255)) }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,189 @@
+import CYyjson
+import InventoryCore
+
+/// An object of parsed JSON, valid while its document is.
+///
+/// Every read names the field and says what is wrong with it. A field whose value is null counts as missing.
+struct JSONObject {
+    private let object: UnsafeMutablePointer<yyjson_val>
+
+    init(_ object: UnsafeMutablePointer<yyjson_val>) { self.object = object }
+
+    /// Refuses too many fields, and any that stands twice. The limit bounds the cost of comparing all with all.
+    func checkFields(limit: Int) throws(DecodingFailure) {
+        let count = yyjson_obj_size(object)
+        guard count <= limit else {
+            throw DecodingFailure(.tooManyFields, "\(count) fields; at most \(limit) are allowed")
+        }
+        var outer = yyjson_obj_iter()
+        yyjson_obj_iter_init(object, &outer)
+        var position = 0
+        while let key = yyjson_obj_iter_next(&outer) {
+            var inner = outer
+            while let other = yyjson_obj_iter_next(&inner) {
+                if yyjson_equals_strn(other, yyjson_get_str(key), yyjson_get_len(key)) {
+                    throw DecodingFailure(.duplicateField, "\(Self.quoted(key)) stands twice")
+                }
+            }
+            position += 1
+        }
+    }
+
+    /// The field's value; nil where it is missing or null (`yyjson_obj_getn`).
+    private func value(_ name: StaticString) -> UnsafeMutablePointer<yyjson_val>? {
+        let found = name.withUTF8Buffer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { yyjson_obj_getn(object, $0.baseAddress, $0.count) }
+        }
+        guard let found, !yyjson_is_null(found) else { return nil }
+        return found
+    }
+
+    func has(_ name: StaticString) -> Bool { value(name) != nil }
+
+    private func required(_ name: StaticString) throws(DecodingFailure) -> UnsafeMutablePointer<yyjson_val> {
+        guard let found = value(name) else { throw DecodingFailure(.missingField, "\(name) is missing") }
+        return found
+    }
+
+    /// The bytes of a text, without a copy.
+    func text(_ name: StaticString) throws(DecodingFailure) -> UnsafeRawBufferPointer {
+        try Self.text(try required(name), name)
+    }
+
+    private static func text(
+        _ value: UnsafeMutablePointer<yyjson_val>, _ name: StaticString
+    ) throws(DecodingFailure) -> UnsafeRawBufferPointer {
+        guard yyjson_is_str(value), let start = yyjson_get_str(value) else {
+            throw DecodingFailure(.wrongType, "\(name) is \(kind(value)); it must be a string")
+        }
+        return UnsafeRawBufferPointer(start: start, count: yyjson_get_len(value))
+    }
+
+    /// An id: 1 to `Limits.idBytes` bytes without control characters.
+    func id(_ name: StaticString) throws(DecodingFailure) -> String {
+        try Self.id(try text(name), name)
+    }
+
+    func optionalID(_ name: StaticString) throws(DecodingFailure) -> String? {
+        guard let value = value(name) else { return nil }
+        return try Self.id(try Self.text(value, name), name)
+    }
+
+    private static func id(
+        _ bytes: UnsafeRawBufferPointer, _ name: StaticString
+    ) throws(DecodingFailure) -> String {
+        if bytes.isEmpty {
+            throw DecodingFailure(.outOfRange, "\(name) is empty; 1 to \(Limits.idBytes) bytes are allowed")
+        }
+        if bytes.count > Limits.idBytes {
+            throw DecodingFailure(
+                .idTooLong, "\(name) has \(bytes.count) bytes; at most \(Limits.idBytes) are allowed")
+        }
+        if bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+            throw DecodingFailure(.invalidID, "\(name) has a control character")
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// A whole number, written as one: 1.0 and 1e3 are none.
+    func integer(
+        _ name: StaticString, _ range: ClosedRange<Int64> = .min ... .max
+    ) throws(DecodingFailure) -> Int64 {
+        let value = try required(name)
+        if yyjson_is_uint(value) {
+            let number = yyjson_get_uint(value)
+            if number <= UInt64(Int64.max), range.contains(Int64(number)) { return Int64(number) }
+        } else if yyjson_is_sint(value) {
+            let number = yyjson_get_sint(value)
+            if range.contains(number) { return number }
+        } else if !yyjson_is_raw(value) || Self.rawIsReal(value) {
+            throw DecodingFailure(.wrongType, "\(name) is \(Self.kind(value)); it must be a whole number")
+        }
+        throw DecodingFailure(
+            .outOfRange, "\(name) must be between \(range.lowerBound) and \(range.upperBound)")
+    }
+
+    func optionalInteger(
+        _ name: StaticString, _ range: ClosedRange<Int64> = .min ... .max
+    ) throws(DecodingFailure) -> Int64? {
+        has(name) ? try integer(name, range) : nil
+    }
+
+    /// yyjson keeps numbers as text that are too large for it, with `YYJSON_READ_BIGNUM_AS_RAW`.
+    private static func rawIsReal(_ value: UnsafeMutablePointer<yyjson_val>) -> Bool {
+        let bytes = UnsafeRawBufferPointer(start: yyjson_get_raw(value), count: yyjson_get_len(value))
+        return bytes.contains { $0 == 0x2E || $0 | 0x20 == 0x65 }
+    }
+
+    func boolean(_ name: StaticString) throws(DecodingFailure) -> Bool {
+        guard let value = value(name) else { return false }
+        guard yyjson_is_bool(value) else {
+            throw DecodingFailure(.wrongType, "\(name) is \(Self.kind(value)); it must be true or false")
+        }
+        return yyjson_get_bool(value)
+    }
+
+    func time(_ name: StaticString) throws(DecodingFailure) -> Timestamp {
+        guard let moment = RFC3339.parse(try text(name)) else {
+            throw DecodingFailure(
+                .invalidTime,
+                "\(name) is no RFC 3339 time of the years 1970 to 9999, such as 2026-11-24T09:00:00Z")
+        }
+        return moment
+    }
+
+    func optionalTime(_ name: StaticString) throws(DecodingFailure) -> Timestamp? {
+        has(name) ? try time(name) : nil
+    }
+
+    /// One of the words of an enumeration.
+    func word<Word: RawRepresentable & CaseIterable>(
+        _ name: StaticString, _ type: Word.Type
+    ) throws(DecodingFailure) -> Word where Word.RawValue == String {
+        let bytes = try text(name)
+        if let word = Word(rawValue: String(decoding: bytes, as: UTF8.self)) { return word }
+        let allowed = Word.allCases.map(\.rawValue).joined(separator: ", ")
+        throw DecodingFailure(.unknownType, "\(name) is unknown; allowed are \(allowed)")
+    }
+
+    func object(_ name: StaticString) throws(DecodingFailure) -> JSONObject {
+        let value = try required(name)
+        guard yyjson_is_obj(value) else {
+            throw DecodingFailure(.wrongType, "\(name) is \(Self.kind(value)); it must be an object")
+        }
+        return JSONObject(value)
+    }
+
+    /// The objects of an array.
+    func objects(_ name: StaticString) throws(DecodingFailure) -> [JSONObject] {
+        let value = try required(name)
+        guard yyjson_is_arr(value) else {
+            throw DecodingFailure(.wrongType, "\(name) is \(Self.kind(value)); it must be an array")
+        }
+        var objects: [JSONObject] = []
+        var iterator = yyjson_arr_iter()
+        yyjson_arr_iter_init(value, &iterator)
+        while let element = yyjson_arr_iter_next(&iterator) {
+            guard yyjson_is_obj(element) else {
+                throw DecodingFailure(.wrongType, "\(name) holds \(Self.kind(element)); it must hold objects")
+            }
+            objects.append(JSONObject(element))
+        }
+        return objects
+    }
+
+    static func kind(_ value: UnsafeMutablePointer<yyjson_val>) -> String {
+        if yyjson_is_str(value) { return "a string" }
+        if yyjson_is_bool(value) { return "a boolean" }
+        if yyjson_is_obj(value) { return "an object" }
+        if yyjson_is_arr(value) { return "an array" }
+        if yyjson_is_null(value) { return "null" }
+        return yyjson_is_int(value) ? "a whole number" : "a number with a fraction or an exponent"
+    }
+
+    /// A key for people to read, cut to 64 bytes.
+    private static func quoted(_ key: UnsafeMutablePointer<yyjson_val>) -> String {
+        let bytes = UnsafeRawBufferPointer(start: yyjson_get_str(key), count: yyjson_get_len(key))
+        return String(decoding: bytes.prefix(64), as: UTF8.self)
+    }
+}

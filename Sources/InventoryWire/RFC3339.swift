@@ -1,0 +1,124 @@
+import InventoryCore
+
+/// Moments as text: RFC 3339, written in UTC with milliseconds.
+package enum RFC3339 {
+    /// - Returns: nil for what is no date-time of the years 1970 to 9999. A leap second is none.
+    package static func parse(_ text: UnsafeRawBufferPointer) -> Timestamp? {
+        guard text.count >= 20, text[4] == dash, text[7] == dash, text[10] | 0x20 == 0x74,
+            text[13] == colon, text[16] == colon,
+            let year = number(text, 0, 4), let month = number(text, 5, 2), let day = number(text, 8, 2),
+            let hour = number(text, 11, 2), let minute = number(text, 14, 2),
+            let second = number(text, 17, 2),
+            1...12 ~= month, 1...daysInMonth(year, month) ~= day, hour < 24, minute < 60, second < 60
+        else { return nil }
+        var position = 19
+        guard let milliseconds = fraction(text, &position), let offset = zone(text, position) else {
+            return nil
+        }
+        let seconds =
+            daysFromCivil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60
+        let total = seconds * 1_000 + milliseconds
+        return 0...Limits.latestTime ~= total ? Timestamp(milliseconds: total) : nil
+    }
+
+    /// `2026-11-24T09:00:00.000Z`, into 24 bytes.
+    static func write(_ timestamp: Timestamp, _ put: (UInt8) -> Void) {
+        let total = timestamp.milliseconds
+        let (year, month, day) = civilFromDays(total / 86_400_000)
+        let inDay = total % 86_400_000
+        digits(year, 4, put)
+        put(dash)
+        digits(month, 2, put)
+        put(dash)
+        digits(day, 2, put)
+        put(0x54)
+        digits(inDay / 3_600_000, 2, put)
+        put(colon)
+        digits(inDay / 60_000 % 60, 2, put)
+        put(colon)
+        digits(inDay / 1_000 % 60, 2, put)
+        put(0x2E)
+        digits(inDay % 1_000, 3, put)
+        put(0x5A)
+    }
+
+    private static let dash: UInt8 = 0x2D
+    private static let colon: UInt8 = 0x3A
+
+    private static func digits(_ value: Int64, _ count: Int, _ put: (UInt8) -> Void) {
+        var divisor: Int64 = 1
+        for _ in 1..<count { divisor *= 10 }
+        while divisor > 0 {
+            put(UInt8(0x30 + value / divisor % 10))
+            divisor /= 10
+        }
+    }
+
+    private static func number(_ text: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> Int64? {
+        var value: Int64 = 0
+        for index in start..<(start + count) {
+            guard 0x30...0x39 ~= text[index] else { return nil }
+            value = value * 10 + Int64(text[index] - 0x30)
+        }
+        return value
+    }
+
+    /// Milliseconds; further digits are cut off.
+    private static func fraction(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> Int64? {
+        guard position < text.count, text[position] == 0x2E else { return 0 }
+        position += 1
+        var value: Int64 = 0
+        var count = 0
+        while position < text.count, 0x30...0x39 ~= text[position] {
+            if count < 3 { value = value * 10 + Int64(text[position] - 0x30) }
+            count += 1
+            position += 1
+        }
+        guard count > 0 else { return nil }
+        for _ in min(count, 3)..<3 { value *= 10 }
+        return value
+    }
+
+    /// Minutes east of UTC.
+    private static func zone(_ text: UnsafeRawBufferPointer, _ start: Int) -> Int64? {
+        guard start < text.count else { return nil }
+        if text[start] | 0x20 == 0x7A { return start + 1 == text.count ? 0 : nil }
+        guard start + 6 == text.count, text[start] == 0x2B || text[start] == dash, text[start + 3] == colon,
+            let hours = number(text, start + 1, 2), let minutes = number(text, start + 4, 2), hours < 24,
+            minutes < 60
+        else { return nil }
+        let offset = hours * 60 + minutes
+        return text[start] == dash ? -offset : offset
+    }
+
+    private static func daysInMonth(_ year: Int64, _ month: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+
+    /// Days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    private static func daysFromCivil(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = shifted / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    /// The other way round, by the same source.
+    private static func civilFromDays(_ days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}

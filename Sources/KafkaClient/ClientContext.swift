@@ -1,0 +1,74 @@
+import CRdKafka
+
+/// What librdkafka's callbacks find behind their opaque pointer.
+///
+/// It must not hold the client, for the client holds it until its last callback has returned.
+final class ClientContext: Sendable {
+    let events: ClientEvents
+
+    // The two handlers below are set and called only by the thread that uses the client at the time: librdkafka
+    // runs these callbacks inside the calls of that thread (poll, close, flush, commit).
+
+    /// Looks at a rebalance, while a consumer polls or closes.
+    nonisolated(unsafe) var rebalance: ((Rebalance) -> Void)?
+    /// Whether the handler of the present rebalance has answered it with an assignment.
+    nonisolated(unsafe) var rebalanceAnswered = false
+    /// How many rebalances were seen, so that a poll can end after one.
+    nonisolated(unsafe) var rebalances = 0
+    /// Takes the delivery reports of a producer.
+    nonisolated(unsafe) var deliver: ((DeliveryReport) -> Void)?
+
+    init(events: ClientEvents) { self.events = events }
+
+    /// The context behind an opaque pointer, without taking it over.
+    static func behind(_ opaque: UnsafeMutableRawPointer) -> ClientContext {
+        Unmanaged<ClientContext>.fromOpaque(opaque).takeUnretainedValue()
+    }
+}
+
+/// The functions that librdkafka calls.
+enum ClientCallbacks {
+    /// Routes logs, errors and statistics (`rd_kafka_conf_set_log_cb` and the like).
+    static func install(on configuration: OpaquePointer) {
+        rd_kafka_conf_set_log_cb(configuration) { client, level, facility, message in
+            guard let client, let facility, let message, let opaque = rd_kafka_opaque(client) else { return }
+            ClientContext.behind(opaque).events.log(
+                Int(level), String(cString: facility), String(cString: message))
+        }
+        rd_kafka_conf_set_error_cb(configuration) { client, code, reason, opaque in
+            guard let opaque else { return }
+            let error = KafkaError(
+                code: rd_kafka_resp_err_t(rawValue: code), message: reason.map { String(cString: $0) },
+                operation: "keep the connection to Kafka", client: client)
+            ClientContext.behind(opaque).events.error(error)
+        }
+        rd_kafka_conf_set_stats_cb(configuration) { _, json, length, opaque in
+            guard let opaque, let json else { return 0 }
+            ClientContext.behind(opaque).events.statistics(UnsafeRawBufferPointer(start: json, count: length))
+            // Zero leaves the bytes to librdkafka, which frees them.
+            return 0
+        }
+    }
+
+    /// `rd_kafka_conf_set_rebalance_cb`
+    static func installRebalance(on configuration: OpaquePointer) {
+        rd_kafka_conf_set_rebalance_cb(configuration) { client, code, list, opaque in
+            guard let client, let list, let opaque else { return }
+            let context = ClientContext.behind(opaque)
+            let rebalance = Rebalance(code: code, list: list, client: client)
+            context.rebalances += 1
+            context.rebalanceAnswered = false
+            context.rebalance?(rebalance)
+            // librdkafka waits for an assignment before the group can go on, so that silence must not be the answer.
+            if !context.rebalanceAnswered { Assignment.follow(rebalance, client: client, context: context) }
+        }
+    }
+
+    /// `rd_kafka_conf_set_dr_msg_cb`
+    static func installDeliveries(on configuration: OpaquePointer) {
+        rd_kafka_conf_set_dr_msg_cb(configuration) { client, message, opaque in
+            guard let message, let opaque, let deliver = ClientContext.behind(opaque).deliver else { return }
+            deliver(DeliveryReport(message, client: client))
+        }
+    }
+}

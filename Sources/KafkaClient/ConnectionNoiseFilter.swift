@@ -1,0 +1,116 @@
+/// Decides which of a client's words about lost connections are worth telling: the first of an outage, and the
+/// broker's return.
+///
+/// librdkafka tries again several times a second, and says so each time in its log and as an error. It does not say
+/// when a connection works again: that shows in the statistics (`statistics.interval.ms`), or in any answer.
+/// An outage belongs to a broker's address, for which librdkafka has several names.
+package struct ConnectionNoiseFilter: Sendable {
+    package enum Verdict: Sendable, Equatable {
+        /// Pass it on.
+        case tell
+        /// It repeats what was told.
+        case keepQuiet
+    }
+
+    /// The end of an outage.
+    package struct Return: Sendable, Equatable {
+        /// The broker's `host:port`, or `ConnectionNoiseFilter.everyBroker`.
+        package let address: String
+        /// How many messages about the outage were kept quiet.
+        package let keptQuiet: Int
+
+        package init(address: String, keptQuiet: Int) {
+            self.address = address
+            self.keptQuiet = keptQuiet
+        }
+    }
+
+    /// Stands for the address where a message names none.
+    package static let everyBroker = "every broker"
+
+    /// More addresses than this share one outage, so that a stream of odd messages cannot grow the filter.
+    private static let addressLimit = 64
+
+    /// How many messages were kept quiet, by the address of each present outage.
+    private var outages: [String: Int] = [:]
+
+    package init() {}
+
+    /// Whether an outage goes on.
+    package var isOutage: Bool { !outages.isEmpty }
+
+    /// Judges a line of the log.
+    package mutating func judge(facility: String, message: String) -> Verdict {
+        guard Self.connectionFacilities.contains(facility) else { return .tell }
+        return failure(at: Self.address(in: message) ?? Self.everyBroker)
+    }
+
+    /// Judges an error of the client's. It is told once with the log's line of the same failure: whichever comes
+    /// first.
+    package mutating func judge(_ error: KafkaError) -> Verdict {
+        guard Self.connectionErrors.contains(error.code.name) else { return .tell }
+        if error.code.name == "_ALL_BROKERS_DOWN" { return failure(at: Self.everyBroker) }
+        return failure(at: Self.address(in: error.message) ?? Self.everyBroker)
+    }
+
+    /// Looks in a client's statistics for brokers whose connection works; returns the outages that ended.
+    package mutating func statistics(_ json: UnsafeRawBufferPointer) -> [Return] {
+        guard isOutage else { return [] }
+        let text = String(decoding: json, as: UTF8.self)
+        var ended: [Return] = []
+        // Each broker's object holds "nodename":"host:port", then "state":"UP".
+        for part in text.split(separator: "\"nodename\":\"").dropFirst() {
+            guard let address = part.split(separator: "\"", maxSplits: 1).first,
+                let state = part.split(separator: "\"state\":\"", maxSplits: 1).last,
+                state.hasPrefix("UP\"")
+            else { continue }
+            ended += end(String(address))
+            ended += end(Self.everyBroker)
+        }
+        return ended
+    }
+
+    /// A broker has answered, no matter which; every outage ended. For a cluster of several brokers, rather use
+    /// `statistics`, which tells them apart.
+    package mutating func answered() -> [Return] {
+        outages.keys.sorted().flatMap { end($0) }
+    }
+
+    private mutating func failure(at address: String) -> Verdict {
+        let key = outages[address] != nil || outages.count < Self.addressLimit ? address : Self.everyBroker
+        guard let keptQuiet = outages[key] else {
+            outages[key] = 0
+            return .tell
+        }
+        outages[key] = keptQuiet + 1
+        return .keepQuiet
+    }
+
+    private mutating func end(_ address: String) -> [Return] {
+        guard let keptQuiet = outages.removeValue(forKey: address) else { return [] }
+        return [Return(address: address, keptQuiet: keptQuiet)]
+    }
+
+    /// The facilities under which librdkafka logs lost connections and what follows from them.
+    private static let connectionFacilities: Set<String> = [
+        "FAIL", "REQTMOUT", "GETPID", "COORD", "METADATA",
+    ]
+
+    private static let connectionErrors: Set<String> = [
+        "_TRANSPORT", "_RESOLVE", "_ALL_BROKERS_DOWN", "_TIMED_OUT",
+    ]
+
+    /// The `host:port` that a message names, as in "127.0.0.1:9092/1: Connect to ... failed".
+    static func address(in message: String) -> String? {
+        for word in message.split(separator: " ") where !word.hasPrefix("[thrd:") {
+            // A name may begin with its protocol and end with the broker's id.
+            let name = word.split(separator: "//", maxSplits: 1).last ?? word
+            let address = name.prefix { $0 != "/" }
+            let bare = address.last == ":" ? address.dropLast() : address
+            guard let colon = bare.lastIndex(of: ":"), colon != bare.startIndex else { continue }
+            let port = bare[bare.index(after: colon)...]
+            if !port.isEmpty, port.allSatisfy(\.isNumber), !bare.contains("#") { return String(bare) }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,23 @@
+/// Why the sink stops: what a person must look at. Nothing of the batch was stored.
+package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+
+    static func otherSink(_ topic: String, _ partitions: [Int32]) -> SinkFault {
+        SinkFault(
+            "another sink has moved the offsets of \(topic), partitions "
+                + partitions.map(String.init).joined(separator: ", ")
+                + ", since this one read them; only one sink may write into a database: stop the other")
+    }
+
+    static func differentRow(sku: String, sequence: Int64) -> SinkFault {
+        SinkFault(
+            "the ledger in PostgreSQL has another entry for \(sku), sequence \(sequence) than the topic: "
+                + "is this database another topic's? Compare the two before anything else is written")
+    }
+
+    static let schemaMissing = SinkFault(
+        "the database has no schema holdfast: start the sink once with --migrate, "
+            + "or run the files of deploy/sql in order")
+}

@@ -1,0 +1,249 @@
+import Foundation
+
+/// Holdfast's own roles and settings. A new setting is one entry here: reading, checking, help and printing
+/// follow from it.
+package enum HoldfastConfiguration {
+    package static let schema = ConfigurationSchema(
+        program: "holdfast",
+        summary: "inventory reservations as a Kafka stream processor; it never oversells",
+        roles: roles, keys: keys, relations: relations, ownedKafkaSettings: ownedKafkaSettings,
+        otherEnvironmentNames: otherEnvironmentNames)
+
+    /// Loads the process's own configuration: its environment, and files from disk.
+    package static func load(arguments: [String], role: String) throws(ConfigurationErrors) -> Configuration {
+        try schema.load(
+            arguments: arguments, environment: ProcessInfo.processInfo.environment, readFile: readFile,
+            role: role)
+    }
+
+    private static func readFile(_ path: String) throws -> [UInt8] {
+        guard let file = fopen(path, "rb") else {
+            throw FileProblem(reason: String(cString: strerror(errno)))
+        }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = fread(&chunk, 1, chunk.count, file)
+            bytes.append(contentsOf: chunk[..<count])
+            if bytes.count > maximumFileBytes {
+                throw FileProblem(reason: "it is over \(maximumFileBytes) bytes")
+            }
+            if count < chunk.count { break }
+        }
+        if ferror(file) != 0 { throw FileProblem(reason: String(cString: strerror(errno))) }
+        return bytes
+    }
+
+    /// A configuration is small; what is larger is the wrong file.
+    private static let maximumFileBytes = 1 << 20
+
+    private struct FileProblem: Error, CustomStringConvertible {
+        let reason: String
+        var description: String { reason }
+    }
+
+    private static let roles = [
+        ConfigurationRole(
+            "process", summary: "decide stock commands",
+            details: """
+                Takes partitions of stock.commands with the others of its group, restores their state, decides \
+                each command and writes results, ledger, levels and reservations in one transaction with the \
+                input offset. SIGTERM finishes the transaction and leaves the group.
+                """),
+        ConfigurationRole(
+            "delay", summary: "send expire for reservations that are due",
+            details: """
+                Reads stock.reservations from its start, keeps what is due when, and sends an expire command \
+                into the same partition of stock.commands: never before it is due, and at once for what came \
+                due while no delay service ran.
+                """),
+        ConfigurationRole(
+            "sink", summary: "write the ledger into PostgreSQL",
+            details: """
+                Reads stock.ledger and writes its entries, the levels and the reservations into the schema \
+                holdfast, with the next offset of each partition in the same transaction.
+                """),
+        ConfigurationRole(
+            "topics apply", summary: "create missing topics and report drift",
+            details: """
+                Compares the broker's topics with the folders of topics/: creates what is missing, reports what \
+                differs and then ends with 1, and changes settings only with --alter. It never deletes.
+                """),
+        ConfigurationRole(
+            "demo", summary: "a flash sale, with a processor killed in the middle, checked from outside",
+            details: """
+                Starts two processors, a delay service and a sink, publishes a flash sale, kills one processor \
+                with SIGKILL in the middle, and checks topics and PostgreSQL at the end. Ends with 1 if a check \
+                fails.
+                """),
+        ConfigurationRole(
+            "version", summary: "print the version of the program and its libraries",
+            details: "Prints the version of the program and of the libraries that it runs with.",
+            takesSettings: false),
+    ]
+
+    private static let services: Set<String> = ["process", "delay", "sink"]
+
+    private static let keys: [ConfigurationKey] =
+        connectionKeys + processorKeys + sinkKeys + runKeys + toolKeys + demoKeys
+
+    private static let connectionKeys = [
+        ConfigurationKey(
+            "bootstrap_servers", .hostPorts, default: "127.0.0.1:9092",
+            environmentAliases: ["KAFKA_BOOTSTRAP"],
+            help: "Kafka brokers to begin with."),
+        ConfigurationKey(
+            "database_url", .url(schemes: ["postgresql", "postgres"]),
+            default: "postgresql://127.0.0.1:5432/postgres", secrecy: .password, roles: ["sink", "demo"],
+            environmentAliases: ["DATABASE_URL"],
+            help: "The PostgreSQL database that holds the schema holdfast."),
+        ConfigurationKey(
+            "database_role", .sqlName, default: "holdfast_application", roles: ["sink", "demo"],
+            help:
+                "The role that the sink takes on: it may insert into and select from the ledger, and no more."
+        ),
+        ConfigurationKey(
+            "topic_prefix", .name(0...64), default: "",
+            help: "Stands before the name of every topic, so that several systems can share a cluster."),
+        ConfigurationKey(
+            "group_id", .name(1...200), default: "holdfast", roles: ["process", "delay", "sink", "demo"],
+            help: "The consumer group; each role adds its own name to it."),
+    ]
+
+    private static let processorKeys = [
+        ConfigurationKey(
+            "transactional_id_prefix", .name(1...128), default: "holdfast", roles: ["process", "demo"],
+            help:
+                "With the partition's number, the transactional id, by which a new owner fences the old one."),
+        ConfigurationKey(
+            "instance_id", .name(1...128), roles: ["process", "delay"],
+            help: """
+                Makes the process a static member of its group: within session_timeout_ms of a stop, a new \
+                process of the same id gets the same partitions back. It must be unique in the group.
+                """),
+        ConfigurationKey(
+            "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10", roles: ["process", "demo"],
+            help: "How long a transaction stays open at most while commands come in."),
+        ConfigurationKey(
+            "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
+            roles: ["process", "demo"], help: "Commands in a transaction at most."),
+        ConfigurationKey(
+            "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
+            roles: ["process", "demo"],
+            help: "After this the broker ends a transaction that nobody has ended."),
+        ConfigurationKey(
+            "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
+            roles: ["process", "delay", "sink", "demo"],
+            help:
+                "After so long without a sign of life a process's partitions go to others. 6000 is Kafka's least."
+        ),
+        ConfigurationKey(
+            "restore_timeout_ms", .integer(1000...3_600_000, unit: "ms"), default: "300000",
+            roles: ["process", "delay", "demo"],
+            help: "How long the restore of a partition may take before its worker starts it anew."),
+    ]
+
+    private static let sinkKeys = [
+        ConfigurationKey(
+            "sink_batch_rows", .integer(1...100_000, unit: "rows"), default: "20000",
+            roles: ["sink", "demo"],
+            help: "Ledger entries in one transaction of PostgreSQL at most."),
+        ConfigurationKey(
+            "sink_interval_ms", .integer(1...10_000, unit: "ms"), default: "100", roles: ["sink", "demo"],
+            help: "How long the sink gathers entries at most before it writes them."),
+    ]
+
+    private static let runKeys = [
+        ConfigurationKey(
+            "watchdog_timeout_ms", .integer(5000...600_000, unit: "ms"), default: "60000",
+            roles: services.union(["demo"]),
+            help: "A worker that does not come back for so long ends the process with 70."),
+        ConfigurationKey(
+            "http_address", .text(1...255), default: "127.0.0.1", roles: services,
+            help: "The address that /healthz, /readyz and /metrics are served on; 0.0.0.0 for all."),
+        ConfigurationKey(
+            "http_port", .integer(0...65_535, unit: nil), default: "0", roles: services,
+            help: "The port that they are served on; 0 serves none."),
+        ConfigurationKey(
+            "log_level", .enumeration(LogLevel.allCases.map(\.rawValue)), default: "info",
+            help: "The least level that is logged, to standard error."),
+        ConfigurationKey(
+            "log_format", .enumeration(["auto"] + LogFormat.allCases.map(\.rawValue)), default: "auto",
+            help: "How log lines look; auto is text on a terminal and JSON otherwise."),
+        ConfigurationKey(
+            "share_directory", .text(1...4096), roles: ["topics apply", "sink", "demo"],
+            help: """
+                Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
+                then from the working directory.
+                """),
+    ]
+
+    private static let toolKeys = [
+        ConfigurationKey(
+            "partitions", .integer(1...1000, unit: "partitions"), roles: ["topics apply", "demo"],
+            help: "Partitions of the topics that are created; without it, what the topic's settings say."),
+        ConfigurationKey(
+            "replication_factor", .integer(1...7, unit: "replicas"), roles: ["topics apply", "demo"],
+            help: "Replicas of the topics that are created; without it, what the topic's settings say."),
+        ConfigurationKey(
+            "alter", .boolean, default: "false", roles: ["topics apply"], isFlagOnly: true,
+            help: "Change settings of topics that differ, instead of reporting them alone."),
+    ]
+
+    private static let demoKeys = [
+        ConfigurationKey(
+            "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000", roles: ["demo"], isFlagOnly: true,
+            help: "SKUs besides the hot one."),
+        ConfigurationKey(
+            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "10000", roles: ["demo"],
+            isFlagOnly: true, help: "Reservations over the other SKUs a second."),
+        ConfigurationKey(
+            "seconds", .integer(1...3600, unit: "s"), default: "10", roles: ["demo"], isFlagOnly: true,
+            help: "How long the sale lasts."),
+        ConfigurationKey(
+            "seed", .integer(0...999_999_999, unit: nil), roles: ["demo"], isFlagOnly: true,
+            help: "What the sale is drawn from; without it, another one each time."),
+        ConfigurationKey(
+            "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
+            help: "Stock processors to start."),
+        ConfigurationKey(
+            "migrate", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
+            help: "Bring the schema up to date (deploy/sql/) before anything is written."),
+    ]
+
+    private static let relations = [
+        ConfigurationRelation.exceeds(
+            "transaction_timeout_ms", "commit_interval_ms", times: 10,
+            because: "the broker must not end a transaction that is only waiting for its commit"),
+        ConfigurationRelation.exceeds(
+            "watchdog_timeout_ms", "transaction_timeout_ms",
+            because: "a worker that waits for the broker to end a transaction does not hang"),
+    ]
+
+    /// What the promises of exactly once rest on cannot be changed from outside.
+    private static let ownedKafkaSettings = [
+        "bootstrap.servers": "use bootstrap_servers",
+        "metadata.broker.list": "use bootstrap_servers",
+        "group.id": "use group_id",
+        "group.instance.id": "use instance_id",
+        "transactional.id": "use transactional_id_prefix",
+        "transaction.timeout.ms": "use transaction_timeout_ms",
+        "session.timeout.ms": "use session_timeout_ms",
+        "enable.idempotence": "leave it out: exactly once rests on it",
+        "acks": "leave it out: exactly once rests on it",
+        "request.required.acks": "leave it out: exactly once rests on it",
+        "isolation.level": "leave it out: exactly once rests on it",
+        "enable.auto.commit": "leave it out: offsets are committed in the transaction",
+        "enable.auto.offset.store": "leave it out: offsets are committed in the transaction",
+        "auto.offset.reset": "leave it out: a lost offset must be seen and not skipped",
+        "partitioner": "leave it out: keys are placed as Java producers do (murmur2_random)",
+        "enable.partition.eof": "leave it out: the end of a restore is found by it",
+    ]
+
+    /// Variables of the scripts under deploy/, which run the program in the same environment.
+    private static let otherEnvironmentNames = [
+        "HOLDFAST_CACHE", "HOLDFAST_BINARY", "HOLDFAST_ROOT", "HOLDFAST_TEST_*", "HOLDFAST_NO_*",
+        "HOLDFAST_DEBIAN_MIRROR", "HOLDFAST_KAFKA_LIBS", "HOLDFAST_KAFKA_HEAP",
+    ]
+}

@@ -1,0 +1,160 @@
+import InventoryCore
+import InventoryWire
+
+/// Turns records of commands into records of outcomes: decode -> decide -> apply -> encode. Owns the stock of
+/// one partition.
+package struct CommandProcessor: ~Copyable {
+    /// Where the output goes: `produce` of the log.
+    package typealias Output = (
+        _ topic: Topic, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) -> Void
+
+    package private(set) var stock: Stock
+    /// The commands since the last call of `takeCounts`.
+    private var counts = CommandCounts()
+    private let partition: Int32
+    private let ownsKey: (UnsafeRawBufferPointer) -> Bool
+    private var reader = RecordReader()
+    private var writer = RecordWriter()
+    private var entries: [LedgerEntry] = []
+    /// SKUs changed in this transaction, in the order of their first change.
+    private var changed: [String] = []
+    private var isChanged: Set<String> = []
+
+    /// - Parameter ownsKey: whether a key belongs into this partition (murmur2, as Java's producers place it).
+    ///   A command that its publisher placed otherwise must not be decided here, or the same SKU would be owned
+    ///   twice and could be oversold.
+    package init(
+        stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
+    ) {
+        self.stock = stock
+        self.partition = partition
+        self.ownsKey = ownsKey
+    }
+
+    /// Processes one record. Bad input goes to `dead.letters`, and is no failure.
+    package mutating func process(_ record: LogRecord, _ output: Output) throws(LogFailure) {
+        let command: Command
+        do throws(DecodingFailure) {
+            command = try decode(record)
+        } catch {
+            counts.deadLetters += 1
+            return try bury(record, error, output)
+        }
+        let source = Source(partition: partition, offset: record.offset)
+        entries.removeAll(keepingCapacity: true)
+        let outcome = stock.handle(
+            command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &entries)
+        counts.add(outcome)
+        for entry in entries { try write(entry, output) }
+        writer.write(outcome: outcome, source: source)
+        try send(.results, key: outcome.sku, output)
+        if !entries.isEmpty, isChanged.insert(command.sku).inserted { changed.append(command.sku) }
+    }
+
+    /// Writes the levels of every SKU that changed since the last call, once each.
+    package mutating func writeChangedLevels(_ output: Output) throws(LogFailure) {
+        for sku in changed {
+            guard let levels = stock.levels(of: sku) else {
+                preconditionFailure("\(sku) changed, but has no levels")
+            }
+            writer.write(levels: levels)
+            try send(.levels, key: sku, output)
+        }
+        changed.removeAll(keepingCapacity: true)
+        isChanged.removeAll(keepingCapacity: true)
+    }
+
+    /// What was counted since the last call; taken when a transaction has committed.
+    package mutating func takeCounts() -> CommandCounts {
+        let taken = counts
+        counts = CommandCounts()
+        return taken
+    }
+
+    private mutating func decode(_ record: LogRecord) throws(DecodingFailure) -> Command {
+        guard record.timestamp.flatMap(Self.moment) != nil else {
+            throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
+        }
+        let command = try reader.command(key: record.key, value: record.value)
+        if let key = record.key, !ownsKey(key) {
+            throw DecodingFailure(
+                .wrongPartition,
+                "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
+            )
+        }
+        return command
+    }
+
+    /// A record's timestamp, if it is one that can be written.
+    private static func moment(_ milliseconds: Int64) -> Timestamp? {
+        0...Limits.latestTime ~= milliseconds ? Timestamp(milliseconds: milliseconds) : nil
+    }
+
+    private mutating func write(_ entry: LedgerEntry, _ output: Output) throws(LogFailure) {
+        writer.write(entry: entry)
+        try send(.ledger, key: entry.sku, output)
+        if let reservation = ReservationSnapshot(of: entry) {
+            writer.write(reservation: reservation)
+            try send(.reservations, key: reservation.id, output)
+        } else if entry.endsReservation, let id = entry.reservationID {
+            try withBytes(of: id) { key throws(LogFailure) in try output(.reservations, key, nil) }
+        }
+    }
+
+    private mutating func bury(
+        _ record: LogRecord, _ failure: DecodingFailure, _ output: Output
+    ) throws(LogFailure) {
+        writer.write(
+            deadLetter: failure,
+            origin: RecordOrigin(
+                topic: .commands, partition: partition, offset: record.offset,
+                timestamp: record.timestamp.flatMap(Self.moment)),
+            key: record.key, value: record.value)
+        try writer.withBytes { value throws(LogFailure) in try output(.deadLetters, record.key, value) }
+    }
+
+    private func send(_ topic: Topic, key: String, _ output: Output) throws(LogFailure) {
+        try withBytes(of: key) { key throws(LogFailure) in
+            try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }
+        }
+    }
+}
+
+/// How many commands had which outcome, and how many were no commands at all.
+package struct CommandCounts: Sendable {
+    package private(set) var byOutcome = [Int](
+        repeating: 0, count: CommandKind.allCases.count * Outcome.Kind.allCases.count)
+    package private(set) var duplicates = 0
+    package var deadLetters = 0
+
+    private static func place(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
+        CommandKind.allCases.firstIndex(of: command)! * Outcome.Kind.allCases.count
+            + Outcome.Kind.allCases.firstIndex(of: outcome)!
+    }
+
+    mutating func add(_ outcome: Outcome) {
+        byOutcome[Self.place(outcome.command, outcome.kind)] += 1
+        if outcome.isDuplicate { duplicates += 1 }
+    }
+
+    package func count(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
+        byOutcome[Self.place(command, outcome)]
+    }
+}
+
+/// The UTF-8 of a text, without a copy where the text is stored so.
+func withBytes<Result>(
+    of text: String, _ body: (UnsafeRawBufferPointer) throws(LogFailure) -> Result
+) throws(LogFailure) -> Result {
+    var text = text
+    var result: Swift.Result<Result, LogFailure>?
+    text.withUTF8 { bytes in
+        do throws(LogFailure) {
+            result = .success(try body(UnsafeRawBufferPointer(bytes)))
+        } catch {
+            result = .failure(error)
+        }
+    }
+    return try result!.get()
+}

@@ -1,0 +1,186 @@
+import InventoryCore
+
+/// The live reservations of the delayed-message topic and when each comes due, as a state machine: what is read
+/// goes in, what is to be sent comes out.
+///
+/// The broker's clock is the truth: a reservation is due when the broker's time says so, because the `expire`
+/// gets the broker's append time, and one that was appended too early changes nothing. How far the broker's
+/// clock is ahead of ours is learnt from the acknowledgements.
+package struct DelayQueue: Sendable {
+    /// One `expire` to send into the partition of the reservation.
+    package struct Request: Equatable, Sendable {
+        /// Names the request in its acknowledgement.
+        package var tag: UInt64
+        package var partition: Int32
+        package var commandID: String
+        package var sku: String
+        package var reservationID: String
+    }
+
+    private struct Entry: Sendable {
+        var partition: Int32
+        var reservationID: String
+        var sku: String
+        /// Milliseconds since 1970.
+        var dueAt: Int64
+        /// The place of the reservation's message: it makes the command id.
+        var offset: Int64
+        var attempt: Int32
+        /// Counts up when the slot's due time changes, so that older heap entries are known as stale.
+        var version: UInt32
+        var isFree: Bool
+    }
+
+    private struct Turn: Comparable, Sendable {
+        var dueAt: Int64
+        var slot: UInt32
+        var version: UInt32
+
+        static func < (left: Turn, right: Turn) -> Bool {
+            (left.dueAt, left.slot) < (right.dueAt, right.slot)
+        }
+    }
+
+    private struct Partition: Sendable {
+        var slots: [String: UInt32] = [:]
+        /// The reader has been at the topic's end, so what is still here is live.
+        var isComplete = false
+    }
+
+    /// How long a request that failed waits before it is sent again, in milliseconds.
+    package static let retryDelay: Int64 = 500
+
+    private var entries: [Entry] = []
+    private var freeSlots: [UInt32] = []
+    private var turns = Heap<Turn>()
+    private var partitions: [Int32: Partition] = [:]
+    /// The broker's clock less ours, in milliseconds, as the newest acknowledgement showed it; never more than
+    /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement, but not early.
+    package private(set) var clockOffset: Int64 = 0
+
+    package init() {}
+
+    /// Live reservations that are known.
+    package var count: Int { entries.count - freeSlots.count }
+
+    /// Places for reservations, in use or free: what its memory follows.
+    package var slotCount: Int { entries.count }
+
+    package var isComplete: Bool { partitions.values.allSatisfy(\.isComplete) }
+
+    package mutating func assigned(_ partition: Int32) { partitions[partition] = Partition() }
+
+    package mutating func revoked(_ partition: Int32) {
+        guard let gone = partitions.removeValue(forKey: partition) else { return }
+        for slot in gone.slots.values { free(slot) }
+    }
+
+    package mutating func reachedEnd(of partition: Int32) {
+        guard partitions[partition]?.isComplete == false else { return }
+        partitions[partition]!.isComplete = true
+        // What came due while the partition was read was passed over; its turn is now.
+        for slot in partitions[partition]!.slots.values { takeTurn(slot, at: entries[Int(slot)].dueAt) }
+    }
+
+    /// A message of the topic: a reservation that lives, or has a new due time.
+    package mutating func saw(_ reservation: ReservationSnapshot, partition: Int32, offset: Int64) {
+        guard partitions[partition] != nil else { return }
+        if let slot = partitions[partition]!.slots[reservation.id] { free(slot) }
+        let entry = Entry(
+            partition: partition, reservationID: reservation.id, sku: reservation.sku,
+            dueAt: reservation.expiresAt.milliseconds, offset: offset, attempt: 0, version: 0, isFree: false)
+        let slot = store(entry)
+        partitions[partition]!.slots[reservation.id] = slot
+        if partitions[partition]!.isComplete { takeTurn(slot, at: entry.dueAt) }
+    }
+
+    /// A tombstone of the topic: the reservation has ended.
+    package mutating func sawEnd(ofReservation id: String, partition: Int32) {
+        if let slot = partitions[partition]?.slots.removeValue(forKey: id) { free(slot) }
+    }
+
+    /// When the next request is due by our clock, in milliseconds since 1970.
+    package mutating func nextDue() -> Int64? {
+        dropStaleTurns()
+        return turns.first.map { $0.dueAt - clockOffset }
+    }
+
+    /// The requests that are due at `now` (our clock, milliseconds since 1970), at most `limit` of them.
+    package mutating func takeDue(at now: Int64, limit: Int) -> [Request] {
+        var requests: [Request] = []
+        while requests.count < limit {
+            dropStaleTurns()
+            guard let turn = turns.first, turn.dueAt <= now + clockOffset else { break }
+            turns.removeFirst()
+            entries[Int(turn.slot)].attempt += 1
+            requests.append(request(turn.slot))
+        }
+        return requests
+    }
+
+    /// - Parameters:
+    ///   - appendedAt: the broker's append time of the `expire`, in milliseconds since 1970.
+    ///   - now: our clock when the acknowledgement came.
+    /// - Returns: how long after the due time it was appended, in milliseconds; nil if the reservation has ended.
+    @discardableResult
+    package mutating func delivered(_ tag: UInt64, appendedAt: Int64, at now: Int64) -> Int64? {
+        clockOffset = appendedAt - now
+        guard let slot = slot(of: tag) else { return nil }
+        let lateness = appendedAt - entries[Int(slot)].dueAt
+        // It came too early to have an effect: once more, when the broker's clock has got there.
+        if lateness < 0 { takeTurn(slot, at: entries[Int(slot)].dueAt) }
+        return lateness
+    }
+
+    package mutating func failed(_ tag: UInt64, at now: Int64) {
+        guard let slot = slot(of: tag) else { return }
+        takeTurn(slot, at: now + clockOffset + Self.retryDelay)
+    }
+
+    private func request(_ slot: UInt32) -> Request {
+        let entry = entries[Int(slot)]
+        return Request(
+            tag: UInt64(slot) << 32 | UInt64(entry.version), partition: entry.partition,
+            commandID: "expire/\(entry.partition)/\(entry.offset)/\(entry.attempt)", sku: entry.sku,
+            reservationID: entry.reservationID)
+    }
+
+    /// The slot that a tag names, if it still holds what the request was made for.
+    private func slot(of tag: UInt64) -> UInt32? {
+        let slot = UInt32(tag >> 32)
+        let entry = entries[Int(slot)]
+        return !entry.isFree && entry.version == UInt32(truncatingIfNeeded: tag) ? slot : nil
+    }
+
+    private mutating func store(_ entry: Entry) -> UInt32 {
+        guard let slot = freeSlots.popLast() else {
+            entries.append(entry)
+            return UInt32(entries.count - 1)
+        }
+        let version = entries[Int(slot)].version
+        entries[Int(slot)] = entry
+        entries[Int(slot)].version = version
+        return slot
+    }
+
+    private mutating func free(_ slot: UInt32) {
+        entries[Int(slot)].version &+= 1
+        entries[Int(slot)].isFree = true
+        entries[Int(slot)].reservationID = ""
+        entries[Int(slot)].sku = ""
+        freeSlots.append(slot)
+    }
+
+    private mutating func takeTurn(_ slot: UInt32, at dueAt: Int64) {
+        turns.insert(Turn(dueAt: dueAt, slot: slot, version: entries[Int(slot)].version))
+    }
+
+    private mutating func dropStaleTurns() {
+        while let turn = turns.first, entries[Int(turn.slot)].version != turn.version { turns.removeFirst() }
+        // Reservations that end early leave their turns behind until these are due; most do end early.
+        if turns.count > 2 * count + 1024 {
+            let entries = entries
+            turns.removeAll { entries[Int($0.slot)].version != $0.version }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import InventoryWire
+
+/// One record as it is read. The bytes are valid only while the closure that got them runs.
+package struct LogRecord {
+    package var key: UnsafeRawBufferPointer?
+    /// Nil for a tombstone.
+    package var value: UnsafeRawBufferPointer?
+    package var offset: Int64
+    /// Milliseconds since 1970; nil where the record has none.
+    package var timestamp: Int64?
+
+    package init(
+        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, offset: Int64, timestamp: Int64?
+    ) {
+        self.key = key
+        self.value = value
+        self.offset = offset
+        self.timestamp = timestamp
+    }
+}
+
+/// What a partition processor needs of the log: one input partition to consume, the partition of the same
+/// number of each output topic to write and to restore from, all in transactions of one stable id.
+///
+/// The calls block, each for a limited time, and come from one thread. StreamRuntime knows nothing else of
+/// Kafka; a simulation of the log can stand behind the same protocol.
+package protocol PartitionLog: AnyObject {
+    /// The number of the partition, and how many there are.
+    var partition: Int32 { get }
+    var partitionCount: Int32 { get }
+
+    /// Opens the producer and fences the owner before us: its open transaction is ended when this returns.
+    func open() throws(LogFailure)
+
+    /// The next offset of `stock.commands` to process, as the group committed it; nil if it never did.
+    func committedOffset() throws(LogFailure) -> Int64?
+
+    /// The first offset that is there and the one after the last, of this partition of `topic`.
+    func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64>
+
+    /// Reads the committed records of this partition of `topic` from `offset` to its end, which the log tells
+    /// by an event of its own (transaction markers make offsets useless for that).
+    func read(
+        _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure)
+
+    /// Places the reader of `stock.commands` before `offset`; what it had fetched is dropped.
+    func startReading(at offset: Int64) throws(LogFailure)
+
+    /// Gives at most `limit` commands to `body`, having waited at most `timeoutMilliseconds` for the first.
+    func poll(
+        limit: Int, timeoutMilliseconds: Int, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) -> Int
+
+    func begin() throws(LogFailure)
+
+    /// Appends to this partition of `topic` in the open transaction. The bytes are copied.
+    func produce(
+        _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+    ) throws(LogFailure)
+
+    /// Commits the transaction, together with the next input offset.
+    func commit(nextOffset: Int64) throws(LogFailure)
+
+    /// Drops the producer with whatever transaction it has open. Never fails, never waits for long.
+    func close()
+}
+
+/// What follows from a failure of the log.
+package struct LogFailure: Error, Equatable, Sendable {
+    package enum Consequence: Equatable, Sendable {
+        /// The outcome is a definite no, or unknown: drop the producer and the state, and start again.
+        case restart
+        /// Another producer took our transactional id: the partition is another's, until we are told again.
+        case fenced
+        /// A person must look at it: this partition stops, others go on.
+        case halt
+        /// The worker was asked to stop while it waited.
+        case stopped
+    }
+
+    package var consequence: Consequence
+    package var operation: String
+    package var message: String
+
+    package init(_ consequence: Consequence, operation: String, message: String) {
+        self.consequence = consequence
+        self.operation = operation
+        self.message = message
+    }
+}

@@ -1,0 +1,189 @@
+import Foundation
+import InventoryCore
+import InventoryWire
+import KafkaClient
+import Operations
+import StreamRuntime
+
+/// `holdfast delay`: follows `stock.reservations` and sends `expire` into the same partition of
+/// `stock.commands` when a reservation is due. One thread: reads, sends, takes acknowledgements, in turn.
+final class DelayRole {
+    /// How many requests are sent before the acknowledgements are looked at again.
+    private static let sendLimit = 5_000
+
+    private let service: Service
+    private let settings: KafkaSettings
+    private let events: ClientEvents
+    private let logger: Logger
+    private let readiness = Readiness(notYet: "the group has not assigned partitions yet")
+    private var queue = DelayQueue()
+    private var reader = RecordReader()
+    private var writer = RecordWriter()
+    private var failures = 0
+    private var faults: [String] = []
+
+    private let sent: Counter
+    private let late: Histogram
+    private let live: Gauge
+    private let offset: Gauge
+
+    init(service: Service) {
+        self.service = service
+        settings = KafkaSettings(service.configuration)
+        events = service.kafkaEvents()
+        logger = service.logger
+        sent = service.metrics.counter(
+            "holdfast_delay_expires_total", help: "Expire commands that the broker has acknowledged.")
+        late = service.metrics.histogram(
+            "holdfast_delay_lateness_seconds",
+            help: "From a reservation's due time to its expire's append time.")
+        live = service.metrics.gauge(
+            "holdfast_delay_live_reservations", help: "Reservations that are waited for.")
+        offset = service.metrics.gauge(
+            "holdfast_delay_clock_offset_seconds", help: "The broker's clock less ours, as last seen.")
+    }
+
+    func run() throws -> ExitCode {
+        service.announce()
+        let health = try service.serveHealth { [readiness] in readiness.health }
+        guard try service.waitForTopics(settings) != nil else { return .success }
+        let watchdog = Watchdog(logger: logger)
+        watchdog.start()
+        let watched = watchdog.register("delay")
+        let limit = service.configuration.integer("watchdog_timeout_ms")
+
+        let producer = try Producer(configuration: settings.producer(), events: events) { [unowned self] in
+            acknowledged($0)
+        }
+        let commands = try producer.topic(settings.name(.commands))
+        let consumer = try Consumer(
+            configuration: settings.member(role: "delay", atEnd: true), events: events)
+        try consumer.subscribe(topics: [settings.name(.reservations)])
+        while !service.shutdown.isRequested {
+            watched.beat(limitMilliseconds: limit)
+            try read(consumer)
+            try send(producer, commands)
+            producer.poll(timeoutMilliseconds: 0)
+            report()
+        }
+        logger.info("stopping: waiting for acknowledgements")
+        watched.rest()
+        try? producer.flush(timeoutMilliseconds: 2_000)
+        try? consumer.close(timeoutMilliseconds: 2_000)
+        health?.stop()
+        logger.info("stopped")
+        return .success
+    }
+
+    /// Reads what is there, waiting for it no longer than until the next reservation is due.
+    private func read(_ consumer: Consumer) throws {
+        let now = WallClock.milliseconds()
+        let wait = queue.nextDue().map { min(max($0 - now, 0), 50) } ?? 50
+        consumer.consumeBatch(
+            maxMessages: 20_000, timeoutMilliseconds: Int(wait),
+            rebalance: { self.rebalance(consumer, $0) },
+            { message in
+                switch message.kind {
+                case .record: take(message)
+                case .endOfPartition: reachedEnd(message.partition)
+                case .failure(let error): if error.recovery != .retry { faults.append(error.description) }
+                }
+            })
+        if let fault = faults.first { throw RoleFailure(.internalFault, fault) }
+    }
+
+    private func take(_ message: borrowing Message) {
+        let (partition, offset) = (message.partition, message.offset)
+        guard let value = message.value else {
+            if let key = message.key {
+                queue.sawEnd(ofReservation: String(decoding: key, as: UTF8.self), partition: partition)
+            }
+            return
+        }
+        do throws(DecodingFailure) {
+            queue.saw(try reader.reservation(value), partition: partition, offset: offset)
+        } catch {
+            // It is ours, so this is a fault; but one reservation that is not expired from here still expires
+            // with the next command of its SKU, and all others must go on.
+            logger.error(
+                "a reservation cannot be read; it expires with the next command of its SKU",
+                [
+                    "partition": partition, "offset": offset, "reason": error.reason.rawValue,
+                    "detail": error.detail,
+                ])
+        }
+    }
+
+    private func rebalance(_ consumer: Consumer, _ rebalance: Rebalance) {
+        do throws(KafkaError) {
+            switch rebalance {
+            case .assigned(let partitions):
+                logger.info("assigned", ["partitions": partitions.map(\.partition).list])
+                for partition in partitions { queue.assigned(partition.partition) }
+                try consumer.follow(
+                    rebalance,
+                    from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
+                if queue.isComplete {
+                    readiness.ready()
+                } else {
+                    readiness.notReady("reading stock.reservations")
+                }
+            case .revoked(let partitions, _):
+                logger.info("revoked", ["partitions": partitions.map(\.partition).list])
+                for partition in partitions { queue.revoked(partition.partition) }
+                try consumer.follow(rebalance)
+            case .failed(let error):
+                faults.append(error.description)
+                try consumer.follow(rebalance)
+            }
+        } catch {
+            faults.append(error.description)
+        }
+    }
+
+    private func reachedEnd(_ partition: Int32) {
+        queue.reachedEnd(of: partition)
+        if queue.isComplete { readiness.ready() }
+    }
+
+    private func send(_ producer: Producer, _ topic: KafkaClient.Topic) throws {
+        for request in queue.takeDue(at: WallClock.milliseconds(), limit: Self.sendLimit) {
+            writer.write(
+                command: Command(
+                    id: request.commandID, sku: request.sku,
+                    body: .expire(reservationID: request.reservationID)))
+            var sku = request.sku
+            let outcome = try sku.withUTF8 { key in
+                try writer.withBytes { value throws(KafkaError) in
+                    try producer.produce(
+                        topic, partition: .number(request.partition), key: UnsafeRawBufferPointer(key),
+                        value: value, tag: request.tag)
+                }
+            }
+            if outcome == .queueFull { queue.failed(request.tag, at: WallClock.milliseconds()) }
+        }
+    }
+
+    private func acknowledged(_ report: DeliveryReport) {
+        let now = WallClock.milliseconds()
+        if let error = report.error {
+            if failures == 0 {
+                logger.warning("an expire was not delivered; trying again", ["reason": error.description])
+            }
+            failures += 1
+            queue.failed(report.tag, at: now)
+            return
+        }
+        if failures > 0 { logger.info("expires are delivered again", ["failures": failures]) }
+        failures = 0
+        sent.add()
+        if let lateness = queue.delivered(report.tag, appendedAt: report.timestampMilliseconds, at: now) {
+            late.observe(Double(lateness) / 1000)
+        }
+    }
+
+    private func report() {
+        live.set(queue.count)
+        offset.set(Double(queue.clockOffset) / 1000)
+    }
+}

@@ -1,0 +1,219 @@
+import Foundation
+import InventoryCore
+import KafkaClient
+import Operations
+import Synchronization
+
+/// `holdfast demo`: a flash sale on a genuine Kafka and PostgreSQL, with a processor killed in the middle, and
+/// all books checked from outside at the end.
+final class Demo {
+    /// How long the demo waits for what must come by itself, in milliseconds.
+    private static let settleLimit = 120_000
+
+    private let service: Service
+    private let settings: KafkaSettings
+    private let events: ClientEvents
+    private let plan: DemoPlan
+    private let recorder: DemoRecorder
+    private let progress: DemoProgress
+    private let cast: DemoCast
+
+    init(service: Service) throws {
+        self.service = service
+        settings = KafkaSettings(service.configuration)
+        events = service.kafkaEvents()
+        plan = DemoPlan(service.configuration)
+        recorder = DemoRecorder(plan: plan)
+        progress = DemoProgress()
+        cast = try DemoCast(service: service)
+    }
+
+    func run() throws -> ExitCode {
+        defer { _ = cast.stopAll() }
+        print(
+            """
+            Flash sale \(plan.run) (--seed \(plan.seed)): \(DemoPlan.hotReservations) reservations for \
+            \(DemoPlan.hotUnits) units of one SKU, \(plan.coldReservations) over \(plan.skus) others, \
+            \(plan.rate) a second for \(plan.seconds) s.
+            """)
+        progress.phase("creating topics")
+        guard try TopicsApply(service: service).run() == .success else {
+            throw RoleFailure(
+                .differenceFound, "the topics are not what topics/ says; mend them, or use --topic-prefix")
+        }
+        let scan = TopicScan(settings: settings, events: events)
+        var starts: [Topic: [Int32: Int64]] = [:]
+        for topic in Topic.allCases { starts[topic] = try scan.ends(of: topic, isolation: .uncommitted) }
+
+        try startCast()
+        let watcher = DemoWatcher(plan: plan, settings: settings, recorder: recorder)
+        watcher.start(
+            from: [.results: starts[.results]!, .reservations: starts[.reservations]!], events: events)
+        try stock(watcher)
+        let saleSeconds = try sell(watcher)
+        try settle(watcher)
+        progress.phase("stopping the processes")
+        let database = try DemoDatabase(service: service, plan: plan)
+        try awaitSink(database, scan, starts)
+        watcher.stop()
+        let ends = cast.stopAll()
+
+        progress.phase("checking the books from outside")
+        let checks = try check(scan, starts, database, ends)
+        return conclude(checks, saleSeconds: saleSeconds)
+    }
+
+    private func startCast() throws {
+        let count = service.configuration.integer("processes")
+        progress.phase("starting \(count) processors, a delay service and a sink")
+        for number in 1...count {
+            try cast.start("processor-\(number)", ["process", "--instance-id", "processor-\(number)"])
+        }
+        try cast.start("delay", ["delay"])
+        try cast.start("sink", ["sink", "--migrate"])
+        try cast.awaitReady()
+    }
+
+    /// Receives the opening stock, and waits until all of it is decided.
+    private func stock(_ watcher: DemoWatcher) throws {
+        let receipts = plan.receipts
+        progress.phase("receiving \(receipts.count) deliveries")
+        let publisher = try DemoPublisher(settings: settings, events: events)
+        for receipt in receipts {
+            recorder.sentFollowUp()
+            try publisher.publish(receipt)
+        }
+        try publisher.finish()
+        try wait("the receipts to be decided") { self.recorder.counts.answered >= receipts.count }
+        recorder.forgetSilences()
+    }
+
+    /// The sale itself: producers at a fixed rate, and the kill in the middle.
+    /// - Returns: how long it took to publish, in seconds.
+    private func sell(_ watcher: DemoWatcher) throws -> Double {
+        progress.phase("selling")
+        let start = MonotonicTime.now() + 200_000_000
+        let sellers = (0..<plan.producers).map {
+            DemoSeller(number: $0, plan: plan, recorder: recorder, start: start)
+        }
+        for seller in sellers { seller.begin(settings: settings, events: events) }
+        let middle = start + UInt64(plan.seconds) * 500_000_000
+        var isKilled = false
+        while !sellers.allSatisfy(\.isDone) {
+            if !isKilled, MonotonicTime.now() >= middle {
+                isKilled = true
+                progress.note("SIGKILL to processor-1, and a new one in its place")
+                recorder.markKill()
+                try cast.killAndRestart("processor-1")
+            }
+            try look(watcher)
+        }
+        for seller in sellers {
+            if let failure = seller.failure {
+                throw RoleFailure(.internalFault, "a producer failed: \(failure)")
+            }
+        }
+        return MonotonicTime.seconds(since: start)
+    }
+
+    /// Waits until all is answered, and what nobody confirmed or released has expired.
+    private func settle(_ watcher: DemoWatcher) throws {
+        progress.phase("waiting for answers, and for the rest to expire")
+        try wait("all answers") {
+            self.recorder.counts.answeredOwn >= self.recorder.counts.sent
+        }
+        try wait("the last reservation to end") { watcher.liveCount == 0 }
+    }
+
+    private func awaitSink(
+        _ database: DemoDatabase, _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]]
+    ) throws {
+        var entries = 0
+        try scan.read(.ledger, from: starts[.ledger]!) { if $0.isRecord { entries += 1 } }
+        let wanted = entries
+        var failure: (any Error)?
+        try wait("the sink to write \(wanted) ledger entries") {
+            do { return try database.ledgerCount() >= wanted } catch { failure = error }
+            return true
+        }
+        if let failure { throw failure }
+    }
+
+    private func wait(_ what: String, until isTrue: @escaping () -> Bool) throws {
+        let deadline = Deadline(milliseconds: Self.settleLimit)
+        while !isTrue() {
+            guard !deadline.isPast else {
+                throw RoleFailure(
+                    .differenceFound,
+                    "waited \(Self.settleLimit / 1000) s for \(what), in vain; logs: \(cast.logDirectory)")
+            }
+            try look(nil)
+        }
+    }
+
+    /// One look around: progress, dead processes, the wish to end.
+    private func look(_ watcher: DemoWatcher?) throws {
+        if service.shutdown.wait(timeoutMilliseconds: 50) { throw RoleFailure(.interrupted, "interrupted") }
+        try cast.check()
+        if let failure = watcher?.failure {
+            throw RoleFailure(.internalFault, "the watcher failed: \(failure)")
+        }
+        progress.line(recorder, restarts: cast.kills)
+    }
+
+    private func check(
+        _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]], _ database: DemoDatabase,
+        _ ends: [(name: String, code: Int32, milliseconds: Int)]
+    ) throws -> [Check] {
+        let books = try DemoAudit(scan: scan, starts: starts, plan: plan).books()
+        var checks = books.checks(
+            expectedCommands: recorder.counts.sent, hotUnits: DemoPlan.hotUnits,
+            hotReservations: DemoPlan.hotReservations)
+        checks += try database.checks(against: books)
+        let unclean = ends.filter { $0.code != 0 }
+        checks.append(
+            Check(
+                "every process ended in order on SIGTERM", unclean.isEmpty,
+                "\(ends.count) processes, the slowest after \(ends.map(\.milliseconds).max() ?? 0) ms"
+                    + unclean.map { "; \($0.name) ended with \($0.code)" }.joined()))
+        checks.append(
+            Check(
+                "a processor was killed in the middle", cast.kills == 1,
+                "\(cast.kills) SIGKILL, and restarted"))
+        return checks
+    }
+
+    private func conclude(_ checks: [Check], saleSeconds: Double) -> ExitCode {
+        let counts = recorder.counts
+        let latencies = recorder.latencies()
+        print(
+            """
+
+            Figures
+              published   \(counts.sent) commands; the sale \(plan.reservations) reservations in \
+            \(String(format: "%.1f", saleSeconds)) s, \(Int(Double(plan.reservations) / saleSeconds)) a second
+              outcomes    \(counts.reserved) reserved, \(counts.rejected) rejected, \(counts.confirmed) confirmed, \
+            \(counts.released) released, \(counts.expired) told as expired
+              latency     from intended send to result read by read_committed, in ms:
+                          before the kill  p50 \(latencies.beforeKill.text(50))  p99 \(latencies.beforeKill.text(99))  \
+            (\(latencies.beforeKill.count) reservations)
+                          with the kill    p50 \(latencies.all.text(50))  p99 \(latencies.all.text(99))  \
+            max \(latencies.all.text(100))  (\(latencies.all.count))
+              SIGKILL     \(String(format: "%.2f", recorder.longestSilence())) s until the slowest of its partitions \
+            had a result again
+
+            Checks, made by reading the topics and PostgreSQL
+            """)
+        print(Check.table(checks))
+        let failed = checks.filter { !$0.isTrue }.count
+        print(
+            """
+
+            \(failed == 0 ? "All \(checks.count) checks passed." : "\(failed) of \(checks.count) checks FAILED.")
+            Where to look next: the logs of the processes in \(cast.logDirectory);
+              psql: SELECT * FROM holdfast.inventory WHERE sku = '\(plan.hotSKU)';
+              kcat: kcat -b \(service.configuration.string("bootstrap_servers")) -C -e -t \(settings.name(.ledger)) -f '%k %s\\n'
+            """)
+        return failed == 0 ? .success : .differenceFound
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import Operations
+
+/// The processes of the demo: processors, a delay service and a sink, each our own executable.
+final class DemoCast {
+    /// How long a process gets to become ready, and to end when it is asked to, in milliseconds.
+    private static let readyLimit = 60_000
+    private static let endLimit = 5_000
+
+    struct Part {
+        let name: String
+        let arguments: [String]
+        let port: Int
+        var process: ChildProcess
+    }
+
+    private let service: Service
+    let logDirectory: String
+    private(set) var parts: [Part] = []
+    private(set) var kills = 0
+
+    init(service: Service) throws {
+        self.service = service
+        logDirectory = NSTemporaryDirectory() + "holdfast-demo-\(ProcessInfo.processInfo.processIdentifier)"
+        try FileManager.default.createDirectory(atPath: logDirectory, withIntermediateDirectories: true)
+    }
+
+    /// Starts a process with the demo's own settings and `arguments`.
+    func start(_ name: String, _ arguments: [String]) throws {
+        let port = try freeLoopbackPort()
+        let all = arguments + common(arguments[0]) + ["--http-port", String(port), "--log-format", "json"]
+        let process = try spawn(name, all)
+        parts.append(Part(name: name, arguments: all, port: port, process: process))
+    }
+
+    private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+        // All is said by flags, so that the environment cannot mean one thing here and another there.
+        let environment = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("HOLDFAST_") && $0.key != "KAFKA_BOOTSTRAP" && $0.key != "DATABASE_URL"
+        }
+        return try ChildProcess(
+            name: name, executable: ShareDirectory.executable, arguments: arguments,
+            environment: environment.merging(secrets) { $1 }, logPath: "\(logDirectory)/\(name).log")
+    }
+
+    /// The database's URL may hold a password, which does not belong on a command line.
+    private var secrets: [String: String] { ["DATABASE_URL": service.configuration.string("database_url")] }
+
+    /// The demo's settings as flags for a role.
+    private func common(_ role: String) -> [String] {
+        let configuration = service.configuration
+        var names = [
+            "bootstrap_servers", "topic_prefix", "group_id", "session_timeout_ms", "watchdog_timeout_ms",
+        ]
+        switch role {
+        case "process":
+            names += [
+                "transactional_id_prefix", "commit_interval_ms", "transaction_max_commands",
+                "transaction_timeout_ms", "restore_timeout_ms",
+            ]
+        case "delay": names += ["restore_timeout_ms"]
+        default: names += ["database_role", "sink_batch_rows", "sink_interval_ms"]
+        }
+        var flags: [String] = []
+        for name in names {
+            flags += ["--" + name.replacingOccurrences(of: "_", with: "-"), configuration.string(name)]
+        }
+        for (name, value) in configuration.kafka.sorted(by: { $0.key < $1.key }) {
+            flags += ["--kafka.\(name)", value]
+        }
+        return flags
+    }
+
+    /// Waits until every process says that it is ready.
+    func awaitReady() throws {
+        for part in parts {
+            let deadline = Deadline(milliseconds: Self.readyLimit)
+            while !isReady(part) {
+                try check(part)
+                if service.shutdown.isRequested { throw RoleFailure(.interrupted, "interrupted") }
+                guard !deadline.isPast else {
+                    throw RoleFailure(
+                        .temporaryFailure,
+                        "\(part.name) is not ready after \(Self.readyLimit / 1000) s; its log "
+                            + "(\(part.process.logPath)) ends:\n\(part.process.logTail())")
+                }
+                _ = service.shutdown.wait(timeoutMilliseconds: 50)
+            }
+        }
+    }
+
+    private func isReady(_ part: Part) -> Bool {
+        HTTPProbe.status(port: part.port, path: "/readyz") == 200
+    }
+
+    /// A process that ended by itself is a failure of the demo.
+    func check() throws { for part in parts { try check(part) } }
+
+    private func check(_ part: Part) throws {
+        guard let code = part.process.exitCode else { return }
+        throw RoleFailure(
+            .internalFault,
+            "\(part.name) ended with \(code); its log (\(part.process.logPath)) ends:\n\(part.process.logTail())"
+        )
+    }
+
+    /// SIGKILL to a process in the middle of its work, and a new one in its place.
+    func killAndRestart(_ name: String) throws {
+        guard let index = parts.firstIndex(where: { $0.name == name }) else { return }
+        parts[index].process.send(SIGKILL)
+        _ = parts[index].process.waitForEnd(milliseconds: Self.endLimit)
+        parts[index].process = try spawn(name, parts[index].arguments)
+        kills += 1
+    }
+
+    /// Asks all to end.
+    /// - Returns: how each ended and after how many milliseconds.
+    func stopAll() -> [(name: String, code: Int32, milliseconds: Int)] {
+        let ends = parts.map { part in
+            let start = MonotonicTime.now()
+            let code = part.process.stop(milliseconds: Self.endLimit)
+            return (part.name, code, Int(MonotonicTime.seconds(since: start) * 1000))
+        }
+        parts = []
+        return ends
+    }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import InventoryCore
+import Operations
+import PostgresClient
+
+/// What PostgreSQL holds of a run, read as an auditor would.
+final class DemoDatabase {
+    private static let pageRows = 20_000
+
+    private let connection: Connection
+    private let prefix: String
+    private var counted: (rows: Int, until: Deadline)?
+
+    init(service: Service, plan: DemoPlan) throws {
+        connection = try Connection(
+            url: service.configuration.string("database_url"), applicationName: "holdfast demo")
+        prefix = plan.run + "-"
+    }
+
+    /// How many ledger rows of the run are stored; counted at most twice a second.
+    func ledgerCount() throws -> Int {
+        if let counted, !counted.until.isPast { return counted.rows }
+        let rows = try number(
+            "SELECT count(*) FROM holdfast.inventory_transactions WHERE starts_with(sku, $1)")
+        counted = (rows, Deadline(milliseconds: 500))
+        return rows
+    }
+
+    /// What PostgreSQL must hold, given what the topics hold.
+    func checks(against books: DemoBooks) throws -> [Check] {
+        let (rows, wrong) = try compareLedger(books.entries)
+        let (levels, different) = try compareLevels(books.levels)
+        let derived = try number(
+            "SELECT count(*) FROM holdfast.inventory_differences WHERE starts_with(sku, $1)")
+        let problems = try number("SELECT count(*) FROM holdfast.check_ledger() WHERE starts_with(sku, $1)")
+        let reservations = try number(
+            "SELECT count(*) FROM holdfast.reservations WHERE starts_with(sku, $1)")
+        let live = try number(
+            "SELECT count(*) FROM holdfast.reservations WHERE starts_with(sku, $1) AND status = 'reserved'")
+        return [
+            Check(
+                "PostgreSQL's rows are the committed ledger's", wrong == 0 && rows == books.entries.count,
+                "\(rows) rows, \(books.entries.count) entries; \(wrong) differ"),
+            Check(
+                "PostgreSQL's inventory is the levels", different == 0,
+                "\(levels) levels; \(different) differ"),
+            Check(
+                "PostgreSQL's inventory is the sum of the movements", derived == 0 && problems == 0,
+                "inventory_differences: \(derived) rows; check_ledger(): \(problems) rows"),
+            Check(
+                "PostgreSQL has no live reservation left", live == 0,
+                "\(live) of \(reservations) reservations"),
+        ]
+    }
+
+    private func number(_ sql: String) throws -> Int {
+        Int(try connection.query(sql, [.text(prefix)]).int64(0, 0) ?? 0)
+    }
+
+    private struct RowKey: Hashable {
+        let sku: String
+        let sequence: Int64
+    }
+
+    private func compareLedger(_ entries: [LedgerEntry]) throws -> (rows: Int, wrong: Int) {
+        let expected = Dictionary(
+            entries.map { (RowKey(sku: $0.sku, sequence: $0.sequence), $0) }, uniquingKeysWith: { $1 })
+        var last = RowKey(sku: "", sequence: 0)
+        var rows = 0
+        var wrong = 0
+        while true {
+            let page = try connection.query(
+                """
+                SELECT sku, sequence, movement, at, source_partition, source_offset, command, command_id,
+                    reservation_id, order_id, warehouse_id, quantity, expires_at, on_hand_delta,
+                    reserved_delta, on_hand, reserved, reason, reference
+                FROM holdfast.inventory_transactions
+                WHERE starts_with(sku, $1) AND (sku, sequence) > ($2, $3)
+                ORDER BY sku, sequence LIMIT $4
+                """,
+                [.text(prefix), .text(last.sku), .int64(last.sequence), .int64(Int64(Self.pageRows))])
+            for row in 0..<page.rowCount {
+                let entry = try Self.entry(page, row)
+                last = RowKey(sku: entry?.sku ?? last.sku, sequence: entry?.sequence ?? last.sequence)
+                if entry == nil || expected[last] != entry { wrong += 1 }
+            }
+            rows += page.rowCount
+            if page.rowCount < Self.pageRows { return (rows, wrong) }
+        }
+    }
+
+    /// The entry that a row stands for; nil if it stands for none.
+    private static func entry(_ page: borrowing QueryResult, _ row: Int) throws -> LedgerEntry? {
+        guard let sku = try page.text(row, 0), let sequence = try page.int64(row, 1),
+            let movement = try page.text(row, 2).flatMap(Movement.init(rawValue:)),
+            let at = try page.timestampMilliseconds(row, 3), let partition = try page.int32(row, 4),
+            let offset = try page.int64(row, 5),
+            let command = try page.text(row, 6).flatMap(CommandKind.init(rawValue:)),
+            let commandID = try page.text(row, 7), let quantity = try page.int64(row, 11)
+        else { return nil }
+        var entry = LedgerEntry(
+            sku: sku, sequence: sequence, movement: movement, at: Timestamp(milliseconds: at),
+            source: Source(partition: partition, offset: offset), command: command, commandID: commandID,
+            quantity: quantity)
+        entry.reservationID = try page.text(row, 8)
+        entry.orderID = try page.text(row, 9)
+        entry.warehouse = try page.text(row, 10)
+        entry.expiresAt = try page.timestampMilliseconds(row, 12).map { Timestamp(milliseconds: $0) }
+        entry.onHandDelta = try page.int64(row, 13) ?? 0
+        entry.reservedDelta = try page.int64(row, 14) ?? 0
+        entry.onHand = try page.int64(row, 15) ?? 0
+        entry.reserved = try page.int64(row, 16) ?? 0
+        entry.reason = try page.text(row, 17).flatMap(Rejection.init(rawValue:))
+        entry.reference = try page.text(row, 18)
+        return entry
+    }
+
+    private func compareLevels(
+        _ snapshots: [String: LevelsSnapshot]
+    ) throws -> (levels: Int, different: Int) {
+        let result = try connection.query(
+            """
+            SELECT sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_available
+            FROM holdfast.inventory WHERE starts_with(sku, $1)
+            """, [.text(prefix)])
+        var unseen = snapshots.mapValues(\.levels)
+        var different = 0
+        for row in 0..<result.rowCount {
+            let sku = try result.text(row, 0) ?? ""
+            let warehouse = try result.text(row, 1) ?? ""
+            guard let index = unseen[sku]?.firstIndex(where: { $0.warehouse == warehouse }),
+                let level = unseen[sku]?.remove(at: index), level.onHand == (try result.int64(row, 2)),
+                level.reserved == (try result.int64(row, 3)), level.available == (try result.int64(row, 4))
+            else {
+                different += 1
+                continue
+            }
+        }
+        return (result.rowCount, different + unseen.values.map(\.count).reduce(0, +))
+    }
+}

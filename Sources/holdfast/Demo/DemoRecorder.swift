@@ -1,0 +1,114 @@
+import InventoryCore
+import Operations
+import Synchronization
+
+/// What is known of the sale while it runs: when each command was meant to be sent, when its result was read,
+/// and what the results were. Filled by several threads.
+final class DemoRecorder: Sendable {
+    struct Counts: Sendable {
+        var sent = 0
+        var answered = 0
+        /// Answers to commands that the demo itself has sent.
+        var answeredOwn = 0
+        var reserved = 0
+        var rejected = 0
+        var confirmed = 0
+        var released = 0
+        var expired = 0
+    }
+
+    private struct State {
+        var counts = Counts()
+        /// By number of the reservation: the intended send time in nanoseconds, 0 before that.
+        var intended: [UInt64]
+        /// By number: from intended send to result read, in milliseconds; negative before that.
+        var latencies: [Double]
+        var recent: [Double] = []
+        var lastSeen: [Int32: UInt64] = [:]
+        /// By partition: the longest time without a result that began at or after the kill, and its end.
+        var silences: [Int32: Double] = [:]
+        var kill: UInt64 = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(plan: DemoPlan) {
+        state = Mutex(
+            State(
+                intended: Array(repeating: 0, count: plan.reservations),
+                latencies: Array(repeating: -1, count: plan.reservations)))
+    }
+
+    var counts: Counts { state.withLock { $0.counts } }
+
+    func sent(_ number: Int, intended: UInt64) {
+        state.withLock {
+            $0.intended[number] = intended
+            $0.counts.sent += 1
+        }
+    }
+
+    func sentFollowUp() { state.withLock { $0.counts.sent += 1 } }
+
+    /// Marks the moment of the kill, from which silences count.
+    func markKill() { state.withLock { $0.kill = MonotonicTime.now() } }
+
+    /// - Parameter number: of the reservation that the result answers; nil for other commands.
+    func saw(_ outcome: Outcome, number: Int?, partition: Int32) {
+        let now = MonotonicTime.now()
+        state.withLock { state in
+            state.counts.answered += 1
+            if outcome.command != .expire { state.counts.answeredOwn += 1 }
+            switch outcome.kind {
+            case .reserved: state.counts.reserved += 1
+            case .rejected: state.counts.rejected += 1
+            case .confirmed: state.counts.confirmed += 1
+            case .released: state.counts.released += 1
+            case .expired: state.counts.expired += 1
+            case .received, .ignored: break
+            }
+            if state.kill > 0 {
+                let before = max(state.lastSeen[partition] ?? 0, state.kill)
+                let silence = Double(now - min(before, now)) / 1e9
+                state.silences[partition] = max(state.silences[partition] ?? 0, silence)
+            }
+            state.lastSeen[partition] = now
+            guard let number, outcome.command == .reserve, !outcome.isDuplicate,
+                state.intended[number] > 0, state.latencies[number] < 0
+            else { return }
+            let latency = Double(now - min(now, state.intended[number])) / 1e6
+            state.latencies[number] = latency
+            state.recent.append(latency)
+        }
+    }
+
+    /// The latencies since the last call, for the progress line.
+    func takeRecent() -> Percentiles {
+        let recent = state.withLock { state in
+            let recent = state.recent
+            state.recent = []
+            return recent
+        }
+        return Percentiles(recent)
+    }
+
+    /// Latencies of reservations in milliseconds: of all, and of those meant to be sent before the kill.
+    func latencies() -> (all: Percentiles, beforeKill: Percentiles) {
+        let (all, early) = state.withLock { state in
+            let seen = state.latencies.indices.filter { state.latencies[$0] >= 0 }
+            // A result that the kill held back is none of the time before it.
+            let limit = state.kill > 200_000_000 ? state.kill - 200_000_000 : 0
+            return (
+                seen.map { state.latencies[$0] },
+                seen.filter { state.kill == 0 || state.intended[$0] < limit }.map { state.latencies[$0] }
+            )
+        }
+        return (Percentiles(all), Percentiles(early))
+    }
+
+    /// The longest silence of any partition since the kill, in seconds.
+    func longestSilence() -> Double { state.withLock { $0.silences.values.max() ?? 0 } }
+
+    /// Forgets what the start of the sale looked like, so that the silence before it does not count.
+    func forgetSilences() { state.withLock { $0.silences = [:] } }
+}

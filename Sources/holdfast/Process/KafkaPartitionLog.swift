@@ -1,0 +1,219 @@
+import Foundation
+import InventoryWire
+import KafkaClient
+import Operations
+import StreamRuntime
+
+/// One partition's log on Kafka: reads through the queue of its partition in the process's one consumer, writes
+/// through a transactional producer of its own, whose id is the partition's.
+final class KafkaPartitionLog: PartitionLog {
+    let partition: Int32
+    let partitionCount: Int32
+    private let settings: KafkaSettings
+    private let consumer: Consumer
+    private let queue: PartitionQueue
+    private let events: ClientEvents
+    private let isStopping: () -> Bool
+    /// Keeps the promise to the watchdog during long reads.
+    private let beat: () -> Void
+    private var producer: TransactionalProducer?
+    private var topics: [Topic: KafkaClient.Topic] = [:]
+    /// Messages that stand in the queue from before the last seek are older than this.
+    private var nextOffset: Int64 = 0
+
+    init(
+        queue: PartitionQueue, partitionCount: Int32, settings: KafkaSettings, consumer: Consumer,
+        events: ClientEvents, isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+    ) {
+        self.queue = queue
+        partition = queue.partition.partition
+        self.partitionCount = partitionCount
+        self.settings = settings
+        self.consumer = consumer
+        self.events = events
+        self.isStopping = isStopping
+        self.beat = beat
+    }
+
+    func open() throws(LogFailure) {
+        close()
+        try attempt("open the producer") { () throws(KafkaError) in
+            let producer = try TransactionalProducer(
+                configuration: settings.producer(transactionalID: settings.transactionalID(partition)),
+                events: events)
+            self.producer = producer
+            try producer.initTransactions(timeoutMilliseconds: settings.callTimeout)
+            for topic in Topic.allCases where topic != .commands {
+                topics[topic] = try producer.topic(settings.name(topic))
+            }
+        }
+    }
+
+    func committedOffset() throws(LogFailure) -> Int64? {
+        try attempt("read the committed offset") { () throws(KafkaError) in
+            let place = TopicPartition(settings.name(.commands), partition)
+            let committed = try consumer.committed([place], timeoutMilliseconds: settings.callTimeout)
+            return committed.first.flatMap { $0.isSet ? $0.offset : nil }
+        }
+    }
+
+    func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> {
+        try attempt("ask for the offsets of \(topic.rawValue)") { () throws(KafkaError) in
+            let found = try consumer.watermarks(
+                TopicPartition(settings.name(topic), partition), timeoutMilliseconds: settings.callTimeout)
+            return found.low..<max(found.low, found.high)
+        }
+    }
+
+    func read(
+        _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) {
+        var failure: LogFailure?
+        try attempt("read \(topic.rawValue)") { () throws(KafkaError) in
+            let reader = try Consumer(configuration: settings.reader(isolation: .committed), events: events)
+            try reader.assign([
+                TopicPartitionOffset(settings.name(topic), partition, offset: offset)
+            ])
+            let deadline = Deadline(milliseconds: settings.restoreTimeout)
+            var isAtEnd = false
+            while !isAtEnd && failure == nil {
+                beat()
+                if isStopping() {
+                    failure = LogFailure(.stopped, operation: "read \(topic.rawValue)", message: "stopping")
+                } else if deadline.isPast {
+                    failure = LogFailure(
+                        .restart, operation: "read \(topic.rawValue)",
+                        message: "no end after \(settings.restoreTimeout) ms (restore_timeout_ms)")
+                }
+                reader.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 100) { message in
+                    switch message.kind {
+                    case .record:
+                        guard failure == nil else { return }
+                        do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
+                    case .endOfPartition: isAtEnd = true
+                    case .failure(let error):
+                        if failure == nil && error.recovery != .retry { failure = logFailure(error) }
+                    }
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    func startReading(at offset: Int64) throws(LogFailure) {
+        nextOffset = offset
+        try attempt("seek in the commands") { () throws(KafkaError) in
+            let place = TopicPartitionOffset(settings.name(.commands), partition, offset: offset)
+            let deadline = Deadline(milliseconds: settings.callTimeout)
+            while true {
+                do throws(KafkaError) {
+                    return try consumer.seek(place, timeoutMilliseconds: settings.callTimeout)
+                } catch {
+                    // Right after its assignment the partition is not fetched yet, and cannot be placed.
+                    guard error.code.name == "_STATE", !deadline.isPast, !isStopping() else { throw error }
+                    usleep(2_000)
+                }
+            }
+        }
+    }
+
+    func poll(
+        limit: Int, timeoutMilliseconds: Int, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) -> Int {
+        var count = 0
+        var failure: LogFailure?
+        try attempt("poll the commands") { () throws(KafkaError) in
+            _ = queue.consumeBatch(maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds) { message in
+                guard failure == nil else { return }
+                switch message.kind {
+                case .record:
+                    guard message.offset >= nextOffset else { return }
+                    nextOffset = message.offset + 1
+                    count += 1
+                    do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
+                case .endOfPartition: break
+                case .failure(let error): if error.recovery != .retry { failure = logFailure(error) }
+                }
+            }
+        }
+        if let failure { throw failure }
+        return count
+    }
+
+    func begin() throws(LogFailure) {
+        try attempt("begin a transaction") { () throws(KafkaError) in try producer!.begin() }
+    }
+
+    func produce(
+        _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
+        var isFull = false
+        try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
+            var tries = 0
+            while try producer!.produce(
+                topics[topic]!, partition: .number(partition), key: key, value: value) == .queueFull
+            {
+                // The local queue empties as the broker acknowledges; ten seconds without room is a dead broker.
+                tries += 1
+                guard tries < 1000 else {
+                    isFull = true
+                    return
+                }
+                producer!.poll(timeoutMilliseconds: 10)
+            }
+        }
+        if isFull {
+            throw LogFailure(
+                .restart, operation: "produce to \(topic.rawValue)",
+                message: "the local queue had no room for 10 s; is the broker there?")
+        }
+    }
+
+    func commit(nextOffset: Int64) throws(LogFailure) {
+        try attempt("commit the transaction") { () throws(KafkaError) in
+            try producer!.sendOffsets(
+                [TopicPartitionOffset(settings.name(.commands), partition, offset: nextOffset)],
+                groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: settings.callTimeout)
+            try producer!.commit(timeoutMilliseconds: settings.callTimeout)
+        }
+    }
+
+    func close() {
+        topics = [:]
+        producer = nil
+    }
+
+    /// Runs calls of the client, and says what follows from their errors for a partition's worker: whatever is
+    /// not a plain yes drops the producer and the state (DESIGN.md, section 5.3).
+    private func attempt<Result>(
+        _ operation: String, _ body: () throws(KafkaError) -> Result
+    ) throws(LogFailure) -> Result {
+        do throws(KafkaError) {
+            return try body()
+        } catch {
+            throw logFailure(error, operation)
+        }
+    }
+
+    /// Errors that say that another producer has the transactional id; the others of their kind only say that this
+    /// one cannot be trusted any more.
+    private static let ownerCodes: Set<String> = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"]
+
+    private func logFailure(_ error: KafkaError, _ operation: String? = nil) -> LogFailure {
+        let consequence: LogFailure.Consequence =
+            switch error.recovery {
+            case .retry, .abortTransaction: .restart
+            case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
+            case .fatal: .halt
+            }
+        return LogFailure(consequence, operation: operation ?? error.operation, message: error.description)
+    }
+}
+
+extension Message {
+    /// The record as the runtime reads it.
+    fileprivate var logRecord: LogRecord {
+        let timestamp = timestampMilliseconds
+        return LogRecord(key: key, value: value, offset: offset, timestamp: timestamp < 0 ? nil : timestamp)
+    }
+}

@@ -1,0 +1,188 @@
+import Foundation
+import InventoryWire
+import KafkaClient
+import Operations
+import StreamRuntime
+import Synchronization
+
+/// `holdfast process`: one member of the group; a worker, with a thread and a producer of its own, for each
+/// partition that it is assigned.
+final class ProcessRole {
+    /// How long a shutdown or a revocation waits for workers to finish their transactions, in milliseconds.
+    private static let stopLimit = 4_000
+
+    private let service: Service
+    private let settings: KafkaSettings
+    private let metrics: ProcessorMetrics
+    private let board = WorkerBoard()
+    private let watchdog: Watchdog
+    private let events: ClientEvents
+    private var workers: [Int32: RunningWorker] = [:]
+    private var lagDue = Deadline(milliseconds: 1_000)
+
+    init(service: Service) throws {
+        self.service = service
+        settings = KafkaSettings(service.configuration)
+        metrics = ProcessorMetrics(service.metrics)
+        watchdog = Watchdog(logger: service.logger)
+        events = service.kafkaEvents()
+    }
+
+    func run() throws -> ExitCode {
+        service.announce()
+        let board = board
+        let health = try service.serveHealth { board.health }
+        watchdog.start()
+        let partitionCount = try service.waitForTopics(settings)
+        guard let partitionCount else { return .success }
+        let consumer = try Consumer(configuration: settings.member(role: nil), events: events)
+        try consumer.subscribe(topics: [settings.name(.commands)])
+        let watched = watchdog.register("consumer")
+        let limit = service.configuration.integer("watchdog_timeout_ms")
+        var lost: KafkaError?
+        while !service.shutdown.isRequested, lost == nil {
+            watched.beat(limitMilliseconds: limit)
+            consumer.consumeBatch(
+                maxMessages: 1000, timeoutMilliseconds: 100,
+                rebalance: { self.rebalance(consumer, $0, partitionCount) },
+                { message in
+                    if case .failure(let error) = message.kind, error.recovery != .retry { lost = error }
+                })
+            updateLag(consumer)
+        }
+        service.logger.info("stopping: finishing transactions")
+        // Workers are told all at once; each commits what it has open.
+        stop(Array(workers.keys), order: lost == nil ? .stop : .abandon)
+        watched.rest()
+        do throws(KafkaError) {
+            try consumer.close(timeoutMilliseconds: 2_000) { self.rebalance(consumer, $0, partitionCount) }
+        } catch {
+            service.logger.warning("left the group without its word", ["reason": error.description])
+        }
+        health?.stop()
+        if let lost {
+            throw RoleFailure(.internalFault, "the consumer is lost: \(lost)")
+        }
+        service.logger.info("stopped")
+        return .success
+    }
+
+    /// Called from within polling: the group has given or taken partitions.
+    private func rebalance(_ consumer: Consumer, _ rebalance: Rebalance, _ partitionCount: Int32) {
+        do throws(KafkaError) {
+            switch rebalance {
+            case .assigned(let partitions):
+                service.logger.info("assigned", ["partitions": partitions.map(\.partition).list])
+                // Queues are taken before anything is fetched. Fetching begins at the end, where little is; each
+                // worker places its partition when it knows where.
+                var queues: [PartitionQueue] = []
+                for partition in partitions { queues.append(try consumer.partitionQueue(partition)) }
+                try consumer.follow(
+                    rebalance,
+                    from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.end) })
+                for queue in queues { start(queue, partitionCount, consumer) }
+                board.setAssigned()
+            case .revoked(let partitions, let isLost):
+                service.logger.info(
+                    isLost ? "lost" : "revoked", ["partitions": partitions.map(\.partition).list])
+                stop(partitions.map(\.partition), order: isLost ? .abandon : .stop)
+                try consumer.follow(rebalance)
+            case .failed(let error):
+                service.logger.error("the rebalance failed", ["reason": error.description])
+                stop(Array(workers.keys), order: .abandon)
+                try consumer.follow(rebalance)
+            }
+        } catch {
+            service.logger.error("could not follow the group", ["reason": error.description])
+        }
+    }
+
+    private func start(_ queue: PartitionQueue, _ partitionCount: Int32, _ consumer: Consumer) {
+        let partition = queue.partition.partition
+        let worker = RunningWorker()
+        workers[partition] = worker
+        board.set(partition, .starting)
+        let watched = watchdog.register("partition \(partition)")
+        let logger = service.logger.child("worker", ["partition": partition])
+        let (board, metrics, settings, events, watchdog) = (board, metrics, settings, events, watchdog)
+        let configuration = service.configuration
+        let limit = Int64(configuration.integer("watchdog_timeout_ms"))
+        Service.startThread("partition-\(partition)") {
+            let log = KafkaPartitionLog(
+                queue: queue, partitionCount: partitionCount, settings: settings, consumer: consumer,
+                events: events, isStopping: { worker.order != .work },
+                beat: { watched.beat(limitMilliseconds: Int(limit)) })
+            PartitionWorker(
+                log: log,
+                observer: WorkerReporter(
+                    partition: partition, logger: logger, metrics: metrics, watched: watched, board: board),
+                settings: .init(
+                    commitInterval: Int64(configuration.integer("commit_interval_ms")),
+                    commandLimit: configuration.integer("transaction_max_commands")),
+                actionLimit: limit, order: { worker.order },
+                ownsKey: { murmur2Partition(key: $0, partitionCount: partitionCount) == partition },
+                clock: { Int64(MonotonicTime.now()) }, pause: { worker.pause(milliseconds: $0) }
+            ).run()
+            watchdog.unregister(watched)
+            worker.finish()
+        }
+    }
+
+    /// Tells how far behind each partition is, about once a second.
+    private func updateLag(_ consumer: Consumer) {
+        guard lagDue.isPast else { return }
+        lagDue = Deadline(milliseconds: 1_000)
+        for (partition, next) in board.nextOffsets {
+            guard
+                let high = consumer.knownEnd(TopicPartition(settings.name(.commands), partition))
+            else { continue }
+            metrics.lag.with(String(partition)).set(Double(max(0, high - next)))
+        }
+    }
+
+    /// Stops workers and waits for them: a partition is given away only when nobody here works on it any more.
+    private func stop(_ partitions: [Int32], order: WorkerOrder) {
+        let stopping = partitions.compactMap { partition in
+            workers.removeValue(forKey: partition).map { (partition, $0) }
+        }
+        for (_, worker) in stopping { worker.give(order) }
+        let deadline = Deadline(milliseconds: Self.stopLimit)
+        for (partition, worker) in stopping
+        where !worker.waitForEnd(milliseconds: deadline.remainingMilliseconds) {
+            // Its producer is fenced by the next owner; what it had open is ended there.
+            service.logger.warning("a worker did not stop in time", ["partition": partition])
+            worker.give(.abandon)
+        }
+    }
+}
+
+/// What a worker's thread and the consumer's thread share: an order, and the end.
+final class RunningWorker: Sendable {
+    private let current = Mutex<WorkerOrder>(.work)
+    private let ended = DispatchSemaphore(value: 0)
+    private let ordered = DispatchSemaphore(value: 0)
+
+    var order: WorkerOrder { current.withLock { $0 } }
+
+    func give(_ order: WorkerOrder) {
+        current.withLock { $0 = order }
+        ordered.signal()
+    }
+
+    /// Waits so long, or until an order comes.
+    func pause(milliseconds: Int64) {
+        guard order == .work else { return }
+        _ = ordered.wait(timeout: .now() + .milliseconds(Int(milliseconds)))
+    }
+
+    func finish() { ended.signal() }
+
+    func waitForEnd(milliseconds: Int) -> Bool {
+        ended.wait(timeout: .now() + .milliseconds(milliseconds)) == .success
+    }
+}
+
+extension Sequence<Int32> {
+    /// Numbers in order, for a log line.
+    var list: String { sorted().map(String.init).joined(separator: ",") }
+}

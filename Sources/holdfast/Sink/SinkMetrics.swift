@@ -1,0 +1,25 @@
+import Operations
+
+/// What the sink counts.
+struct SinkMetrics: Sendable {
+    private let rows: Counter
+    private let seconds: Histogram
+    private let lags: MetricFamily<Gauge>
+
+    init(_ registry: MetricsRegistry) {
+        rows = registry.counter("holdfast_sink_rows_total", help: "Ledger entries written into PostgreSQL.")
+        seconds = registry.histogram(
+            "holdfast_sink_transaction_seconds", help: "One transaction of the sink, from BEGIN to COMMIT.")
+        lags = registry.gauges(
+            "holdfast_sink_lag_records",
+            help: "Records of stock.ledger, markers included, that are not in PostgreSQL yet.",
+            labels: ["partition"])
+    }
+
+    func stored(rows count: Int, seconds length: Double) {
+        rows.add(count)
+        seconds.observe(length)
+    }
+
+    func lag(_ partition: Int32, _ records: Int64) { lags.with("\(partition)").set(Int(records)) }
+}

@@ -1,0 +1,111 @@
+import InventoryWire
+import KafkaClient
+import Operations
+
+/// Holdfast's settings of the clients of Kafka, each with its reason. The user's `kafka.*` settings go over
+/// those that tune, and under those that exactly once rests on.
+struct KafkaSettings: Sendable {
+    enum Isolation: String {
+        case committed = "read_committed"
+        case uncommitted = "read_uncommitted"
+    }
+
+    private let configuration: Configuration
+
+    init(_ configuration: Configuration) { self.configuration = configuration }
+
+    /// How long one call of a client may block, in milliseconds: a little longer than the broker gives a
+    /// transaction, and far shorter than the watchdog waits.
+    var callTimeout: Int { configuration.integer("transaction_timeout_ms") + 1_000 }
+
+    var restoreTimeout: Int { configuration.integer("restore_timeout_ms") }
+
+    /// The name of a topic on this cluster.
+    func name(_ topic: Topic) -> String { configuration.string("topic_prefix") + topic.rawValue }
+
+    /// The transactional id that belongs to a partition, whoever owns it.
+    func transactionalID(_ partition: Int32) -> String {
+        "\(configuration.string("transactional_id_prefix"))-stock-\(partition)"
+    }
+
+    func group(_ role: String?) -> String {
+        let group = configuration.string("group_id")
+        return role.map { "\(group)-\($0)" } ?? group
+    }
+
+    /// A member of a group. What it reads is placed by its owner, never by the group's offsets.
+    /// - Parameter atEnd: whether the ends of partitions are told.
+    func member(role: String?, atEnd: Bool = false) -> KafkaConfiguration {
+        var settings = reader(isolation: .committed)
+        settings["group.id"] = group(role)
+        settings["group.instance.id"] = configuration.optionalString("instance_id")
+        settings["session.timeout.ms"] = String(configuration.integer("session_timeout_ms"))
+        settings["heartbeat.interval.ms"] = String(configuration.integer("session_timeout_ms") / 4)
+        // Partitions that stay keep their worker and its state through a rebalance.
+        settings["partition.assignment.strategy"] = "cooperative-sticky"
+        settings["enable.partition.eof"] = atEnd ? "true" : "false"
+        return settings
+    }
+
+    /// A consumer that is told what to read, and says when it is at the end.
+    func reader(isolation: Isolation) -> KafkaConfiguration {
+        var settings = common()
+        // An answer waits for more bytes no longer than this: it is part of every command's latency.
+        settings["fetch.wait.max.ms"] = "5"
+        settings["fetch.queue.backoff.ms"] = "2"
+        settings["queued.min.messages"] = "100000"
+        settings["queued.max.messages.kbytes"] = "131072"
+        apply(&settings)
+        settings["group.id"] = group("reader")
+        settings["isolation.level"] = isolation.rawValue
+        settings["enable.auto.commit"] = "false"
+        settings["enable.auto.offset.store"] = "false"
+        // An offset that is not there is a loss to be told, not a place to jump from.
+        settings["auto.offset.reset"] = "error"
+        settings["enable.partition.eof"] = "true"
+        return settings
+    }
+
+    func producer(transactionalID: String) -> KafkaConfiguration {
+        var settings = producer()
+        settings["transactional.id"] = transactionalID
+        settings["transaction.timeout.ms"] = String(configuration.integer("transaction_timeout_ms"))
+        return settings
+    }
+
+    /// An idempotent producer: nothing doubled or reordered by its own retries.
+    func producer() -> KafkaConfiguration {
+        var settings = common()
+        // Long enough for a batch to form while the transaction is open, short against its 10 ms.
+        settings["linger.ms"] = "2"
+        settings["batch.num.messages"] = "10000"
+        settings["batch.size"] = "1000000"
+        settings["queue.buffering.max.messages"] = "1000000"
+        settings["queue.buffering.max.kbytes"] = "1048576"
+        // Dead letters hold a command of up to 1 MiB in base64.
+        settings["message.max.bytes"] = "2097152"
+        settings["compression.codec"] = "lz4"
+        apply(&settings)
+        settings["enable.idempotence"] = "true"
+        settings["acks"] = "all"
+        return settings
+    }
+
+    /// For the admin client, and under all others.
+    func common() -> KafkaConfiguration {
+        var settings = KafkaConfiguration()
+        settings["bootstrap.servers"] = configuration.string("bootstrap_servers")
+        settings["client.id"] = "holdfast-\(configuration.role.split(separator: " ").first ?? "tool")"
+        // Small requests must not wait for the acknowledgement of earlier ones.
+        settings["socket.nagle.disable"] = "true"
+        settings["reconnect.backoff.max.ms"] = "1000"
+        // They tell when a broker that was gone is back.
+        settings["statistics.interval.ms"] = "5000"
+        apply(&settings)
+        return settings
+    }
+
+    private func apply(_ settings: inout KafkaConfiguration) {
+        for (name, value) in configuration.kafka.sorted(by: { $0.key < $1.key }) { settings[name] = value }
+    }
+}

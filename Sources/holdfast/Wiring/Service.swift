@@ -1,0 +1,56 @@
+import Foundation
+import Operations
+
+/// What every role is given: its configuration, a log, metrics, and the wish to end.
+struct Service: Sendable {
+    let configuration: Configuration
+    let logger: Logger
+    let metrics = MetricsRegistry()
+    let shutdown: ShutdownSignal
+
+    init(configuration: Configuration) {
+        self.configuration = configuration
+        shutdown = ShutdownSignal.install()
+        let output = LogOutput(
+            minimum: LogLevel(rawValue: configuration.string("log_level"))!,
+            format: LogFormat(setting: configuration.string("log_format")))
+        logger = Logger(component: configuration.role, output: output)
+    }
+
+    /// Prints the configuration, without secrets.
+    func announce() {
+        logger.info("starting", ["version": Version.number])
+        for (name, value, source) in configuration.shown {
+            logger.info("configuration", ["key": name, "value": value, "source": source.description])
+        }
+    }
+
+    /// Serves /healthz, /readyz and /metrics, if a port is configured.
+    func serveHealth(ready: @escaping @Sendable () -> Health) throws -> HTTPServer? {
+        let port = configuration.integer("http_port")
+        guard port != 0 else { return nil }
+        let server = try HTTPServer(
+            address: configuration.string("http_address"), port: UInt16(port), metrics: metrics, ready: ready)
+        logger.info("serving /healthz, /readyz and /metrics", ["port": server.port])
+        return server
+    }
+
+    /// Starts a thread that is named for the log and for debuggers.
+    static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
+        let thread = Thread(block: body)
+        thread.name = name
+        thread.stackSize = 1 << 20
+        thread.start()
+    }
+}
+
+/// Why a role ended, told in one line.
+struct RoleFailure: Error {
+    let message: String
+    let exitCode: ExitCode
+
+    init(_ exitCode: ExitCode, _ message: String) {
+        self.exitCode = exitCode
+        self.message = message
+    }
+}

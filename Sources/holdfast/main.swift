@@ -1,0 +1,61 @@
+import Foundation
+import Operations
+
+// Reading this file is reading the architecture: one executable, a role a process.
+let arguments = Array(CommandLine.arguments.dropFirst())
+let schema = HoldfastConfiguration.schema
+
+switch (arguments.first, arguments.dropFirst().first) {
+case (nil, _):
+    // Nothing was asked for: that is a mistake in a script, and a question at a terminal.
+    FileHandle.standardError.write(Data(schema.helpText.utf8))
+    ExitCode.usage.exitProcess()
+case ("--help", _), ("-h", _), ("help", nil):
+    print(schema.helpText)
+case ("help", let role?):
+    print(schema.helpText(role: role))
+case ("version", _), ("--version", _):
+    Version.print()
+case ("process", _):
+    run("process", arguments.dropFirst()) { try ProcessRole(service: $0).run() }
+case ("delay", _):
+    run("delay", arguments.dropFirst()) { try DelayRole(service: $0).run() }
+case ("sink", _):
+    run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
+case ("topics", "apply"):
+    run("topics apply", arguments.dropFirst(2)) { try TopicsApply(service: $0).run() }
+case ("demo", _):
+    run("demo", arguments.dropFirst()) { try Demo(service: $0).run() }
+case (let unknown?, let next):
+    let name = [unknown, next].compactMap { $0 }.prefix(unknown == "topics" ? 2 : 1).joined(separator: " ")
+    fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
+}
+
+/// Reads the configuration of `role` once, checked whole, and runs it.
+func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) throws -> ExitCode) {
+    if ConfigurationSchema.asksForHelp(Array(arguments)) {
+        print(schema.helpText(role: role))
+        return
+    }
+    let configuration: Configuration
+    do throws(ConfigurationErrors) {
+        configuration = try HoldfastConfiguration.load(arguments: Array(arguments), role: role)
+    } catch {
+        fail(error.description, .usage)
+    }
+    let service = Service(configuration: configuration)
+    do {
+        try body(service).exitProcess()
+    } catch let failure as RoleFailure {
+        service.logger.error(failure.message)
+        failure.exitCode.exitProcess()
+    } catch {
+        service.logger.error("\(error)")
+        ExitCode.internalFault.exitProcess()
+    }
+}
+
+func fail(_ message: String, _ code: ExitCode) -> Never {
+    FileHandle.standardError.write(Data("holdfast: \(message)\n".utf8))
+    code.exitProcess()
+}

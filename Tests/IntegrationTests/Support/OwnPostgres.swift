@@ -1,0 +1,33 @@
+import Foundation
+
+/// A PostgreSQL of a test's own, that it may kill.
+final class OwnPostgres {
+    private let folder = RealServers.root + "/.local/test-postgres-\(UInt32.random(in: 0...UInt32.max))"
+    private(set) var url = ""
+    private let port: Int
+
+    /// - Throws: `Timeout` when it does not start.
+    init(port: Int) throws {
+        self.port = port
+        url = try run("start")
+    }
+
+    /// The same address as before.
+    func start() throws { url = try run("start") }
+    /// SIGKILL to all of it.
+    func kill() throws { _ = try run("kill") }
+    func end() {
+        _ = try? run("kill")
+        _ = try? run("wipe")
+        try? FileManager.default.removeItem(atPath: folder + ".log")
+    }
+
+    /// Through `system(3)`: Foundation's Process waits for the server, too, which outlives the script.
+    private func run(_ what: String) throws -> String {
+        let script = RealServers.root + "/deploy/lib/postgres-server.sh"
+        let code = system("timeout 60 bash '\(script)' \(what) '\(folder)' \(port) >'\(folder).log' 2>&1")
+        let output = try String(contentsOfFile: folder + ".log", encoding: .utf8)
+        guard code == 0 else { throw Timeout(what: "postgres-server.sh \(what): \(output)") }
+        return output.split(separator: "\n").last.map(String.init) ?? ""
+    }
+}

@@ -1,0 +1,315 @@
+import Foundation
+import InventoryCore
+import InventoryWire
+import KafkaClient
+import Operations
+import Testing
+
+/// Here a topic is one of the system's.
+typealias Topic = InventoryWire.Topic
+
+/// Topics of a test's own on a genuine broker, with the processes that the test starts on them.
+final class Stage {
+    let bootstrap: String
+    let prefix: String
+    let partitions: Int32
+    private(set) var processes: [ChildProcess] = []
+    private let folder: String
+    private let producer: Producer
+    private let commands: KafkaClient.Topic
+    private var writer = RecordWriter()
+    private(set) var published = 0
+
+    init(
+        partitions: Int32 = 2, bootstrap: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        self.bootstrap = try #require(bootstrap ?? RealServers.kafka, sourceLocation: sourceLocation)
+        self.partitions = partitions
+        prefix = "t\(UInt32.random(in: 0...UInt32.max))."
+        folder = NSTemporaryDirectory() + "holdfast-\(prefix)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        producer = try Producer(configuration: ["bootstrap.servers": self.bootstrap, "linger.ms": "2"])
+        commands = try producer.topic(prefix + "stock.commands")
+        let created = try run(["topics", "apply", "--partitions", "\(partitions)"])
+        try #require(created.code == 0, "\(created.output)", sourceLocation: sourceLocation)
+    }
+
+    deinit { endAll() }
+
+    /// Ends what still runs; each test does so, also when it fails.
+    func endAll() {
+        for process in processes { process.stop(milliseconds: 5_000) }
+        processes = []
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// The partition of a key.
+    func place(of key: String) -> Int32 {
+        Array(key.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: partitions) }
+    }
+
+    func name(_ topic: Topic) -> String { prefix + topic.rawValue }
+
+    /// Runs a subcommand to its end.
+    func run(_ arguments: [String], seconds: Int = 60) throws -> (code: Int32, output: String) {
+        let log = "\(folder)/run-\(UInt32.random(in: 0...UInt32.max)).log"
+        let process = try ChildProcess(
+            name: arguments[0], executable: RealServers.binary, arguments: flags(arguments), environment: [:],
+            logPath: log)
+        guard let code = process.waitForEnd(milliseconds: seconds * 1000) else {
+            process.stop(milliseconds: 1)
+            throw Timeout(what: arguments.joined(separator: " "))
+        }
+        return (code, process.logTail(lines: 1000))
+    }
+
+    private func flags(_ arguments: [String]) -> [String] {
+        var flags = arguments + ["--bootstrap-servers", bootstrap, "--topic-prefix", prefix]
+        if arguments[0] != "topics", !arguments.contains("--group-id") {
+            flags += ["--group-id", prefix + "group"]
+        }
+        if arguments[0] == "process" { flags += ["--transactional-id-prefix", prefix + "id"] }
+        return flags
+    }
+
+    /// Starts a role as a process of its own, and waits until it is ready.
+    @discardableResult
+    func start(
+        _ role: String, _ arguments: [String] = [], environment: [String: String] = [:],
+        awaitReady: Bool = true
+    ) throws -> Role {
+        let port = try freeLoopbackPort()
+        let process = try ChildProcess(
+            name: role, executable: RealServers.binary,
+            arguments: flags([role] + arguments + ["--http-port", "\(port)", "--log-format", "text"]),
+            environment: environment, logPath: "\(folder)/\(role)-\(processes.count).log")
+        processes.append(process)
+        let started = Role(process: process, port: port)
+        if awaitReady { try started.awaitReady() }
+        return started
+    }
+
+    struct Role {
+        let process: ChildProcess
+        let port: Int
+
+        func awaitReady(seconds: Double = 60) throws {
+            try eventually(
+                "\(process.name) is ready; its log ends: \(process.logTail(lines: 8))", seconds: seconds
+            ) {
+                if let code = process.exitCode {
+                    Issue.record("\(process.name) ended with \(code): \(process.logTail())")
+                    throw Timeout(what: process.name)
+                }
+                return HTTPProbe.status(port: port, path: "/readyz") == 200
+            }
+        }
+
+        /// The value of a metric, summed over its labels.
+        func metric(_ name: String) -> Double {
+            let lines = (HTTPProbe.get(port: port, path: "/metrics") ?? "").split(separator: "\n")
+            return lines.filter { $0.hasPrefix(name + " ") || $0.hasPrefix(name + "{") }
+                .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+        }
+    }
+
+    // MARK: Publishing
+
+    func publish(_ commands: [Command]) throws {
+        for command in commands { try publishSoon(command) }
+        try producer.flush(timeoutMilliseconds: 60_000)
+    }
+
+    /// Without waiting for the broker's word.
+    func publishSoon(_ command: Command) throws {
+        writer.write(command: command)
+        try writer.withBytes { value in try publish(key: Array(command.sku.utf8), value: Array(value)) }
+    }
+
+    /// The same for any bytes.
+    func publish(key: [UInt8]?, value: [UInt8]?, partition: PartitionChoice = .byKey) throws {
+        published += 1
+        while true {
+            let outcome = try withBytes(key) { key in
+                try withBytes(value) { value in
+                    try producer.produce(commands, partition: partition, key: key, value: value)
+                }
+            }
+            if outcome == .queued { break }
+            producer.poll(timeoutMilliseconds: 10)
+        }
+        producer.poll(timeoutMilliseconds: 0)
+    }
+
+    func flush() throws { try producer.flush(timeoutMilliseconds: 60_000) }
+
+    private func withBytes<Result>(
+        _ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> Result
+    ) rethrows -> Result {
+        guard let bytes else { return try body(nil) }
+        return try bytes.withUnsafeBytes { try body($0) }
+    }
+
+    // MARK: Reading
+
+    struct Record: Equatable {
+        var partition: Int32
+        var offset: Int64
+        var timestamp: Int64
+        var key: [UInt8]?
+        var value: [UInt8]?
+
+        var keyText: String { String(decoding: key ?? [], as: UTF8.self) }
+        var text: String { String(decoding: value ?? [], as: UTF8.self) }
+    }
+
+    /// All records that a topic has now.
+    func read(_ topic: Topic, isolation: String = "read_committed") throws -> [Record] {
+        let consumer = try Consumer(configuration: [
+            "bootstrap.servers": bootstrap, "group.id": prefix + "reader", "isolation.level": isolation,
+            "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error",
+            "fetch.wait.max.ms": "5",
+        ])
+        try consumer.assign(
+            (0..<partitions).map {
+                TopicPartitionOffset(name(topic), $0, offset: TopicPartitionOffset.beginning)
+            })
+        var records: [Record] = []
+        var unread = Set(0..<partitions)
+        try eventually("\(topic.rawValue) is read to its end") {
+            consumer.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 100) { message in
+                switch message.kind {
+                case .record:
+                    records.append(
+                        Record(
+                            partition: message.partition, offset: message.offset,
+                            timestamp: message.timestampMilliseconds, key: message.key.map { Array($0) },
+                            value: message.value.map { Array($0) }))
+                case .endOfPartition: unread.remove(message.partition)
+                case .failure: break
+                }
+            }
+            return unread.isEmpty
+        }
+        return records
+    }
+
+    func results(isolation: String = "read_committed") throws -> [(
+        outcome: Outcome, source: Source, bytes: [UInt8]
+    )] {
+        var reader = RecordReader()
+        return try read(.results, isolation: isolation).map { record in
+            let (outcome, source) = try record.value!.withUnsafeBytes { try reader.outcome($0) }
+            return (outcome, source, record.value!)
+        }
+    }
+
+    func ledger() throws -> [LedgerEntry] {
+        var reader = RecordReader()
+        return try read(.ledger).map { try $0.value!.withUnsafeBytes { try reader.ledgerEntry($0) } }
+    }
+
+    /// The newest levels of each SKU.
+    func levels() throws -> [String: LevelsSnapshot] {
+        var reader = RecordReader()
+        var levels: [String: LevelsSnapshot] = [:]
+        for record in try read(.levels) {
+            levels[record.keyText] = try record.value!.withUnsafeBytes { try reader.levels($0) }
+        }
+        return levels
+    }
+
+    /// The reservations that live.
+    func liveReservations() throws -> [String: ReservationSnapshot] {
+        var reader = RecordReader()
+        var live: [String: ReservationSnapshot] = [:]
+        for record in try read(.reservations) {
+            live[record.keyText] = try record.value.map {
+                try $0.withUnsafeBytes { try reader.reservation($0) }
+            }
+        }
+        return live
+    }
+
+    /// The outcome of a command, once there is one.
+    func outcome(of commandID: String, seconds: Double = 60) throws -> Outcome {
+        var found: Outcome?
+        try eventually("a result of \(commandID)", seconds: seconds) {
+            found = try results().first { $0.outcome.commandID == commandID }?.outcome
+            return found != nil
+        }
+        return found!
+    }
+
+    /// Waits until as many records have a result or a dead letter as were published.
+    func awaitResults(_ count: Int? = nil, seconds: Double = 120) throws {
+        let wanted = count ?? published
+        try eventually("\(wanted) results", seconds: seconds) {
+            try read(.results).count + read(.deadLetters).count >= wanted
+        }
+    }
+
+    /// What must hold whatever happened: one result for each command, no two that differ, a ledger without gaps
+    /// whose sums are the levels, and live reservations that are what is reserved.
+    func checkBooks(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        struct Place: Hashable {
+            let partition: Int32
+            let offset: Int64
+        }
+        let commands = Set(try read(.commands).map { Place(partition: $0.partition, offset: $0.offset) })
+        var answers: [Place: Int] = [:]
+        for (_, source, _) in try results() {
+            answers[Place(partition: source.partition, offset: source.offset), default: 0] += 1
+        }
+        var reader = RecordReader()
+        for record in try read(.deadLetters) {
+            let letter = try record.value!.withUnsafeBytes { try reader.deadLetter($0) }
+            answers[Place(partition: letter.partition, offset: letter.offset), default: 0] += 1
+        }
+        #expect(Set(answers.keys) == commands, "each record has an answer", sourceLocation: sourceLocation)
+        #expect(answers.values.allSatisfy { $0 == 1 }, "none has two", sourceLocation: sourceLocation)
+
+        var speculative: [Place: [UInt8]] = [:]
+        var contradictions = 0
+        for (_, source, bytes) in try results(isolation: "read_uncommitted") {
+            let place = Place(partition: source.partition, offset: source.offset)
+            if let before = speculative.updateValue(bytes, forKey: place), before != bytes {
+                contradictions += 1
+            }
+        }
+        #expect(contradictions == 0, "aborted results say the same", sourceLocation: sourceLocation)
+
+        // Folding the ledger refuses gaps, wrong balances and overselling by itself.
+        var folded = Stock()
+        for entry in try ledger() { folded.apply(entry) }
+        let levels = try levels()
+        #expect(
+            folded.allLevels == levels.values.sorted { $0.sku < $1.sku }, "the ledger's sums are the levels",
+            sourceLocation: sourceLocation)
+        let live = try liveReservations().values.sorted { $0.id < $1.id }
+        #expect(
+            folded.allReservations == live,
+            "the ledger's reservations are the live ones", sourceLocation: sourceLocation)
+    }
+}
+
+/// Commands in short.
+func receive(_ id: String, _ quantity: Int64, _ sku: String, in warehouse: String = "BER") -> Command {
+    Command(id: id, sku: sku, body: .receive(warehouse: warehouse, quantity: quantity, reference: nil))
+}
+
+func reserve(_ id: String, _ quantity: Int64, _ sku: String, ttl: Int64 = 600_000) -> Command {
+    Command(
+        id: "c-\(id)", sku: sku,
+        body: .reserve(
+            reservationID: id, orderID: "o-\(id)", quantity: quantity, warehouse: nil,
+            expiry: .after(milliseconds: ttl)))
+}
+
+func confirm(_ id: String, _ sku: String, as commandID: String? = nil) -> Command {
+    Command(id: commandID ?? "p-\(id)", sku: sku, body: .confirm(reservationID: id))
+}
+
+func release(_ id: String, _ sku: String) -> Command {
+    Command(id: "x-\(id)", sku: sku, body: .release(reservationID: id))
+}

@@ -1,0 +1,128 @@
+import InventoryCore
+import Testing
+
+/// The state that live processing had, made again in the two ways that there are.
+@Suite("Restore")
+struct RestoreTests {
+    private static let day = """
+        given receive 10 A in BER
+        and   receive 4 A in HAM
+        and   receive 7 B in BER
+        and   reserve r1 3 A for o1 ttl 500
+        and   reserve r2 2 A for o2 ttl 900
+        and   reserve r3 9 B for o3
+        and   reserve r4 4 B for o4 ttl 400
+        and   confirm r1 A
+        and   receive 1 B in BER at 450
+        and   reserve r5 1 B for o5 ttl 100
+        """
+
+    static func restored(
+        _ stock: Stock, dedupeWindow: Int = Limits.dedupeWindow,
+        change: (inout StockRestore) -> Void = { _ in }
+    ) throws -> Stock {
+        var restore = StockRestore(dedupeWindow: dedupeWindow)
+        for levels in stock.allLevels { restore.add(levels) }
+        for reservation in stock.allReservations { restore.add(reservation) }
+        for entry in stock.rememberedEntries { restore.add(entry) }
+        change(&restore)
+        return try restore.finish()
+    }
+
+    static func expectSame(_ left: Stock, _ right: Stock) {
+        #expect(left.allLevels == right.allLevels)
+        #expect(left.allReservations == right.allReservations)
+        #expect(left.rememberedEntries == right.rememberedEntries)
+    }
+
+    @Test("Folding the ledger gives the state that live processing had")
+    func fold() {
+        let live = Scenario.check(Self.day)
+        var folded = Stock()
+        for entry in live.ledger { folded.apply(entry) }
+        Self.expectSame(folded, live.stock)
+    }
+
+    @Test("Levels, reservations and the ledger's tail give the state that live processing had")
+    func snapshot() throws {
+        let live = Scenario.check(Self.day)
+        Self.expectSame(try Self.restored(live.stock), live.stock)
+    }
+
+    @Test("A repeat gets the same answer before and after a restore")
+    func repeatAfterRestore() throws {
+        let live = Scenario.check(Self.day)
+        var before = live.stock
+        var after = try Self.restored(live.stock)
+        let commands = [
+            Command(id: "#1", sku: "A", body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
+            Command(id: "x", sku: "A", body: .confirm(reservationID: "r1")),
+            Command(id: "y", sku: "B", body: .confirm(reservationID: "r4")),
+            Command(id: "z", sku: "B", body: .expire(reservationID: "r4")),
+        ]
+        for (offset, command) in commands.enumerated() {
+            var entries: ([LedgerEntry], [LedgerEntry]) = ([], [])
+            let source = Source(partition: 0, offset: Int64(1000 + offset))
+            let at = Timestamp(milliseconds: 500)
+            #expect(
+                before.handle(command, at: at, source: source, into: &entries.0)
+                    == after.handle(command, at: at, source: source, into: &entries.1))
+            #expect(entries.0 == entries.1)
+        }
+    }
+
+    @Test("A reservation newer than its SKU's levels is refused by the SKU's name")
+    func newerReservation() {
+        let live = Scenario.check(Self.day)
+        expectInconsistency(of: "A") {
+            try Self.restored(live.stock) {
+                var levels = live.stock.levels(of: "A")!
+                levels.sequence = 1
+                $0.add(levels)
+            }
+        }
+    }
+
+    @Test("Reserved that is not the sum of the live reservations is refused")
+    func wrongReserved() {
+        let live = Scenario.check(Self.day)
+        expectInconsistency(of: "A") { try Self.restored(live.stock) { $0.end(reservationID: "r2") } }
+    }
+
+    @Test("A ledger that goes on beyond the levels is refused")
+    func newerLedger() {
+        let live = Scenario.check(Self.day)
+        expectInconsistency(of: "B") {
+            try Self.restored(live.stock) {
+                var entry = live.ledger.last { $0.sku == "B" }!
+                entry.sequence += 1
+                $0.add(entry)
+            }
+        }
+    }
+
+    @Test("A gap in the ledger's tail is refused")
+    func gap() {
+        let live = Scenario.check(Self.day)
+        expectInconsistency(of: "B") {
+            try Self.restored(live.stock) {
+                var entry = live.ledger.last { $0.sku == "B" }!
+                entry.sequence += 2
+                $0.add(entry)
+            }
+        }
+    }
+
+    private func expectInconsistency(
+        of sku: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Stock
+    ) {
+        do {
+            _ = try body()
+            Issue.record("it was accepted", sourceLocation: sourceLocation)
+        } catch let error as Inconsistency {
+            #expect(error.sku == sku, "\(error.description)", sourceLocation: sourceLocation)
+        } catch {
+            Issue.record(error, sourceLocation: sourceLocation)
+        }
+    }
+}

@@ -1,0 +1,2 @@
+import InventoryWire
+import Testing

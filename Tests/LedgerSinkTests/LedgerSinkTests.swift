@@ -1,0 +1,190 @@
+import InventoryCore
+import LedgerSink
+import PostgresClient
+import Testing
+
+@Suite("A batch of the ledger")
+struct LedgerBatchTests {
+    @Test("It goes on where the last one ended, past what is never given")
+    func positions() {
+        var batch = LedgerBatch(from: [0: 5, 1: 0])
+        #expect(batch.isEmpty)
+        batch.add(LedgerRow(partition: 0, offset: 7, entry: Ledger.receipt(1, 5)))
+        #expect(batch.nextOffsets == [0: 8, 1: 0])
+        batch.passed(0, next: 10)
+        batch.passed(1, next: 3)
+        #expect(LedgerBatch(from: batch.nextOffsets).nextOffsets == [0: 10, 1: 3])
+    }
+
+    @Test("It never goes back")
+    func neverBack() {
+        var batch = LedgerBatch(from: [0: 5])
+        batch.passed(0, next: 3)
+        #expect(batch.nextOffsets == [0: 5])
+    }
+}
+
+@Suite("The ledger in a genuine PostgreSQL", .enabled(if: Database.url != nil, Database.reason))
+struct LedgerStoreTests {
+    @Test("The schema's files can be run again without harm")
+    func migrateTwice() throws {
+        let database = try Database()
+        _ = try database.store().offsets(of: 0..<1)
+        try database.store().store(Ledger.batch(Ledger.story))
+        let names = try SchemaMigrator(files: Database.files).run(on: database.connect())
+        #expect(names == names.sorted() && names.count >= 4)
+        let rows = try database.connect().rows("SELECT count(*) FROM holdfast.inventory_transactions")
+        #expect(rows == [["\(Ledger.story.count)"]])
+    }
+
+    @Test("Without the schema the sink stops, and says how to make it")
+    func schemaMissing() throws {
+        let database = try Database()
+        let connection = try database.connect()
+        try connection.execute("DROP SCHEMA holdfast CASCADE")
+        #expect(throws: SinkFault.self) {
+            try LedgerStore(
+                connection: connection, role: "holdfast_application", topic: "t", sourceTopic: "c")
+        }
+    }
+
+    @Test("A story of movements gives the rows, the levels and the reservations, and the next offset")
+    func story() throws {
+        let database = try Database()
+        let store = try database.store()
+        #expect(try store.offsets(of: 0..<2) == [0: 0, 1: 0])
+        #expect(try store.store(Ledger.batch(Ledger.story)) == Ledger.story.count)
+        #expect(try store.offsets(of: 0..<2) == [0: Int64(Ledger.story.count), 1: 0])
+        let connection = try database.connect()
+        #expect(
+            try connection.rows(
+                "SELECT sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_available FROM holdfast.inventory"
+            ) == [["A", "BER", "4", "3", "1"]])
+        #expect(
+            try connection.rows("SELECT id, status, quantity FROM holdfast.reservations ORDER BY id, status")
+                == [["r1", "confirmed", "1"], ["r2", "released", "2"], ["r2", "reserved", "3"]])
+        #expect(try connection.rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
+        #expect(try connection.rows("SELECT sku FROM holdfast.check_ledger()").isEmpty)
+        #expect(
+            try connection.rows(
+                "SELECT movement, reason, warehouse_id FROM holdfast.inventory_transactions WHERE sequence = 6"
+            )
+                == [["rejection", "insufficient_stock", nil]])
+    }
+
+    @Test("One batch and a batch for each entry give the same tables")
+    func batching() throws {
+        let (whole, parts) = (try Database(), try Database())
+        _ = try whole.store().offsets(of: 0..<1)
+        try whole.store().store(Ledger.batch(Ledger.story))
+        let store = try parts.store()
+        var offsets = try store.offsets(of: 0..<1)
+        for entry in Ledger.story {
+            var batch = LedgerBatch(from: offsets)
+            batch.add(LedgerRow(partition: 0, offset: offsets[0]!, entry: entry))
+            try store.store(batch)
+            offsets = batch.nextOffsets
+        }
+        for table in ["inventory_transactions", "inventory", "reservations", "sink_offsets"] {
+            let sql = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM holdfast.\(table) t"
+            #expect(try parts.connect().query(sql).text(0, 0) == whole.connect().query(sql).text(0, 0))
+        }
+    }
+
+    @Test("Rows that are there already change nothing")
+    func repeated() throws {
+        let database = try Database()
+        let store = try database.store()
+        _ = try store.offsets(of: 0..<1)
+        try store.store(Ledger.batch(Ledger.story))
+        try database.connect().execute("UPDATE holdfast.sink_offsets SET next_offset = 0")
+        #expect(try store.store(Ledger.batch(Ledger.story)) == 0)
+        #expect(try database.connect().rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
+    }
+
+    @Test("A row that differs from the one that is there stops the sink, and nothing is stored")
+    func different() throws {
+        let database = try Database()
+        let store = try database.store()
+        _ = try store.offsets(of: 0..<1)
+        try store.store(Ledger.batch(Array(Ledger.story.prefix(2))))
+        try database.connect().execute("UPDATE holdfast.sink_offsets SET next_offset = 0")
+        var other = Ledger.story
+        other[1].commandID = "another"
+        #expect(throws: SinkFault.self) { try store.store(Ledger.batch(other)) }
+        let connection = try database.connect()
+        #expect(try connection.rows("SELECT count(*) FROM holdfast.inventory_transactions") == [["2"]])
+        #expect(try store.offsets(of: 0..<1) == [0: 0])
+    }
+
+    @Test("A second sink, whose offsets are not the stored ones, stops and stores nothing")
+    func secondSink() throws {
+        let database = try Database()
+        let (first, second) = (try database.store(), try database.store())
+        let offsets = try first.offsets(of: 0..<1)
+        #expect(try second.offsets(of: 0..<1) == offsets)
+        try first.store(Ledger.batch(Ledger.story))
+        #expect(throws: SinkFault.self) { try second.store(Ledger.batch(Ledger.story)) }
+        let rows = try database.connect().rows("SELECT count(*) FROM holdfast.inventory_transactions")
+        #expect(rows == [["\(Ledger.story.count)"]])
+    }
+
+    @Test(
+        "The application's role cannot change, delete or truncate the ledger",
+        arguments: ["UPDATE % SET quantity = 9", "DELETE FROM %", "TRUNCATE %"])
+    func appendOnly(statement: String) throws {
+        let database = try Database()
+        _ = try database.store().offsets(of: 0..<1)
+        try database.store().store(Ledger.batch(Ledger.story))
+        let sql = statement.replacing("%", with: "holdfast.inventory_transactions")
+        for role in ["holdfast_application", nil] {
+            let connection = try database.connect()
+            if let role { try connection.execute("SET ROLE \(role)") }
+            // The application's role by its privileges, the owner by the trigger.
+            do {
+                try connection.execute(sql)
+                Issue.record("\(sql) was not refused to \(role ?? "the owner")")
+            } catch {
+                #expect(error.sqlState == "42501")
+                if role == nil { #expect(error.message.contains("append only")) }
+            }
+        }
+    }
+
+    @Test("check_ledger names a missing entry and a balance that is not the sum of its deltas")
+    func checkLedger() throws {
+        let database = try Database()
+        _ = try database.store().offsets(of: 0..<1)
+        var wrong = Array(Ledger.story.prefix(3))
+        wrong[2].reserved += 1
+        wrong.remove(at: 1)
+        try database.store().store(Ledger.batch(wrong))
+        let problems = try database.connect().rows(
+            "SELECT sequence, problem FROM holdfast.check_ledger() ORDER BY problem")
+        #expect(
+            problems == [
+                ["3", "the balance is not the sum of the deltas"], ["3", "the entry before it is missing"],
+            ])
+    }
+
+    @Test("A server that goes away in the middle stores nothing of the batch, and can be tried again")
+    func goesAway() throws {
+        let database = try Database()
+        let connection = try database.connect()
+        let store = try LedgerStore(
+            connection: connection, role: "holdfast_application", topic: "stock.ledger",
+            sourceTopic: "stock.commands")
+        _ = try store.offsets(of: 0..<1)
+        try database.connect().query(
+            "SELECT pg_terminate_backend($1)", [.int32(connection.backendProcess)])
+        do {
+            try store.store(Ledger.batch(Ledger.story))
+            Issue.record("a batch was stored over a connection that is gone")
+        } catch let error as PostgresError {
+            #expect(error.recovery == .retry)
+        }
+        let again = try database.store()
+        #expect(try again.offsets(of: 0..<1) == [0: 0])
+        #expect(try again.store(Ledger.batch(Ledger.story)) == Ledger.story.count)
+    }
+}

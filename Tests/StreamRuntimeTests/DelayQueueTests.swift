@@ -1,0 +1,145 @@
+import InventoryCore
+import StreamRuntime
+import Testing
+
+@Suite("The delay queue")
+struct DelayQueueTests {
+    func reservation(_ id: String, due: Int64) -> ReservationSnapshot {
+        ReservationSnapshot(
+            id: id, orderID: "o", sku: "A", warehouse: "BER", quantity: 1,
+            reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due), sequence: 1)
+    }
+
+    /// A queue whose partition 3 was read to its end, and then `reservations`.
+    func queue(_ reservations: [ReservationSnapshot]) -> DelayQueue {
+        var queue = DelayQueue()
+        queue.assigned(3)
+        queue.reachedEnd(of: 3)
+        for (offset, reservation) in reservations.enumerated() {
+            queue.saw(reservation, partition: 3, offset: Int64(offset))
+        }
+        return queue
+    }
+
+    @Test("An expire is sent when its reservation is due, never before, soonest first")
+    func due() {
+        var queue = queue([reservation("late", due: 300), reservation("soon", due: 100)])
+        #expect(queue.nextDue() == 100)
+        #expect(queue.takeDue(at: 99, limit: 10).isEmpty)
+        #expect(queue.takeDue(at: 100, limit: 10).map(\.reservationID) == ["soon"])
+        #expect(queue.nextDue() == 300)
+        let late = queue.takeDue(at: 500, limit: 10)
+        #expect(late.map(\.reservationID) == ["late"])
+        #expect(late.map(\.partition) == [3])
+        #expect(late.map(\.commandID) == ["expire/3/0/1"])
+        #expect(queue.nextDue() == nil)
+    }
+
+    @Test("A reservation that ended is not expired")
+    func ended() {
+        var queue = queue([reservation("r1", due: 100), reservation("r2", due: 100)])
+        queue.sawEnd(ofReservation: "r1", partition: 3)
+        #expect(queue.takeDue(at: 100, limit: 10).map(\.reservationID) == ["r2"])
+        #expect(queue.count == 1)
+    }
+
+    @Test(
+        "Nothing is sent before the topic was read to its end; what came due meanwhile is sent at once then")
+    func reading() {
+        var queue = DelayQueue()
+        queue.assigned(3)
+        queue.saw(reservation("r1", due: 100), partition: 3, offset: 0)
+        queue.saw(reservation("r2", due: 100), partition: 3, offset: 1)
+        #expect(!queue.isComplete)
+        #expect(queue.takeDue(at: 900, limit: 10).isEmpty)
+        queue.sawEnd(ofReservation: "r1", partition: 3)
+        queue.reachedEnd(of: 3)
+        #expect(queue.isComplete)
+        #expect(queue.takeDue(at: 900, limit: 10).map(\.reservationID) == ["r2"])
+    }
+
+    @Test(
+        "An expire that the broker appended before it was due is sent again when the broker's clock is there")
+    func early() {
+        var queue = queue([reservation("r1", due: 1000)])
+        let request = queue.takeDue(at: 1000, limit: 10)[0]
+        // The broker's clock is 40 ms behind ours.
+        queue.delivered(request.tag, appendedAt: 960, at: 1000)
+        #expect(queue.clockOffset == -40)
+        #expect(queue.nextDue() == 1040)
+        #expect(queue.takeDue(at: 1039, limit: 10).isEmpty)
+        let again = queue.takeDue(at: 1040, limit: 10)
+        #expect(again.map(\.commandID) == ["expire/3/0/2"])
+        queue.delivered(again[0].tag, appendedAt: 1000, at: 1040)
+        #expect(queue.nextDue() == nil)
+    }
+
+    @Test("When the broker's clock is ahead, an expire is sent when it is due there")
+    func ahead() {
+        var queue = queue([reservation("r1", due: 1000), reservation("r2", due: 2000)])
+        let request = queue.takeDue(at: 1000, limit: 10)[0]
+        queue.delivered(request.tag, appendedAt: 1300, at: 1000)
+        #expect(queue.nextDue() == 1700)
+        #expect(queue.takeDue(at: 1700, limit: 10).map(\.reservationID) == ["r2"])
+    }
+
+    @Test("An expire that could not be sent is sent again")
+    func failed() {
+        var queue = queue([reservation("r1", due: 100)])
+        let request = queue.takeDue(at: 100, limit: 10)[0]
+        queue.failed(request.tag, at: 200)
+        #expect(queue.nextDue() == 200 + DelayQueue.retryDelay)
+        #expect(queue.takeDue(at: 200 + DelayQueue.retryDelay, limit: 10).count == 1)
+    }
+
+    @Test("An acknowledgement for a reservation that ended meanwhile changes nothing")
+    func lateAcknowledgement() {
+        var queue = queue([reservation("r1", due: 100)])
+        let request = queue.takeDue(at: 100, limit: 10)[0]
+        queue.sawEnd(ofReservation: "r1", partition: 3)
+        queue.saw(reservation("r2", due: 900), partition: 3, offset: 5)
+        queue.failed(request.tag, at: 200)
+        queue.delivered(request.tag, appendedAt: 50, at: 50)
+        #expect(queue.nextDue() == 900)
+        #expect(queue.count == 1)
+    }
+
+    @Test("A reservation with a new due time has only that one")
+    func moved() {
+        var queue = queue([reservation("r1", due: 100), reservation("r1", due: 700)])
+        #expect(queue.count == 1)
+        #expect(queue.takeDue(at: 699, limit: 10).isEmpty)
+        #expect(queue.takeDue(at: 700, limit: 10).map(\.commandID) == ["expire/3/1/1"])
+    }
+
+    @Test("A partition that was revoked is another's business")
+    func revoked() {
+        var queue = queue([reservation("r1", due: 100)])
+        queue.revoked(3)
+        #expect(queue.count == 0)
+        #expect(queue.nextDue() == nil)
+        queue.saw(reservation("r2", due: 100), partition: 3, offset: 9)
+        #expect(queue.count == 0)
+    }
+
+    @Test("No more are taken at once than are asked for")
+    func limited() {
+        var queue = queue((0..<25).map { reservation("r\($0)", due: 100) })
+        #expect(queue.takeDue(at: 100, limit: 10).count == 10)
+        #expect(queue.takeDue(at: 100, limit: 10).count == 10)
+        #expect(queue.takeDue(at: 100, limit: 10).count == 5)
+    }
+
+    @Test("Its memory is bounded by what lives, though most reservations end early")
+    func memory() {
+        var queue = queue([])
+        for number in 0..<100_000 {
+            queue.saw(reservation("r\(number)", due: 1_000_000), partition: 3, offset: Int64(number))
+            queue.sawEnd(ofReservation: "r\(number)", partition: 3)
+            _ = queue.nextDue()
+        }
+        #expect(queue.count == 0)
+        #expect(queue.nextDue() == nil)
+        #expect(queue.slotCount == 1)
+    }
+}

@@ -1,0 +1,198 @@
+import InventoryCore
+import InventoryWire
+import StreamRuntime
+import Testing
+
+/// A generator whose whole future follows from its seed (SplitMix64, Steele, Lea and Flood 2014).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
+
+@Suite("A partition's worker on a log in memory")
+struct PartitionWorkerTests {
+    /// Runs a worker until all commands are committed, it finishes, or a limit of steps says that it never will.
+    func run(_ log: MemoryLog, stopAfterSteps limit: Int = 200_000) -> RecordingObserver {
+        let observer = RecordingObserver()
+        var now: Int64 = 0
+        var steps = 0
+        let topics = log.topics
+        let worker = PartitionWorker(
+            log: log, observer: observer, settings: .init(commitInterval: 10, commandLimit: 8),
+            actionLimit: 1000,
+            order: {
+                steps += 1
+                let isDone = topics.committedOffset == Int64(topics.records[.commands]?.count ?? 0)
+                return isDone || steps > limit ? .stop : .work
+            },
+            ownsKey: { !$0.starts(with: "elsewhere".utf8) },
+            clock: {
+                now += 1_000_000
+                return now
+            },
+            pause: { now += $0 * 1_000_000 })
+        worker.run()
+        return observer
+    }
+
+    func publishMix(_ count: Int, to topics: MemoryTopics, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        for number in 0..<count {
+            let sku = ["A", "B", "C"].randomElement(using: &random)!
+            let reservation = "r\(Int.random(in: max(0, number - 20)...number, using: &random))"
+            let body: Command.Body =
+                switch Int.random(in: 0..<10, using: &random) {
+                case 0..<2: .receive(warehouse: "BER", quantity: 3, reference: nil)
+                case 2..<6:
+                    .reserve(
+                        reservationID: "r\(number)", orderID: "o\(number)", quantity: 1, warehouse: nil,
+                        expiry: .after(milliseconds: 100))
+                case 6: .confirm(reservationID: reservation)
+                case 7: .release(reservationID: reservation)
+                default: .expire(reservationID: reservation)
+                }
+            let id = Int.random(in: 0..<15, using: &random) == 0 ? "c\(number / 2)" : "c\(number)"
+            topics.publish(Command(id: id, sku: sku, body: body), at: Int64(1000 + number * 5))
+            if Int.random(in: 0..<20, using: &random) == 0 {
+                topics.publish(
+                    key: Array("A".utf8), value: Array("{broken".utf8), at: Int64(1000 + number * 5))
+            }
+        }
+    }
+
+    @Test("One command gives its result, its ledger entry, its level and its reservation, in one transaction")
+    func oneCommand() {
+        let topics = MemoryTopics()
+        topics.publish(
+            Command(id: "c1", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)), at: 1)
+        topics.publish(
+            Command(
+                id: "c2", sku: "A",
+                body: .reserve(
+                    reservationID: "r1", orderID: "o1", quantity: 2, warehouse: nil,
+                    expiry: .after(milliseconds: 50))), at: 2)
+        let log = MemoryLog(topics)
+        let observer = run(log)
+        #expect(observer.committedCommands == 2)
+        #expect(topics.committedOffset == 2)
+        #expect(topics.committed(.results).count == 2)
+        #expect(topics.committed(.ledger).count == 2)
+        #expect(topics.committed(.levels).count == 1, "the level is written once a transaction")
+        #expect(topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == ["r1"])
+        #expect(
+            log.operations.prefix(9) == [
+                "open", "committedOffset", "read stock.levels", "read stock.reservations",
+                "read stock.ledger", "startReading", "poll", "begin", "produce",
+            ])
+    }
+
+    @Test("Input that is no command goes to dead.letters with its reason, and the next command is processed")
+    func poison() throws {
+        let topics = MemoryTopics()
+        topics.publish(key: Array("A".utf8), value: Array("{".utf8), at: 1)
+        topics.publish(key: Array("A".utf8), value: nil, at: 1)
+        topics.publish(
+            Command(
+                id: "c1", sku: "elsewhere", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+            at: 2)
+        topics.publish(
+            Command(id: "c2", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)), at: 3)
+        _ = run(MemoryLog(topics))
+        let letters = topics.committed(.deadLetters).map { String(decoding: $0.value!, as: UTF8.self) }
+        #expect(letters.count == 3)
+        for (letter, reason) in zip(letters, ["invalid_json", "empty_value", "wrong_partition"]) {
+            #expect(letter.contains("\"reason\":\"\(reason)\""), "\(letter)")
+        }
+        #expect(topics.committed(.results).count == 1)
+    }
+
+    @Test(
+        "However often the log fails, each command has one result, and all is as in a run without failures",
+        arguments: [1, 2, 3, 4, 5] as [UInt64])
+    func faults(seed: UInt64) {
+        let calm = MemoryTopics()
+        publishMix(400, to: calm, seed: seed)
+        #expect(run(MemoryLog(calm)).failures.isEmpty)
+
+        let stormy = MemoryTopics()
+        publishMix(400, to: stormy, seed: seed)
+        var random = SeededGenerator(seed: seed &+ 77)
+        let log = MemoryLog(stormy) { operation in
+            switch (operation, Int.random(in: 0..<400, using: &random)) {
+            case ("commit", 0..<60), (_, 0): .before(.restart)
+            case ("commit", 60..<120): .after
+            case ("commit", 120..<140): .before(.fenced)
+            default: .none
+            }
+        }
+        let observer = run(log)
+        #expect(observer.failures.count >= 10)
+        #expect(stormy.committedOffset == calm.committedOffset)
+        // Levels depend on where transactions end; only the newest of each SKU is the state.
+        for topic in [Topic.results, .ledger, .reservations, .deadLetters] {
+            #expect(stormy.committed(topic) == calm.committed(topic), "\(topic.rawValue)")
+        }
+    }
+
+    @Test("No two results of a command differ, in committed and in aborted records alike")
+    func abortedResults() throws {
+        let topics = MemoryTopics()
+        publishMix(400, to: topics, seed: 9)
+        var random = SeededGenerator(seed: 10)
+        let log = MemoryLog(topics) { operation in
+            operation == "commit" && Int.random(in: 0..<3, using: &random) == 0 ? .before(.restart) : .none
+        }
+        _ = run(log)
+        var reader = RecordReader()
+        var results: [Int64: [UInt8]] = [:]
+        var repeats = 0
+        for record in topics.records[.results]! {
+            let source = try record.value!.withUnsafeBytes { try reader.outcome($0) }.source
+            if let before = results.updateValue(record.value!, forKey: source.offset) {
+                repeats += 1
+                #expect(before == record.value!)
+            }
+        }
+        #expect(repeats > 0)
+    }
+
+    @Test("A worker whose id another took is fenced, and writes nothing more")
+    func zombie() {
+        let topics = MemoryTopics()
+        publishMix(50, to: topics, seed: 3)
+        var produced = 0
+        let log = MemoryLog(topics) { operation in
+            if operation == "produce" {
+                produced += 1
+                // The next owner opens while our first transaction is under way.
+                if produced == 5 { topics.epoch += 1 }
+            }
+            return .none
+        }
+        let observer = run(log)
+        #expect(observer.failures.first?.consequence == .fenced)
+        #expect(topics.committed(.results).count == 50)
+    }
+
+    @Test("When the topics disagree the partition stops, and names the SKU")
+    func disagreement() {
+        let topics = MemoryTopics()
+        publishMix(100, to: topics, seed: 4)
+        _ = run(MemoryLog(topics))
+        topics.records[.reservations] = []
+        topics.publish(
+            Command(id: "x", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+            at: 9999)
+        let observer = run(MemoryLog(topics))
+        #expect(observer.halted?.contains("SKU ") == true, "\(observer.halted ?? "it went on")")
+    }
+}

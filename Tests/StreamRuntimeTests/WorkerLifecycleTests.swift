@@ -1,0 +1,171 @@
+import StreamRuntime
+import Testing
+
+/// Dialogues: event in, expected action out.
+@Suite("The life of a partition's worker")
+struct WorkerLifecycleTests {
+    typealias Action = WorkerLifecycle.Action
+
+    static let idle = Action.poll(limit: 100, timeoutMilliseconds: 100)
+
+    func fresh() -> WorkerLifecycle {
+        WorkerLifecycle(settings: .init(commitInterval: 10, commandLimit: 100))
+    }
+
+    /// A worker that waits for its first command.
+    func restored() -> WorkerLifecycle {
+        var lifecycle = fresh()
+        _ = lifecycle.start()
+        _ = lifecycle.opened()
+        _ = lifecycle.located(committed: 40)
+        _ = lifecycle.restored(newestSource: 39, inputOffsets: 0..<50)
+        _ = lifecycle.placed()
+        return lifecycle
+    }
+
+    @Test("It fences, then asks for the committed offset, then restores, then processes, in this order")
+    func assignment() {
+        var lifecycle = fresh()
+        #expect(lifecycle.start() == .open)
+        #expect(lifecycle.opened() == .locate)
+        #expect(lifecycle.located(committed: 40) == .restore)
+        #expect(!lifecycle.isReady)
+        #expect(lifecycle.restored(newestSource: 39, inputOffsets: 0..<50) == .read(from: 40))
+        #expect(lifecycle.placed() == Self.idle)
+        #expect(lifecycle.isReady)
+    }
+
+    @Test("A transaction ends when its first command is as old as the commit interval")
+    func commitByAge() {
+        var lifecycle = restored()
+        lifecycle.began(at: 1000)
+        #expect(lifecycle.polled(commands: 1, at: 1004) == .poll(limit: 99, timeoutMilliseconds: 6))
+        #expect(lifecycle.polled(commands: 0, at: 1010) == .commit)
+        #expect(lifecycle.committed() == Self.idle)
+    }
+
+    @Test("A transaction ends when it has as many commands as it may")
+    func commitByCount() {
+        var lifecycle = restored()
+        lifecycle.began(at: 1000)
+        #expect(lifecycle.polled(commands: 60, at: 1001) == .poll(limit: 40, timeoutMilliseconds: 9))
+        #expect(lifecycle.polled(commands: 40, at: 1002) == .commit)
+    }
+
+    @Test("Without commands nothing is committed")
+    func idle() {
+        var lifecycle = restored()
+        #expect(lifecycle.polled(commands: 0, at: 5000) == Self.idle)
+    }
+
+    @Test("A failed or unknown commit drops producer and state, and begins again with the fence")
+    func restart() {
+        var lifecycle = restored()
+        lifecycle.began(at: 1000)
+        #expect(lifecycle.polled(commands: 1, at: 1010) == .commit)
+        #expect(lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out")) == .drop)
+        #expect(lifecycle.dropped() == .wait(milliseconds: 100))
+        #expect(!lifecycle.isReady)
+        #expect(lifecycle.waited() == .open)
+        #expect(lifecycle.restarts == 1)
+    }
+
+    @Test("Failures in a row wait longer and longer, up to a limit, until a commit succeeds")
+    func backoff() {
+        var lifecycle = fresh()
+        var action = lifecycle.start()
+        var waits: [Int64] = []
+        for _ in 0..<9 {
+            #expect(action == .open)
+            #expect(lifecycle.failed(LogFailure(.restart, operation: "open", message: "no broker")) == .drop)
+            guard case .wait(let milliseconds) = lifecycle.dropped() else { return #expect(Bool(false)) }
+            waits.append(milliseconds)
+            action = lifecycle.waited()
+        }
+        #expect(waits == [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000])
+        _ = lifecycle.opened()
+        _ = lifecycle.located(committed: nil)
+        _ = lifecycle.restored(newestSource: nil, inputOffsets: 0..<1)
+        _ = lifecycle.placed()
+        lifecycle.began(at: 0)
+        _ = lifecycle.polled(commands: 1, at: 10)
+        _ = lifecycle.committed()
+        #expect(lifecycle.failuresInARow == 0)
+    }
+
+    @Test("A fenced worker waits for the group to say whose the partition is")
+    func fenced() {
+        var lifecycle = restored()
+        #expect(lifecycle.failed(LogFailure(.fenced, operation: "commit", message: "fenced")) == .drop)
+        #expect(lifecycle.dropped() == .wait(milliseconds: 3000))
+    }
+
+    @Test("A fault that a person must look at stops the partition, with its reason")
+    func halt() {
+        var lifecycle = restored()
+        #expect(
+            lifecycle.failed(LogFailure(.halt, operation: "produce", message: "not allowed"))
+                == .finish(halted: "produce: not allowed"))
+    }
+
+    @Test("A stop commits what is in the transaction first")
+    func stopInTransaction() {
+        var lifecycle = restored()
+        lifecycle.began(at: 1000)
+        let next = lifecycle.polled(commands: 1, at: 1001)
+        #expect(lifecycle.stop(insteadOf: next) == .commit)
+        #expect(lifecycle.stop(insteadOf: .commit) == .commit)
+        #expect(lifecycle.committed() == .finish(halted: nil))
+    }
+
+    @Test("A stop of a worker without a transaction is done at once")
+    func stopIdle() {
+        var lifecycle = restored()
+        #expect(lifecycle.stop(insteadOf: Self.idle) == .finish(halted: nil))
+        var restoring = fresh()
+        _ = restoring.start()
+        #expect(restoring.stop(insteadOf: .open) == .finish(halted: nil))
+    }
+
+    @Test("A stop whose commit fails leaves the transaction to the next owner")
+    func stopWithFailedCommit() {
+        var lifecycle = restored()
+        lifecycle.began(at: 1000)
+        _ = lifecycle.stop(insteadOf: lifecycle.polled(commands: 1, at: 1001))
+        #expect(
+            lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out"))
+                == .finish(halted: nil))
+    }
+
+    @Test("The first start reads from the first command that there is")
+    func firstStart() {
+        var lifecycle = fresh()
+        _ = lifecycle.start()
+        _ = lifecycle.opened()
+        _ = lifecycle.located(committed: nil)
+        #expect(lifecycle.restored(newestSource: nil, inputOffsets: 7..<9) == .read(from: 7))
+    }
+
+    @Test(
+        "Nothing is decided twice or passed over when the group's offset does not fit the ledger and the input",
+        arguments: [
+            (committed: nil, newest: 41, input: 0..<50, why: "no committed offset"),
+            (committed: 41, newest: 41, input: 0..<50, why: "lies before"),
+            (committed: 10, newest: nil, input: 20..<50, why: "were deleted"),
+            (committed: 51, newest: 41, input: 0..<50, why: "beyond the end"),
+        ] as [(committed: Int64?, newest: Int64?, input: Range<Int64>, why: String)])
+    func doubtfulOffsets(
+        _ argument: (committed: Int64?, newest: Int64?, input: Range<Int64>, why: String)
+    ) {
+        var lifecycle = fresh()
+        _ = lifecycle.start()
+        _ = lifecycle.opened()
+        _ = lifecycle.located(committed: argument.committed)
+        let action = lifecycle.restored(newestSource: argument.newest, inputOffsets: argument.input)
+        guard case .finish(let halted?) = action else {
+            Issue.record("\(action)")
+            return
+        }
+        #expect(halted.contains(argument.why))
+    }
+}

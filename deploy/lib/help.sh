@@ -1,0 +1,66 @@
+# shellcheck shell=bash
+# What --help says.
+
+# help [SUBCOMMAND]
+help() {
+    case ${1:-} in
+        demo) cat <<'TEXT' ;;
+deploy/local demo [OPTIONS]
+Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs `holdfast demo`:
+a flash sale with a processor killed in the middle, checked from outside at the end.
+OPTIONS go to it: --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --seed N.
+Exit code: that of the demo, 0 if every check passed.
+TEXT
+        test) cat <<'TEXT' ;;
+deploy/local test [--only PATTERN]
+Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs all tests.
+PATTERN is a regular expression over TARGET.SUITE/TEST.
+The last line is `N passed, N failed, N skipped`. Exit code 0 if some ran and none failed.
+Without Kafka or PostgreSQL their tests are skipped, with the reason; with CI set that is a failure.
+TEXT
+        build) cat <<'TEXT' ;;
+deploy/local build
+Sets everything up and builds program and tests (release, warnings are errors).
+The program is .build/release/holdfast; the whole log is .local/log/build.log.
+TEXT
+        shell) cat <<'TEXT' ;;
+deploy/local shell [-c COMMAND]
+Sets everything up and opens a shell in the reference environment, or runs COMMAND in it.
+KAFKA_BOOTSTRAP and DATABASE_URL name the servers of `deploy/local up`, if that runs;
+the folder of the release build is on the PATH.
+TEXT
+        format) cat <<'TEXT' ;;
+deploy/local format [--check]
+Formats the Swift sources; with --check changes nothing and fails if something would change.
+TEXT
+        up) cat <<'TEXT' ;;
+deploy/local up
+Sets everything up, and starts a Kafka and a PostgreSQL that run until `deploy/local down`.
+Their data is in .local/up/ and is there again at the next `up`.
+TEXT
+        down) cat <<'TEXT' ;;
+deploy/local down [--wipe]
+Stops what `deploy/local up` started; with --wipe removes its data too.
+TEXT
+        status) cat <<'TEXT' ;;
+deploy/local status
+Tells what is set up, which servers run, and how to connect to them.
+TEXT
+        '' | help | --help | -h) cat <<'TEXT' ;;
+deploy/local SUBCOMMAND [OPTIONS]
+
+  demo     everything from set-up to the flash sale
+  test     everything from set-up to the result of all tests
+  build    build program and tests
+  shell    a shell in the reference environment
+  format   format the sources, or check their format
+  up       Kafka and PostgreSQL that stay
+  down     stop them
+  status   what is set up and what runs
+
+Each has --help. Variables: KAFKA_BOOTSTRAP and DATABASE_URL (servers of your own),
+HOLDFAST_CACHE (default ~/.cache/holdfast), HOLDFAST_DEBIAN_MIRROR. More: docs/local.md.
+TEXT
+        *) fail "unknown subcommand $1." "See deploy/local --help." ;;
+    esac
+}

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# The tests: all of them, on real servers, with one plain line at the end.
+
+# run_tests [PATTERN]
+run_tests() {
+    local pattern=${1:-} code=0 log=$LOGS/test.log began=$SECONDS filter=()
+    [ -z "$pattern" ] || filter=(--filter "$pattern")
+    rm -f "$LOGS/test.line"
+    build
+    servers_begin
+    if [ -n "${CI:-}" ]; then
+        [ -n "${KAFKA_BOOTSTRAP:-}" ] || fail "no Kafka: $HOLDFAST_NO_KAFKA_REASON." "With CI set that is a failure."
+        [ -n "${DATABASE_URL:-}" ] || fail "no PostgreSQL: $HOLDFAST_NO_POSTGRES_REASON." "With CI set that is a failure."
+    fi
+    export HOLDFAST_BINARY=$PROJECT/.build/release/holdfast HOLDFAST_TEST_SERVERS=1
+    say "tests"
+    child bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee "$log"' _ "$log" \
+        swift test "${SWIFT_OPTIONS[@]}" --skip-build --disable-xctest "${filter[@]}" || code=$?
+    say "tests: ended after $((SECONDS - began)) s; the whole log: $log"
+    report_tests "$log" "$code" "$pattern"
+}
+
+# report_tests LOG CODE PATTERN: the plain line; returns 1 unless tests ran and all passed.
+report_tests() {
+    local log=$1 code=$2 pattern=$3 passed failed skipped
+    read -r passed failed skipped < <(count_tests <"$log")
+    [ -z "${HOLDFAST_NO_KAFKA_REASON:-}" ] || say "without Kafka: $HOLDFAST_NO_KAFKA_REASON"
+    [ -z "${HOLDFAST_NO_POSTGRES_REASON:-}" ] || say "without PostgreSQL: $HOLDFAST_NO_POSTGRES_REASON"
+    if [ "$skipped" -gt 0 ]; then
+        say "skipped:"
+        grep -E '^[^ ]+ +(Test|Suite) .* skipped' "$log" | sed -E 's/^[^ ]+ +(Test|Suite) /    /' | sort >&2
+    fi
+    if [ "$failed" -gt 0 ]; then
+        say "failed:"
+        failed_tests <"$log" | sed 's/^/    /' >&2
+    fi
+    if [ "$code" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        say "the tests ended with exit code $code, though none is said to have failed; that counts as a failure."
+        failed=1
+    fi
+    if [ $((passed + failed)) -eq 0 ]; then
+        say "no test ran${pattern:+: none matches '$pattern'}. That is a failure."
+        code=1
+    fi
+    echo "$passed passed, $failed failed, $skipped skipped" | tee "$LOGS/test.line"
+    [ "$code" -eq 0 ] && [ "$failed" -eq 0 ]
+}
+
+# The lines of Swift Testing: a sign, then
+#   Test NAME started. / passed after ... / failed after ... / skipped: "reason"
+# A test that started and never ended (a crash) has failed.
+count_tests() {
+    awk '
+        /^[^ ]+ +Test run /{ next }
+        /^[^ ]+ +Test .* started\.$/ { started++ }
+        /^[^ ]+ +Test .* passed after / { passed++ }
+        /^[^ ]+ +Test .* failed after / { failed++ }
+        /^[^ ]+ +Test .* skipped(:|\.)/ { skipped++ }
+        END { if (started > passed + failed) failed = started - passed; print passed + 0, failed + 0, skipped + 0 }'
+}
+
+failed_tests() {
+    awk '
+        /^[^ ]+ +Test run /{ next }
+        /^[^ ]+ +Test .* started\.$/ { name = $0; sub(/^[^ ]+ +Test /, "", name); sub(/ started\.$/, "", name); open[name] = 1 }
+        /^[^ ]+ +Test .* (passed|failed) after / {
+            name = $0; sub(/^[^ ]+ +Test /, "", name); failed = name ~ / failed after /
+            sub(/ (with [0-9]+ test cases? )?(passed|failed) after .*$/, "", name)
+            delete open[name]
+            if (failed) print name
+        }
+        END { for (name in open) print name " (did not end)" }'
+}
