@@ -17,7 +17,6 @@ struct JSONObject {
         }
         var outer = yyjson_obj_iter()
         yyjson_obj_iter_init(object, &outer)
-        var position = 0
         while let key = yyjson_obj_iter_next(&outer) {
             var inner = outer
             while let other = yyjson_obj_iter_next(&inner) {
@@ -25,7 +24,6 @@ struct JSONObject {
                     throw DecodingFailure(.duplicateField, "\(Self.quoted(key)) stands twice")
                 }
             }
-            position += 1
         }
     }
 
