@@ -146,7 +146,7 @@ package final class LedgerStore {
         INSERT INTO holdfast.inventory AS i
             (sku, warehouse_id, quantity_on_hand, quantity_reserved, ledger_sequence)
         SELECT DISTINCT ON (sku, warehouse_id) sku, warehouse_id, on_hand, reserved, sequence
-        FROM ledger_staging WHERE warehouse_id IS NOT NULL
+        FROM ledger_staging WHERE movement <> 'rejection'
         ORDER BY sku, warehouse_id, sequence DESC
         ON CONFLICT (sku, warehouse_id) DO UPDATE SET
             quantity_on_hand = excluded.quantity_on_hand,

@@ -22,11 +22,11 @@ enum Ledger {
             warehouse: "BER", quantity: quantity, onHandDelta: quantity, onHand: quantity, reference: "note")
     }
 
-    static func rejection(_ sequence: Int64) -> LedgerEntry {
+    static func rejection(_ sequence: Int64, in warehouse: String? = nil) -> LedgerEntry {
         LedgerEntry(
             sku: "A", sequence: sequence, movement: .rejection, at: moment(sequence),
             source: Source(partition: 0, offset: sequence - 1), command: .reserve, commandID: "c\(sequence)",
-            reservationID: "r9", orderID: "o", quantity: 9, reason: .insufficientStock)
+            reservationID: "r9", orderID: "o", warehouse: warehouse, quantity: 9, reason: .insufficientStock)
     }
 
     private static func entry(

@@ -72,6 +72,22 @@ struct LedgerStoreTests {
                 == [["rejection", "insufficient_stock", nil]])
     }
 
+    @Test("A rejection that names a warehouse is stored, and changes no level")
+    func rejectionInWarehouse() throws {
+        let database = try Database()
+        let store = try database.store()
+        _ = try store.offsets(of: 0..<1)
+        let entries = Ledger.story + [Ledger.rejection(8, in: "BER"), Ledger.rejection(9, in: "MUC")]
+        #expect(try store.store(Ledger.batch(entries)) == entries.count)
+        let connection = try database.connect()
+        #expect(
+            try connection.rows(
+                "SELECT warehouse_id, quantity_on_hand, quantity_reserved FROM holdfast.inventory")
+                == [["BER", "4", "3"]])
+        #expect(try connection.rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
+        #expect(try connection.rows("SELECT sku FROM holdfast.check_ledger()").isEmpty)
+    }
+
     @Test("One batch and a batch for each entry give the same tables")
     func batching() throws {
         let (whole, parts) = (try Database(), try Database())

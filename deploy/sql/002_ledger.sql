@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS holdfast.inventory_transactions (
     ledger_partition integer     NOT NULL,
     ledger_offset    bigint      NOT NULL,
     PRIMARY KEY (sku, sequence),
-    CHECK ((movement = 'rejection') = (warehouse_id IS NULL)),
+    CHECK (movement = 'rejection' OR warehouse_id IS NOT NULL),
     CHECK ((movement = 'rejection') = (reason IS NOT NULL)),
     CHECK (movement <> 'rejection' OR (on_hand_delta = 0 AND reserved_delta = 0))
 );

@@ -6,7 +6,7 @@ SELECT sku, warehouse_id,
     sum(reserved_delta)::bigint AS quantity_reserved,
     max(sequence) AS ledger_sequence
 FROM holdfast.inventory_transactions
-WHERE warehouse_id IS NOT NULL
+WHERE movement <> 'rejection'
 GROUP BY sku, warehouse_id;
 
 COMMENT ON VIEW holdfast.inventory_derived IS 'The levels as sums of the movements';
@@ -40,7 +40,7 @@ LANGUAGE sql STABLE AS $$
             sum(l.on_hand_delta) OVER running AS on_hand_sum,
             sum(l.reserved_delta) OVER running AS reserved_sum
         FROM holdfast.inventory_transactions l
-        WHERE l.warehouse_id IS NOT NULL
+        WHERE l.movement <> 'rejection'
         WINDOW running AS (PARTITION BY l.sku, l.warehouse_id ORDER BY l.sequence)
     ) t
     WHERE t.on_hand <> t.on_hand_sum OR t.reserved <> t.reserved_sum
