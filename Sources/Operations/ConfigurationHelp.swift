@@ -43,7 +43,7 @@ extension ConfigurationSchema {
               --config FILE
                   The file, one JSON object.
                   Environment: \(ConfigurationReading.fileVariable).
-            \(used.map(Self.describe).joined(separator: "\n"))
+            \(used.map { Self.describe($0, for: role.name) }.joined(separator: "\n"))
               --kafka.NAME VALUE
                   A setting of librdkafka by its own name, such as --kafka.security.protocol SASL_SSL; in the
                   file, an object "kafka" of such names. Give secrets in the file or the environment: other
@@ -63,13 +63,14 @@ extension ConfigurationSchema {
         return (["Exit codes:"] + lines).joined(separator: "\n")
     }
 
-    private static func describe(_ key: ConfigurationKey) -> String {
+    private static func describe(_ key: ConfigurationKey, for role: String) -> String {
         var facts: [String] = []
         if case .boolean = key.kind {
             facts.append(
-                "Default \(key.defaultValue ?? "false"); --no-\(key.flag.dropFirst(2)) turns it off.")
+                "Default \(key.defaultValue(for: role) ?? "false"); --no-\(key.flag.dropFirst(2)) turns it off."
+            )
         } else {
-            let value = key.defaultValue.map { $0.isEmpty ? "empty" : key.shown($0) }
+            let value = key.defaultValue(for: role).map { $0.isEmpty ? "empty" : key.shown($0) }
             facts.append("Default \(value ?? "none"). Allowed: \(key.kind.allowed).")
         }
         if !key.isFlagOnly {

@@ -4,6 +4,8 @@ package struct ConfigurationKey: Sendable {
     package let kind: ConfigurationKind
     /// As it would be written; nil where there is none and the program does without.
     package let defaultValue: String?
+    /// Roles whose default is another one.
+    package let roleDefaults: [String: String]
     package let secrecy: Secrecy
     /// The roles that use it; empty for all. Only they take its flag and show it in their help.
     package let roles: Set<String>
@@ -24,18 +26,23 @@ package struct ConfigurationKey: Sendable {
 
     package init(
         _ name: String, _ kind: ConfigurationKind, default defaultValue: String? = nil,
-        secrecy: Secrecy = .open, roles: Set<String> = [], isFlagOnly: Bool = false,
+        roleDefaults: [String: String] = [:], secrecy: Secrecy = .open, roles: Set<String> = [],
+        isFlagOnly: Bool = false,
         environmentAliases: [String] = [], help: String
     ) {
         self.name = name
         self.kind = kind
         self.defaultValue = defaultValue
+        self.roleDefaults = roleDefaults
         self.secrecy = secrecy
         self.roles = roles
         self.isFlagOnly = isFlagOnly
         self.environmentAliases = environmentAliases
         self.help = help
     }
+
+    /// The default for a role.
+    package func defaultValue(for role: String) -> String? { roleDefaults[role] ?? defaultValue }
 
     /// `--commit-interval-ms`
     package var flag: String {

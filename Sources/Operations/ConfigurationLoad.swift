@@ -38,7 +38,9 @@ struct ConfigurationReading {
         self.schema = schema
         self.role = role
         for key in schema.keys {
-            values[key.name] = key.defaultValue.map { ConfigurationValue(text: $0, source: .standard) }
+            values[key.name] = key.defaultValue(for: role).map {
+                ConfigurationValue(text: $0, source: .standard)
+            }
         }
     }
 

@@ -50,11 +50,11 @@ package struct ConfigurationSchema: Sendable {
         for key in keys {
             precondition(names.insert(key.name).inserted, "the key \(key.name) stands twice in the table")
             precondition(key.name != "config" && key.name != "kafka", "\(key.name) has a meaning of its own")
-            if let value = key.defaultValue {
+            for value in [key.defaultValue].compactMap({ $0 }) + key.roleDefaults.values {
                 precondition(
                     key.kind.problem(with: value) == nil, "the default of \(key.name) is not allowed")
             }
-            for role in key.roles {
+            for role in key.roles.union(key.roleDefaults.keys) {
                 precondition(self.role(role) != nil, "\(key.name) is for the unknown role \(role)")
             }
         }

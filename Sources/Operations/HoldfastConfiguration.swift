@@ -104,8 +104,11 @@ package enum HoldfastConfiguration {
                 "The role that the sink takes on: it may insert into and select from the ledger, and no more."
         ),
         ConfigurationKey(
-            "topic_prefix", .name(0...64), default: "",
-            help: "Stands before the name of every topic, so that several systems can share a cluster."),
+            "topic_prefix", .name(0...64), default: "", roleDefaults: ["demo": "demo."],
+            help: """
+                Stands before the name of every topic, group and transactional id, so that several systems can \
+                share a cluster.
+                """),
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast", roles: ["process", "delay", "sink", "demo"],
             help: "The consumer group; each role adds its own name to it."),
@@ -181,7 +184,8 @@ package enum HoldfastConfiguration {
 
     private static let toolKeys = [
         ConfigurationKey(
-            "partitions", .integer(1...1000, unit: "partitions"), roles: ["topics apply", "demo"],
+            "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2"],
+            roles: ["topics apply", "demo"],
             help: "Partitions of the topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
             "replication_factor", .integer(1...7, unit: "replicas"), roles: ["topics apply", "demo"],
@@ -196,11 +200,17 @@ package enum HoldfastConfiguration {
             "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000", roles: ["demo"], isFlagOnly: true,
             help: "SKUs besides the hot one."),
         ConfigurationKey(
-            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "10000", roles: ["demo"],
+            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000", roles: ["demo"],
             isFlagOnly: true, help: "Reservations over the other SKUs a second."),
         ConfigurationKey(
-            "seconds", .integer(1...3600, unit: "s"), default: "10", roles: ["demo"], isFlagOnly: true,
+            "seconds", .integer(1...3600, unit: "s"), default: "20", roles: ["demo"], isFlagOnly: true,
             help: "How long the sale lasts."),
+        ConfigurationKey(
+            "warm_up", .integer(0...600, unit: "s"), default: "6", roles: ["demo"], isFlagOnly: true,
+            help: """
+                How long the sale is practised first, at its rate and without the hot SKU: a broker that has just \
+                started is slow until its code is compiled. What is practised is checked, and not timed.
+                """),
         ConfigurationKey(
             "seed", .integer(0...999_999_999, unit: nil), roles: ["demo"], isFlagOnly: true,
             help: "What the sale is drawn from; without it, another one each time."),

@@ -8,7 +8,8 @@ help() {
 deploy/local demo [OPTIONS]
 Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs `holdfast demo`:
 a flash sale with a processor killed in the middle, checked from outside at the end.
-OPTIONS go to it: --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --seed N.
+OPTIONS go to it: --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --warm-up SECONDS, --seed N; all are told
+by `holdfast demo --help`. Its topics are named demo.stock.commands and so on.
 Exit code: that of the demo, 0 if every check passed.
 TEXT
         test) cat <<'TEXT' ;;

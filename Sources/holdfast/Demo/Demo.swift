@@ -50,6 +50,7 @@ final class Demo {
         watcher.start(
             from: [.results: starts[.results]!, .reservations: starts[.reservations]!], events: events)
         try stock(watcher)
+        try warmUp(watcher)
         let saleSeconds = try sell(watcher)
         try settle(watcher)
         progress.phase("stopping the processes")
@@ -80,7 +81,7 @@ final class Demo {
         progress.phase("receiving \(receipts.count) deliveries")
         let publisher = try DemoPublisher(settings: settings, events: events)
         for receipt in receipts {
-            recorder.sentFollowUp()
+            recorder.sentUntimed()
             try publisher.publish(receipt)
         }
         try publisher.finish()
@@ -88,15 +89,42 @@ final class Demo {
         recorder.forgetSilences()
     }
 
+    /// Practises the sale, and waits until all of that is answered.
+    private func warmUp(_ watcher: DemoWatcher) throws {
+        guard !plan.warmUp.isEmpty else { return }
+        progress.phase("warming up for \(plan.warmUpSeconds) s (checked, but not timed)")
+        let sellers = startSellers(plan.warmUp, seconds: plan.warmUpSeconds, at: MonotonicTime.now())
+        while !sellers.allSatisfy(\.isDone) { try look(watcher) }
+        try checkSellers(sellers)
+        try waitForAnswers()
+        _ = recorder.takeRecent()
+        recorder.forgetSilences()
+    }
+
+    private func startSellers(_ reservations: Range<Int>, seconds: Int, at start: UInt64) -> [DemoSeller] {
+        let sellers = (0..<plan.producers).map {
+            DemoSeller(
+                number: $0, reservations: reservations, seconds: seconds, plan: plan, recorder: recorder,
+                start: start)
+        }
+        for seller in sellers { seller.begin(settings: settings, events: events) }
+        return sellers
+    }
+
+    private func checkSellers(_ sellers: [DemoSeller]) throws {
+        for seller in sellers {
+            if let failure = seller.failure {
+                throw RoleFailure(.internalFault, "a producer failed: \(failure)")
+            }
+        }
+    }
+
     /// The sale itself: producers at a fixed rate, and the kill in the middle.
     /// - Returns: how long it took to publish, in seconds.
     private func sell(_ watcher: DemoWatcher) throws -> Double {
         progress.phase("selling")
         let start = MonotonicTime.now() + 200_000_000
-        let sellers = (0..<plan.producers).map {
-            DemoSeller(number: $0, plan: plan, recorder: recorder, start: start)
-        }
-        for seller in sellers { seller.begin(settings: settings, events: events) }
+        let sellers = startSellers(plan.sale, seconds: plan.seconds, at: start)
         let middle = start + UInt64(plan.seconds) * 500_000_000
         var isKilled = false
         while !sellers.allSatisfy(\.isDone) {
@@ -108,21 +136,22 @@ final class Demo {
             }
             try look(watcher)
         }
-        for seller in sellers {
-            if let failure = seller.failure {
-                throw RoleFailure(.internalFault, "a producer failed: \(failure)")
-            }
-        }
+        recorder.markEnd()
+        try checkSellers(sellers)
         return MonotonicTime.seconds(since: start)
     }
 
     /// Waits until all is answered, and what nobody confirmed or released has expired.
     private func settle(_ watcher: DemoWatcher) throws {
         progress.phase("waiting for answers, and for the rest to expire")
+        try waitForAnswers()
+        try wait("the last reservation to end") { watcher.liveCount == 0 }
+    }
+
+    private func waitForAnswers() throws {
         try wait("all answers") {
             self.recorder.counts.answeredOwn >= self.recorder.counts.sent
         }
-        try wait("the last reservation to end") { watcher.liveCount == 0 }
     }
 
     private func awaitSink(

@@ -21,7 +21,10 @@ final class DemoCast {
 
     init(service: Service) throws {
         self.service = service
-        logDirectory = NSTemporaryDirectory() + "holdfast-demo-\(ProcessInfo.processInfo.processIdentifier)"
+        // A process's id alone would name the folder of an earlier demo in another container.
+        let time = String(UInt64(Date().timeIntervalSince1970), radix: 36)
+        logDirectory =
+            NSTemporaryDirectory() + "holdfast-demo-\(time)-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(atPath: logDirectory, withIntermediateDirectories: true)
     }
 
@@ -51,6 +54,7 @@ final class DemoCast {
         let configuration = service.configuration
         var names = [
             "bootstrap_servers", "topic_prefix", "group_id", "session_timeout_ms", "watchdog_timeout_ms",
+            "log_level",
         ]
         switch role {
         case "process":

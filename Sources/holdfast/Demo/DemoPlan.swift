@@ -17,6 +17,8 @@ struct DemoPlan: Sendable {
     /// Commands a second, and for how long.
     let rate: Int
     let seconds: Int
+    /// How long the sale is practised first.
+    let warmUpSeconds: Int
     let seed: UInt64
     let producers = 3
 
@@ -24,6 +26,7 @@ struct DemoPlan: Sendable {
         skus = configuration.integer("skus")
         rate = configuration.integer("rate")
         seconds = configuration.integer("seconds")
+        warmUpSeconds = configuration.integer("warm_up")
         let seed =
             configuration.optionalInteger("seed").map { UInt64($0) } ?? UInt64.random(in: 1...999_999)
         self.seed = seed
@@ -31,7 +34,11 @@ struct DemoPlan: Sendable {
     }
 
     var coldReservations: Int { rate * seconds }
+    /// Of the sale; they are numbered from 0.
     var reservations: Int { coldReservations + Self.hotReservations }
+    var sale: Range<Int> { 0..<reservations }
+    /// The numbers of the reservations that are made before the sale, over the cold SKUs alone.
+    var warmUp: Range<Int> { reservations..<(reservations + rate * warmUpSeconds) }
     /// Longer than the sale, so that what is granted of the hot SKU is not granted again by expiry, and long
     /// enough for an order whose processor was killed to be answered.
     var ttlMilliseconds: Int64 { Int64(seconds) * 1_000 + 5_000 }
@@ -50,7 +57,7 @@ struct DemoPlan: Sendable {
 
     /// Units of the hot SKU, and plenty of the others in two warehouses each.
     var receipts: [Command] {
-        let each = Int64(max(2, 2 * coldReservations / max(1, skus)))
+        let each = Int64(max(2, 2 * (coldReservations + warmUp.count) / max(1, skus)))
         var receipts: [Command] = []
         for (index, units) in [400, 300, 200, 100].enumerated() {
             receipts.append(

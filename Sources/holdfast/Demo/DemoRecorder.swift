@@ -28,6 +28,8 @@ final class DemoRecorder: Sendable {
         /// By partition: the longest time without a result that began at or after the kill, and its end.
         var silences: [Int32: Double] = [:]
         var kill: UInt64 = 0
+        /// When the sale ended: a silence after that is no sign of anything.
+        var end: UInt64 = .max
     }
 
     private let state: Mutex<State>
@@ -48,10 +50,14 @@ final class DemoRecorder: Sendable {
         }
     }
 
-    func sentFollowUp() { state.withLock { $0.counts.sent += 1 } }
+    /// A command whose answer is not timed.
+    func sentUntimed() { state.withLock { $0.counts.sent += 1 } }
 
     /// Marks the moment of the kill, from which silences count.
     func markKill() { state.withLock { $0.kill = MonotonicTime.now() } }
+
+    /// Marks the end of the sale, until which silences count.
+    func markEnd() { state.withLock { $0.end = MonotonicTime.now() } }
 
     /// - Parameter number: of the reservation that the result answers; nil for other commands.
     func saw(_ outcome: Outcome, number: Int?, partition: Int32) {
@@ -67,14 +73,15 @@ final class DemoRecorder: Sendable {
             case .expired: state.counts.expired += 1
             case .received, .ignored: break
             }
-            if state.kill > 0 {
+            if state.kill > 0, now < state.end {
                 let before = max(state.lastSeen[partition] ?? 0, state.kill)
                 let silence = Double(now - min(before, now)) / 1e9
                 state.silences[partition] = max(state.silences[partition] ?? 0, silence)
             }
             state.lastSeen[partition] = now
             guard let number, outcome.command == .reserve, !outcome.isDuplicate,
-                state.intended[number] > 0, state.latencies[number] < 0
+                number < state.intended.count, state.intended[number] > 0,
+                state.latencies[number] < 0
             else { return }
             let latency = Double(now - min(now, state.intended[number])) / 1e6
             state.latencies[number] = latency

@@ -4,19 +4,27 @@ import KafkaClient
 import Operations
 import Synchronization
 
-/// One producer of the sale: sends its share of the reservations when each is due, whether answers come or not
+/// One producer of the sale, or of its warm-up: sends its share of the reservations when each is due, whether answers come or not
 /// (an open loop), so that a slow system cannot slow its own measurement down.
 final class DemoSeller: Sendable {
     private let number: Int
+    /// The reservations that the producers share.
+    private let reservations: Range<Int>
+    private let seconds: Int
     private let plan: DemoPlan
     private let recorder: DemoRecorder
-    /// When the first reservation of the sale is due, on the monotonic clock.
+    /// When the first reservation is due, on the monotonic clock.
     private let start: UInt64
     private let done = Atomic<Bool>(false)
     private let fault = Mutex<String?>(nil)
 
-    init(number: Int, plan: DemoPlan, recorder: DemoRecorder, start: UInt64) {
+    init(
+        number: Int, reservations: Range<Int>, seconds: Int, plan: DemoPlan, recorder: DemoRecorder,
+        start: UInt64
+    ) {
         self.number = number
+        self.reservations = reservations
+        self.seconds = seconds
         self.plan = plan
         self.recorder = recorder
         self.start = start
@@ -38,14 +46,19 @@ final class DemoSeller: Sendable {
 
     private func sell(_ publisher: DemoPublisher) throws(KafkaError) {
         let hot = plan.hotNumbers()
-        let interval = Double(plan.seconds) * 1e9 / Double(plan.reservations)
-        for reservation in stride(from: number, to: plan.reservations, by: plan.producers) {
-            let due = start + UInt64(Double(reservation) * interval)
+        let interval = Double(seconds) * 1e9 / Double(reservations.count)
+        for place in stride(from: number, to: reservations.count, by: plan.producers) {
+            let reservation = reservations.lowerBound + place
+            let due = start + UInt64(Double(place) * interval)
             while MonotonicTime.now() < due {
                 publisher.poll()
                 usleep(500)
             }
-            recorder.sent(reservation, intended: due)
+            if plan.sale.contains(reservation) {
+                recorder.sent(reservation, intended: due)
+            } else {
+                recorder.sentUntimed()
+            }
             try publisher.publish(plan.reserve(reservation, hotNumbers: hot))
         }
         try publisher.finish()

@@ -89,7 +89,7 @@ final class DemoWatcher: Sendable {
         guard outcome.kind == .reserved, !outcome.isDuplicate, let number else { return }
         state.withLock { $0.granted += 1 }
         if let command = plan.followUp(of: number, sku: outcome.sku) {
-            recorder.sentFollowUp()
+            recorder.sentUntimed()
             try publisher.publish(command)
         }
     }

@@ -21,15 +21,19 @@ struct KafkaSettings: Sendable {
     var restoreTimeout: Int { configuration.integer("restore_timeout_ms") }
 
     /// The name of a topic on this cluster.
-    func name(_ topic: Topic) -> String { configuration.string("topic_prefix") + topic.rawValue }
+    func name(_ topic: Topic) -> String { prefix + topic.rawValue }
+
+    /// Stands before topics, groups and transactional ids alike: two systems on a cluster must not fence one
+    /// another, nor take one another's partitions.
+    private var prefix: String { configuration.string("topic_prefix") }
 
     /// The transactional id that belongs to a partition, whoever owns it.
     func transactionalID(_ partition: Int32) -> String {
-        "\(configuration.string("transactional_id_prefix"))-stock-\(partition)"
+        "\(prefix)\(configuration.string("transactional_id_prefix"))-stock-\(partition)"
     }
 
     func group(_ role: String?) -> String {
-        let group = configuration.string("group_id")
+        let group = prefix + configuration.string("group_id")
         return role.map { "\(group)-\($0)" } ?? group
     }
 
@@ -66,18 +70,36 @@ struct KafkaSettings: Sendable {
         return settings
     }
 
+    /// The producer of a partition's transactions.
     func producer(transactionalID: String) -> KafkaConfiguration {
-        var settings = producer()
+        var settings = producing()
+        // Records wait for the commit, which sends them at once: one request to a topic and transaction. Sent
+        // earlier they would save nothing, and librdkafka's idempotent producer turns in circles for as long as a
+        // partition has records to send and five or more that are not acknowledged
+        // (rd_kafka_toppar_producer_serve), which takes the cores from everyone.
+        settings["linger.ms"] = String(2 * configuration.integer("commit_interval_ms") + 50)
+        apply(&settings)
+        settings["enable.idempotence"] = "true"
+        settings["acks"] = "all"
         settings["transactional.id"] = transactionalID
         settings["transaction.timeout.ms"] = String(configuration.integer("transaction_timeout_ms"))
         return settings
     }
 
-    /// An idempotent producer: nothing doubled or reordered by its own retries.
+    /// A producer of commands. It may repeat itself when it retries: a command is decided once, however often it
+    /// stands in the log. So it is not idempotent, and many requests can be on their way at once.
     func producer() -> KafkaConfiguration {
-        var settings = common()
-        // Long enough for a batch to form while the transaction is open, short against its 10 ms.
+        var settings = producing()
+        // Long enough for a batch to form, short against an answer in 100 ms.
         settings["linger.ms"] = "2"
+        apply(&settings)
+        settings["enable.idempotence"] = "false"
+        settings["acks"] = "all"
+        return settings
+    }
+
+    private func producing() -> KafkaConfiguration {
+        var settings = common()
         settings["batch.num.messages"] = "10000"
         settings["batch.size"] = "1000000"
         settings["queue.buffering.max.messages"] = "1000000"
@@ -85,9 +107,6 @@ struct KafkaSettings: Sendable {
         // Dead letters hold a command of up to 1 MiB in base64.
         settings["message.max.bytes"] = "2097152"
         settings["compression.codec"] = "lz4"
-        apply(&settings)
-        settings["enable.idempotence"] = "true"
-        settings["acks"] = "all"
         return settings
     }
 
