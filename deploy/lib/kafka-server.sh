@@ -6,7 +6,9 @@
 #   kafka-server.sh stop DIR         in order
 #   kafka-server.sh kill DIR         SIGKILL
 #   kafka-server.sh wipe DIR         removes the folder of a stopped broker
-# HOLDFAST_KAFKA_LIBS is the folder of Kafka's jars; HOLDFAST_KAFKA_HEAP its heap (default 1g).
+# HOLDFAST_KAFKA_LIBS is the folder of Kafka's jars; HOLDFAST_KAFKA_HEAP its heap (default 1g);
+# HOLDFAST_KAFKA_OPTIONS options of its JVM. By default it compiles fast and not well: a broker that lives for
+# minutes would spend most of them compiling, and answer late as long as it does.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/lib/server.sh
@@ -36,7 +38,9 @@ prepare() {
 launch() {
     local dir=$1
     [ ! -e "$dir/server.log" ] || mv "$dir/server.log" "$dir/server.log.previous"
-    setsid java "-Xmx${HOLDFAST_KAFKA_HEAP:-1g}" -XX:+ExitOnOutOfMemoryError -cp "$HOLDFAST_KAFKA_LIBS/*" \
+    local options
+    read -ra options <<<"${HOLDFAST_KAFKA_OPTIONS:--XX:TieredStopAtLevel=1}"
+    setsid java "${options[@]}" "-Xmx${HOLDFAST_KAFKA_HEAP:-1g}" -XX:+ExitOnOutOfMemoryError -cp "$HOLDFAST_KAFKA_LIBS/*" \
         "-Dlog4j2.configurationFile=$here/../kafka/log4j2.xml" \
         kafka.Kafka "$dir/server.properties" >"$dir/server.log" 2>&1 </dev/null &
     echo $! >"$dir/pid"
