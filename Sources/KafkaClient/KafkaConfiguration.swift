@@ -66,17 +66,27 @@ extension KafkaConfiguration {
         return handle
     }
 
-    private func refusal(
-        of setting: (key: String, value: String), by handle: borrowing ConfigurationHandle
-    ) -> KafkaError? {
+    /// What librdkafka has against one setting, without secrets; nil if it takes it (`rd_kafka_conf_set`).
+    package static func problem(with key: String, _ value: String) -> String? {
+        problem(with: (key, value), by: ConfigurationHandle())
+    }
+
+    private static func problem(
+        with setting: (key: String, value: String), by handle: borrowing ConfigurationHandle
+    ) -> String? {
         var text = [CChar](repeating: 0, count: 512)
         let result = rd_kafka_conf_set(handle.pointer, setting.key, setting.value, &text, text.count)
         guard result != RD_KAFKA_CONF_OK else { return nil }
-        let shown = Self.shown(setting.value, of: setting.key)
         // librdkafka may repeat the value in its message.
-        let reason =
-            Self.isSecret(setting.key)
+        return isSecret(setting.key)
             ? "refused by librdkafka, whose message is kept back as it may hold the secret" : string(text)
+    }
+
+    private func refusal(
+        of setting: (key: String, value: String), by handle: borrowing ConfigurationHandle
+    ) -> KafkaError? {
+        guard let reason = Self.problem(with: setting, by: handle) else { return nil }
+        let shown = Self.shown(setting.value, of: setting.key)
         return KafkaError(
             code: RD_KAFKA_RESP_ERR__INVALID_ARG,
             message: "kafka setting \(setting.key) = \(shown): \(reason)",

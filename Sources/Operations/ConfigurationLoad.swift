@@ -7,11 +7,13 @@ extension ConfigurationSchema {
     ///   - environment: variables that are set but empty count as not set.
     ///   - readFile: gives the bytes of the file that `--config` or HOLDFAST_CONFIG names.
     ///   - role: the subcommand, one of `roles`.
+    ///   - kafkaProblem: what librdkafka has against a setting of its own, by name and value; nil if nothing.
     /// - Throws: every mistake at once, those in values that another source overrides included.
     package func load(
-        arguments: [String], environment: [String: String], readFile: (String) throws -> [UInt8], role: String
+        arguments: [String], environment: [String: String], readFile: (String) throws -> [UInt8],
+        role: String, kafkaProblem: @escaping (String, String) -> String? = { _, _ in nil }
     ) throws(ConfigurationErrors) -> Configuration {
-        var reading = ConfigurationReading(schema: self, role: role)
+        var reading = ConfigurationReading(schema: self, role: role, kafkaProblem: kafkaProblem)
         // Each source overwrites what the earlier ones said. The flags are gathered first, as they may name
         // the file, and entered last.
         let flags = ConfigurationFlags(arguments: arguments, schema: self, role: role)
@@ -34,7 +36,12 @@ struct ConfigurationReading {
     /// Keys with a mistake: no relation is judged by them.
     private var mistakenKeys: Set<String> = []
 
-    init(schema: ConfigurationSchema, role: String) {
+    private let kafkaProblem: (String, String) -> String?
+
+    init(
+        schema: ConfigurationSchema, role: String, kafkaProblem: @escaping (String, String) -> String?
+    ) {
+        self.kafkaProblem = kafkaProblem
         self.schema = schema
         self.role = role
         for key in schema.keys {
@@ -60,13 +67,19 @@ struct ConfigurationReading {
         values[key.name] = ConfigurationValue(text: text, source: source)
     }
 
-    /// Takes a setting of librdkafka; whether it knows the name, it says itself when a client is made.
+    /// Takes a setting of librdkafka, or notes what is wrong with it.
     mutating func enterKafka(_ name: String, _ text: String, _ source: ConfigurationSource) {
         if let reason = schema.ownedKafkaSettings[name] {
             report(
                 ConfigurationMistake(
                     key: "kafka.\(name)", value: Redaction.kafkaSetting(name, text), source: source,
                     problem: "is set by the program itself", remedy: reason))
+        } else if let problem = kafkaProblem(name, text) {
+            report(
+                ConfigurationMistake(
+                    key: "kafka.\(name)", value: Redaction.kafkaSetting(name, text), source: source,
+                    problem: "is refused by librdkafka: \(problem)",
+                    remedy: "allowed is what its CONFIGURATION.md says"))
         }
         kafka[name] = ConfigurationValue(text: text, source: source)
     }

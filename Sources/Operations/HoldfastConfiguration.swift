@@ -10,10 +10,14 @@ package enum HoldfastConfiguration {
         otherEnvironmentNames: otherEnvironmentNames)
 
     /// Loads the process's own configuration: its environment, and files from disk.
-    package static func load(arguments: [String], role: String) throws(ConfigurationErrors) -> Configuration {
+    /// - Parameter kafkaProblem: what librdkafka has against a setting of its own; this module does not know it.
+    package static func load(
+        arguments: [String], role: String,
+        kafkaProblem: @escaping (String, String) -> String? = { _, _ in nil }
+    ) throws(ConfigurationErrors) -> Configuration {
         try schema.load(
             arguments: arguments, environment: ProcessInfo.processInfo.environment, readFile: readFile,
-            role: role)
+            role: role, kafkaProblem: kafkaProblem)
     }
 
     private static func readFile(_ path: String) throws -> [UInt8] {

@@ -1,4 +1,5 @@
 import Foundation
+import KafkaClient
 import Operations
 
 // Reading this file is reading the architecture: one executable, a role a process.
@@ -39,7 +40,9 @@ func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) thro
     }
     let configuration: Configuration
     do throws(ConfigurationErrors) {
-        configuration = try HoldfastConfiguration.load(arguments: Array(arguments), role: role)
+        configuration = try HoldfastConfiguration.load(
+            arguments: Array(arguments), role: role,
+            kafkaProblem: { KafkaConfiguration.problem(with: $0, $1) })
     } catch {
         fail(error.description, .usage)
     }

@@ -69,7 +69,12 @@ final class DelayRole {
         logger.info("stopping: waiting for acknowledgements")
         watched.rest()
         try? producer.flush(timeoutMilliseconds: 2_000)
-        try? consumer.close(timeoutMilliseconds: 2_000)
+        do throws(KafkaError) {
+            try consumer.close(timeoutMilliseconds: 2_000)
+        } catch {
+            logger.warning("left the group without its word", ["reason": error.description])
+            Service.leaveToTheSystem(consumer)
+        }
         health?.stop()
         logger.info("stopped")
         return .success

@@ -50,7 +50,9 @@ final class KafkaPartitionLog: PartitionLog {
     }
 
     func committedOffset() throws(LogFailure) -> Int64? {
-        try attempt("read the committed offset") { () throws(KafkaError) in
+        // The broker tells no offset while a transaction that commits one is open (KIP-447).
+        try attempt("read the committed offset (if this goes on, a transaction hangs: docs/faults.md)") {
+            () throws(KafkaError) in
             let place = TopicPartition(settings.name(.commands), partition)
             let committed = try consumer.committed([place], timeoutMilliseconds: settings.callTimeout)
             return committed.first.flatMap { $0.isSet ? $0.offset : nil }

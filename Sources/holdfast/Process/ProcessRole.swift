@@ -58,6 +58,7 @@ final class ProcessRole {
             try consumer.close(timeoutMilliseconds: 2_000) { self.rebalance(consumer, $0, partitionCount) }
         } catch {
             service.logger.warning("left the group without its word", ["reason": error.description])
+            Service.leaveToTheSystem(consumer)
         }
         health?.stop()
         if let lost {

@@ -1,4 +1,5 @@
 import Foundation
+import KafkaClient
 import Operations
 
 /// What every role is given: its configuration, a log, metrics, and the wish to end.
@@ -34,6 +35,10 @@ struct Service: Sendable {
         logger.info("serving /healthz, /readyz and /metrics", ["port": server.port])
         return server
     }
+
+    /// Keeps a consumer from being destroyed before the process ends: librdkafka would go on waiting for an answer
+    /// to its leaving, for five seconds in all. The system closes its connections.
+    static func leaveToTheSystem(_ consumer: Consumer) { _ = Unmanaged.passRetained(consumer) }
 
     /// Starts a thread that is named for the log and for debuggers.
     static func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {

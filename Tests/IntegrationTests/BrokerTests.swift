@@ -1,0 +1,89 @@
+import Foundation
+import Operations
+import Testing
+
+@Suite(
+    "The roles while their broker is away", .serialized,
+    .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)))
+struct BrokerTests {
+    /// How a broker goes, and comes back. A broker that is killed is none of them: Kafka 4.3 itself may then leave
+    /// a transaction hanging (docs/faults.md).
+    enum Outage: CaseIterable {
+        case isStopped, answersNothing
+
+        func begin(_ kafka: OwnKafka) throws { self == .isStopped ? try kafka.stop() : try kafka.hang() }
+        func end(_ kafka: OwnKafka) throws { self == .isStopped ? try kafka.start() : try kafka.goOn() }
+    }
+
+    @Test(
+        "A broker that is away is waited for, told once, and nothing is lost or doubled",
+        .timeLimit(.minutes(5)), arguments: Outage.allCases)
+    func away(outage: Outage) throws {
+        let kafka = try OwnKafka()
+        defer { kafka.end() }
+        let stage = try Stage(bootstrap: kafka.bootstrap)
+        defer { stage.endAll() }
+        let processor = try stage.start("process")
+        let delay = try stage.start("delay")
+        let skus = (0..<8).map { "SKU-\($0)" }
+        try stage.publish(skus.enumerated().map { receive("c\($0.offset)", 100_000, $0.element) })
+        for number in 0..<2_000 {
+            try stage.publishSoon(reserve("a\(number)", 1, skus[number % 8], ttl: 5_000))
+        }
+        try eventually("some are decided") { processor.metric("holdfast_commands_total") > 100 }
+        try outage.begin(kafka)
+        let before = (processor.told, delay.told)
+        // Longer than a session and a transaction, so that all that can time out does.
+        let end = Date().addingTimeInterval(20)
+        try eventually("the outage is long enough", seconds: 30) {
+            #expect(processor.process.isRunning && delay.process.isRunning)
+            return Date() > end
+        }
+        // One line for each client and each worker at most; librdkafka by itself writes several a second.
+        #expect(processor.told - before.0 <= 8, "\(processor.process.logTail(lines: 30))")
+        #expect(delay.told - before.1 <= 4, "\(delay.process.logTail(lines: 30))")
+        try outage.end(kafka)
+        for number in 0..<500 {
+            try stage.publishSoon(reserve("b\(number)", 1, skus[number % 8], ttl: 5_000))
+        }
+        try stage.flush()
+        try eventually("all is answered; \(processor.process.logTail(lines: 40))", seconds: 90) {
+            try stage.results().filter { $0.outcome.command != .expire }.count >= 2_508
+        }
+        try eventually("what is due expires; \(delay.process.logTail(lines: 20))") {
+            try stage.liveReservations().isEmpty
+        }
+        #expect(processor.process.isRunning && delay.process.isRunning)
+        try processor.awaitReady()
+        try stage.checkBooks()
+    }
+
+    @Test(
+        "SIGTERM ends every role within 5 s also while the broker answers nothing", .timeLimit(.minutes(5)),
+        arguments: ["process", "delay"])
+    func hung(role: String) throws {
+        let kafka = try OwnKafka()
+        defer { kafka.end() }
+        let stage = try Stage(bootstrap: kafka.bootstrap)
+        defer { stage.endAll() }
+        let started = try stage.start(role)
+        try stage.publish([receive("c1", 100_000, "A")])
+        for number in 0..<2_000 { try stage.publishSoon(reserve("a\(number)", 1, "A", ttl: 500)) }
+        if role == "process" {
+            try eventually("some are decided") { started.metric("holdfast_commands_total") > 0 }
+        }
+        try kafka.hang()
+        started.process.send(SIGTERM)
+        #expect(started.process.waitForEnd(milliseconds: 5_000) == 0, "\(started.process.logTail())")
+        try kafka.goOn()
+    }
+}
+
+extension Stage.Role {
+    /// How many warnings and errors its log has.
+    fileprivate var told: Int {
+        process.logTail(lines: 100_000).split(separator: "\n").filter {
+            $0.contains(" WARNING ") || $0.contains(" ERROR ")
+        }.count
+    }
+}
