@@ -35,9 +35,13 @@ struct SinkTests {
                 sink.metric("holdfast_sink_rows_total") > before
             }
             try postgres.kill()
+            for number in 0..<100 { try stage.publishSoon(reserve("w\(round)-\(number)", 1, "A")) }
             try stage.flush()
             try eventually("the sink notices; \(sink.process.logTail(lines: 5))") {
                 HTTPProbe.status(port: sink.port, path: "/readyz") == 503
+            }
+            try eventually("the lag is told while PostgreSQL is away") {
+                sink.metric("holdfast_sink_lag_records") >= 100
             }
             try postgres.start()
             try sink.awaitReady()

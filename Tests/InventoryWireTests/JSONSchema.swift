@@ -144,7 +144,7 @@ struct JSONSchema {
                     found.insert(place + name)
                     collect(inner, place + name + ".")
                 }
-                if keyword == "allOf" { rule.array!.forEach { collect($0, place) } }
+                if keyword == "allOf" { for schema in rule.array! { collect(schema, place) } }
                 if ["then", "else", "items"].contains(keyword) { collect(rule, place) }
             }
         }

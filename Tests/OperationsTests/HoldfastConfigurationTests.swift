@@ -19,7 +19,9 @@ struct HoldfastConfigurationTests {
         #expect(configuration.integer("commit_interval_ms") == 10)
         #expect(configuration.integer("http_port") == 0)
         #expect(configuration.optionalString("instance_id") == nil)
-        #expect(configuration.optionalInteger("partitions") == nil)
+        // The demo has topics of its own, and as many partitions as processors.
+        #expect(configuration.optionalInteger("partitions") == (role == "demo" ? 2 : nil))
+        #expect(configuration.string("topic_prefix") == (role == "demo" ? "demo." : ""))
     }
 
     @Test("The usual names for the broker and the database are understood")

@@ -61,4 +61,9 @@ CREATE OR REPLACE TRIGGER ledger_is_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON holdfast.inventory_transactions
     FOR EACH STATEMENT EXECUTE FUNCTION holdfast.refuse_change();
 
+COMMENT ON FUNCTION holdfast.refuse_change() IS 'Refuses every change of an append-only table';
+COMMENT ON TRIGGER ledger_is_append_only ON holdfast.inventory_transactions IS
+    'Refuses UPDATE, DELETE and TRUNCATE, also to the owner';
+COMMENT ON INDEX holdfast.inventory_transactions_command IS 'From a command to what it did';
+
 GRANT SELECT, INSERT ON holdfast.inventory_transactions TO holdfast_application;

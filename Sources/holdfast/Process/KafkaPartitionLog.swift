@@ -201,9 +201,16 @@ final class KafkaPartitionLog: PartitionLog {
     /// one cannot be trusted any more.
     private static let ownerCodes: Set<String> = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"]
 
+    /// A client that has not heard of a broker for a while forgets its topics: that they are unknown is no reason to
+    /// stop for good. They were there when the process started.
+    private static let forgottenCodes: Set<String> = [
+        "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART",
+    ]
+
     private func logFailure(_ error: KafkaError, _ operation: String? = nil) -> LogFailure {
         let consequence: LogFailure.Consequence =
             switch error.recovery {
+            case _ where Self.forgottenCodes.contains(error.code.name): .restart
             case .retry, .abortTransaction: .restart
             case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
             case .fatal: .halt

@@ -8,8 +8,11 @@ import Synchronization
 /// `holdfast process`: one member of the group; a worker, with a thread and a producer of its own, for each
 /// partition that it is assigned.
 final class ProcessRole {
-    /// How long a shutdown or a revocation waits for workers to finish their transactions, in milliseconds.
-    private static let stopLimit = 4_000
+    /// How long a revocation waits for workers to finish their transactions, in milliseconds.
+    private static let revocationLimit = 4_000
+    /// The same at the end of the process, and then for the group's word: five seconds are promised for all of it.
+    private static let stopLimit = 3_000
+    private static let leaveLimit = 1_000
 
     private let service: Service
     private let settings: KafkaSettings
@@ -52,10 +55,12 @@ final class ProcessRole {
         }
         service.logger.info("stopping: finishing transactions")
         // Workers are told all at once; each commits what it has open.
-        stop(Array(workers.keys), order: lost == nil ? .stop : .abandon)
+        stop(Array(workers.keys), order: lost == nil ? .stop : .abandon, limit: Self.stopLimit)
         watched.rest()
         do throws(KafkaError) {
-            try consumer.close(timeoutMilliseconds: 2_000) { self.rebalance(consumer, $0, partitionCount) }
+            try consumer.close(timeoutMilliseconds: Self.leaveLimit) {
+                self.rebalance(consumer, $0, partitionCount)
+            }
         } catch {
             service.logger.warning("left the group without its word", ["reason": error.description])
             Service.leaveToTheSystem(consumer)
@@ -142,12 +147,12 @@ final class ProcessRole {
     }
 
     /// Stops workers and waits for them: a partition is given away only when nobody here works on it any more.
-    private func stop(_ partitions: [Int32], order: WorkerOrder) {
+    private func stop(_ partitions: [Int32], order: WorkerOrder, limit: Int = ProcessRole.revocationLimit) {
         let stopping = partitions.compactMap { partition in
             workers.removeValue(forKey: partition).map { (partition, $0) }
         }
         for (_, worker) in stopping { worker.give(order) }
-        let deadline = Deadline(milliseconds: Self.stopLimit)
+        let deadline = Deadline(milliseconds: limit)
         for (partition, worker) in stopping
         where !worker.waitForEnd(milliseconds: deadline.remainingMilliseconds) {
             // Its producer is fenced by the next owner; what it had open is ended there.

@@ -6,13 +6,9 @@ import LedgerSink
 import Operations
 import PostgresClient
 
-/// `holdfast sink`: writes `stock.ledger` into PostgreSQL. One thread: reads a batch, stores it, in turn.
-///
-/// PostgreSQL says where to read on; whatever fails, the batch is dropped and read again from there.
+/// `holdfast sink`: writes `stock.ledger` into PostgreSQL. One thread does what `SinkLifecycle` says: reads a batch,
+/// stores it, in turn.
 final class SinkRole {
-    private static let shortestBackoff = 100
-    private static let longestBackoff = 5_000
-
     private let service: Service
     private let settings: KafkaSettings
     private let logger: Logger
@@ -24,6 +20,10 @@ final class SinkRole {
     private var reader = RecordReader()
     private var fault: SinkFault?
     private var consumer: Consumer!
+    private var partitions: Range<Int32> = 0..<0
+    private var lifecycle = SinkLifecycle()
+    private var store: LedgerStore?
+    private var batch = LedgerBatch(from: [:])
 
     init(service: Service) {
         self.service = service
@@ -39,53 +39,111 @@ final class SinkRole {
         service.announce()
         let health = try service.serveHealth { [readiness] in readiness.health }
         defer { health?.stop() }
-        guard let partitions = try service.waitForTopics(settings) else { return .success }
+        guard let count = try service.waitForTopics(settings) else { return .success }
+        partitions = 0..<count
         consumer = try Consumer(
             configuration: settings.reader(isolation: .committed), events: service.kafkaEvents())
-        var outage = 0
-        while !service.shutdown.isRequested {
-            do {
-                try follow(0..<partitions) {
-                    if outage > 0 { logger.info("PostgreSQL is back", ["attempts": outage]) }
-                    outage = 0
-                }
-            } catch let error as PostgresError where error.recovery != .stop {
-                guard !service.shutdown.isRequested else { break }
-                readiness.notReady("PostgreSQL is away")
-                if outage == 0 { logger.warning("waiting for PostgreSQL", ["reason": error.description]) }
-                let backoff = min(Self.shortestBackoff << min(outage, 10), Self.longestBackoff)
-                outage += 1
-                _ = service.shutdown.wait(timeoutMilliseconds: backoff)
-            } catch let error as PostgresError {
-                throw RoleFailure(.internalFault, error.description)
-            } catch let error as SinkFault {
-                throw RoleFailure(.internalFault, error.description)
+        let watchdog = Watchdog(logger: logger)
+        watchdog.start()
+        let watched = watchdog.register("sink")
+        let watchdogLimit = service.configuration.integer("watchdog_timeout_ms")
+        var action = lifecycle.start()
+        while true {
+            if service.shutdown.isRequested { action = lifecycle.stop(insteadOf: action) }
+            if case .finish(let fault) = action {
+                watched.rest()
+                if let fault { throw RoleFailure(.internalFault, fault) }
+                logger.info("stopped")
+                return .success
             }
+            watched.beat(limitMilliseconds: watchdogLimit)
+            do {
+                action = try perform(action)
+            } catch {
+                action = try recover(from: error)
+            }
+            tellReadiness()
         }
-        logger.info("stopped")
-        return .success
     }
 
-    /// Stores batch after batch over one connection.
-    private func follow(_ partitions: Range<Int32>, isConnected: () -> Void) throws {
-        let store = try open()
-        let offsets = try store.offsets(of: partitions)
-        try place(offsets)
-        isConnected()
-        readiness.ready()
-        var batch = LedgerBatch(from: offsets)
-        while !service.shutdown.isRequested {
-            gather(&batch)
+    private func perform(_ action: SinkLifecycle.Action) throws -> SinkLifecycle.Action {
+        switch action {
+        case .connect:
+            return try connect()
+        case .gather:
+            gather()
             if let fault { throw fault }
-            guard !batch.isEmpty else { continue }
+            return lifecycle.gathered(rows: batch.rows.count)
+        case .store:
             let start = MonotonicTime.now()
-            let new = try store.store(batch)
+            let new = try store!.store(batch)
             metrics.stored(rows: new, seconds: MonotonicTime.seconds(since: start))
             batch = LedgerBatch(from: batch.nextOffsets)
-            for (partition, next) in batch.nextOffsets {
-                let place = TopicPartition(settings.name(.ledger), partition)
-                metrics.lag(partition, max(0, (consumer.knownEnd(place) ?? next) - next))
+            tellLag()
+            return lifecycle.stored(next: batch.nextOffsets)
+        case .wait(let milliseconds):
+            _ = service.shutdown.wait(timeoutMilliseconds: milliseconds)
+            askLag()
+            return lifecycle.waited()
+        case .finish:
+            preconditionFailure("finish is done by the loop")
+        }
+    }
+
+    private func connect() throws -> SinkLifecycle.Action {
+        let store = try open()
+        let offsets = try store.offsets(of: partitions)
+        guard let ends = try place(offsets) else { return lifecycle.stop(insteadOf: .connect) }
+        self.store = store
+        batch = LedgerBatch(from: offsets)
+        if lifecycle.failuresInARow > 0 {
+            logger.info("PostgreSQL is back", ["attempts": lifecycle.failuresInARow])
+        }
+        return lifecycle.connected(offsets: offsets, ends: ends)
+    }
+
+    /// The one recovery of each error; what is none of the database or the ledger ends the role.
+    private func recover(from error: any Error) throws -> SinkLifecycle.Action {
+        store = nil
+        switch error {
+        case let error as PostgresError where error.recovery != .stop:
+            if lifecycle.failuresInARow == 0, !service.shutdown.isRequested {
+                logger.warning("waiting for PostgreSQL", ["reason": error.description])
             }
+            return lifecycle.failed(.reconnect, error.description)
+        case let error as PostgresError:
+            return lifecycle.failed(.stop, error.description)
+        case let error as SinkFault:
+            return lifecycle.failed(.stop, error.description)
+        default:
+            throw error
+        }
+    }
+
+    private func tellReadiness() {
+        if lifecycle.isCaughtUp {
+            readiness.ready()
+        } else if lifecycle.failuresInARow > 0 {
+            readiness.notReady("PostgreSQL is away")
+        } else {
+            readiness.notReady("catching up with the ledger")
+        }
+    }
+
+    /// By what the consumer last heard of the ends.
+    private func tellLag() {
+        for (partition, next) in batch.nextOffsets {
+            let place = TopicPartition(settings.name(.ledger), partition)
+            metrics.lag(partition, max(0, (consumer.knownEnd(place) ?? next) - next))
+        }
+    }
+
+    /// By asking the broker: while PostgreSQL is away nothing is read, and the lag grows all the same.
+    private func askLag() {
+        for (partition, span) in batch.spans {
+            let place = TopicPartition(settings.name(.ledger), partition)
+            guard let ends = try? consumer.watermarks(place, timeoutMilliseconds: 500) else { return }
+            metrics.lag(partition, max(0, ends.high - span.expected))
         }
     }
 
@@ -116,11 +174,14 @@ final class SinkRole {
     }
 
     /// Goes to the offsets that PostgreSQL stores, if the topic has them.
-    private func place(_ offsets: [Int32: Int64]) throws {
+    /// - Returns: the ends of the partitions; nil when the process is to end first.
+    private func place(_ offsets: [Int32: Int64]) throws -> [Int32: Int64]? {
         let name = settings.name(.ledger)
+        var found: [Int32: Int64] = [:]
         for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
             let ends = try watermarks(TopicPartition(name, partition))
-            guard let ends else { return }
+            guard let ends else { return nil }
+            found[partition] = ends.high
             guard (ends.low...ends.high).contains(offset) else {
                 throw SinkFault(
                     "PostgreSQL holds \(name), partition \(partition), up to offset \(offset), but the topic "
@@ -136,6 +197,7 @@ final class SinkRole {
                 "offsets": offsets.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(
                     separator: " ")
             ])
+        return found
     }
 
     /// Nil when the process is to end first.
@@ -153,14 +215,14 @@ final class SinkRole {
     }
 
     /// Reads until the batch is full, or its first row is as old as the interval.
-    private func gather(_ batch: inout LedgerBatch) {
+    private func gather() {
         var deadline: Deadline?
         while batch.rows.count < limit, fault == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
             consumer.consumeBatch(
                 maxMessages: limit - batch.rows.count, timeoutMilliseconds: min(interval, 50)
             ) {
-                take($0, into: &batch)
+                take($0)
             }
             if deadline == nil {
                 guard !batch.isEmpty else { return }
@@ -169,11 +231,12 @@ final class SinkRole {
         }
     }
 
-    private func take(_ message: borrowing Message, into batch: inout LedgerBatch) {
+    private func take(_ message: borrowing Message) {
         guard fault == nil else { return }
         switch message.kind {
         case .endOfPartition:
             batch.passed(message.partition, next: message.offset)
+            if batch.isEmpty { lifecycle.passed(message.partition, next: message.offset) }
         case .failure(let error):
             if error.recovery != .retry { fault = SinkFault(error.description) }
         case .record:
