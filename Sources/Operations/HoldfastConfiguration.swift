@@ -220,7 +220,7 @@ package enum HoldfastConfiguration {
             help: "What the sale is drawn from; without it, another one each time."),
         ConfigurationKey(
             "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
-            help: "Stock processors to start."),
+            help: "Stock processors to start; give as many --partitions, or some have nothing to do."),
         ConfigurationKey(
             "migrate", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
             help: "Bring the schema up to date (deploy/sql/) before anything is written."),

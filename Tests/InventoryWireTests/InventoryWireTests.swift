@@ -115,29 +115,6 @@ struct CommandBytesTests {
         }
     }
 
-    @Test("A command is written with the same bytes every time")
-    func golden() {
-        let moment = Timestamp(milliseconds: 1_795_510_800_000)
-        let commands = [
-            Command(
-                id: "c1", sku: "A",
-                body: .reserve(
-                    reservationID: "r1", orderID: "o1", quantity: 2, warehouse: "BER", expiry: .at(moment))),
-            Command(id: "c2", sku: "A", body: .confirm(reservationID: "r1")),
-            Command(id: "\"ü\\", sku: "A", body: .expire(reservationID: "r1")),
-            Command(id: "c3", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: "note")),
-        ]
-        let texts = commands.map { String(decoding: written($0), as: UTF8.self) }
-        #expect(
-            texts == [
-                #"{"command_id":"c1","type":"reserve","sku":"A","reservation_id":"r1","order_id":"o1","#
-                    + #""quantity":2,"warehouse":"BER","expires_at":"2026-11-24T09:00:00.000Z"}"#,
-                #"{"command_id":"c2","type":"confirm","sku":"A","reservation_id":"r1"}"#,
-                #"{"command_id":"\"ü\\","type":"expire","sku":"A","reservation_id":"r1"}"#,
-                #"{"command_id":"c3","type":"receive","sku":"A","warehouse":"BER","quantity":5,"reference":"note"}"#,
-            ])
-    }
-
     @Test("What is written is read back as it was, and damaged bytes never crash the reader")
     func roundTripsAndDamage() throws {
         let seed = UInt64.random(in: 0..<1_000_000)
@@ -226,28 +203,5 @@ struct OwnRecordTests {
         #expect(letter.reason == .invalidJSON && letter.detail == "no \"JSON\"")
         #expect(letter.topic == "stock.commands" && letter.partition == 3 && letter.offset == 42)
         #expect(letter.key == key && letter.value == Array(value) && letter.isTruncated == false)
-    }
-
-    @Test("A ledger entry is read back as it was written, a rejection too")
-    func ledgerEntries() throws {
-        let moment = Timestamp(milliseconds: 1_795_510_800_123)
-        let entries = [
-            LedgerEntry(
-                sku: "A", sequence: 7, movement: .reserve, at: moment,
-                source: Source(partition: 5, offset: 9),
-                command: .reserve, commandID: "c", reservationID: "r", orderID: "o", warehouse: "BER",
-                quantity: 2, expiresAt: moment, reservedDelta: 2, onHand: 5, reserved: 3),
-            LedgerEntry(
-                sku: "A", sequence: 8, movement: .rejection, at: moment,
-                source: Source(partition: 5, offset: 10), command: .reserve, commandID: "d",
-                reservationID: "s", orderID: "o", quantity: 9, reason: .insufficientStock),
-        ]
-        var writer = RecordWriter()
-        var reader = RecordReader()
-        for entry in entries {
-            writer.write(entry: entry)
-            let found = try writer.withBytes { try reader.ledgerEntry($0) }
-            #expect(found == entry)
-        }
     }
 }

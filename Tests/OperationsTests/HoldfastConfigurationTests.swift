@@ -19,7 +19,7 @@ struct HoldfastConfigurationTests {
         #expect(configuration.integer("commit_interval_ms") == 10)
         #expect(configuration.integer("http_port") == 0)
         #expect(configuration.optionalString("instance_id") == nil)
-        // The demo has topics of its own, and as many partitions as processors.
+        // The demo has topics of its own, with as many partitions as it has processors by default.
         #expect(configuration.optionalInteger("partitions") == (role == "demo" ? 2 : nil))
         #expect(configuration.string("topic_prefix") == (role == "demo" ? "demo." : ""))
     }

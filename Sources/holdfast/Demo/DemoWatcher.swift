@@ -10,7 +10,6 @@ import Synchronization
 final class DemoWatcher: Sendable {
     private struct State {
         var live: Set<String> = []
-        var granted = 0
         var failure: String?
     }
 
@@ -28,7 +27,6 @@ final class DemoWatcher: Sendable {
     }
 
     var liveCount: Int { state.withLock { $0.live.count } }
-    var granted: Int { state.withLock { $0.granted } }
     var failure: String? { state.withLock { $0.failure } }
 
     func start(from starts: [Topic: [Int32: Int64]], events: ClientEvents) {
@@ -87,7 +85,6 @@ final class DemoWatcher: Sendable {
         let number = number(of: outcome)
         recorder.saw(outcome, number: number, partition: message.partition)
         guard outcome.kind == .reserved, !outcome.isDuplicate, let number else { return }
-        state.withLock { $0.granted += 1 }
         if let command = plan.followUp(of: number, sku: outcome.sku) {
             recorder.sentUntimed()
             try publisher.publish(command)

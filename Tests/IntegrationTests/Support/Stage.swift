@@ -64,12 +64,8 @@ final class Stage {
     }
 
     private func flags(_ arguments: [String]) -> [String] {
-        var flags = arguments + ["--bootstrap-servers", bootstrap, "--topic-prefix", prefix]
-        if arguments[0] != "topics", !arguments.contains("--group-id") {
-            flags += ["--group-id", prefix + "group"]
-        }
-        if arguments[0] == "process" { flags += ["--transactional-id-prefix", prefix + "id"] }
-        return flags
+        // The prefix alone keeps the stages of a cluster apart: groups and transactional ids have it too.
+        arguments + ["--bootstrap-servers", bootstrap, "--topic-prefix", prefix]
     }
 
     /// Starts a role as a process of its own, and waits until it is ready.
