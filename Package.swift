@@ -37,7 +37,7 @@ let package = Package(
                 "LedgerSink", "Operations",
             ]),
 
-        .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"]),
+        .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
         .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),

@@ -1,47 +1,120 @@
 /// The only place where the state changes. It cannot fail: what it is given was decided on this very state, or
 /// stands in the ledger; anything else is corruption, and stops the process before it can spread.
 extension Stock {
-    package mutating func apply(_ entry: LedgerEntry) {
+    mutating func apply(_ entry: LedgerEntry) {
         let index = makeItemIndex(of: entry.sku)
-        precondition(
-            entry.sequence == items[index].sequence + 1,
-            "ledger of \(entry.sku): \(entry.sequence) cannot follow \(items[index].sequence)")
+        Self.require(
+            entry.sequence == items[index].sequence + 1, entry, "cannot follow \(items[index].sequence)")
         items[index].sequence = entry.sequence
-        if entry.movement != .rejection { move(entry, item: index) }
+        if entry.generation != items[index].generation { beginAgain(entry, item: index) }
+        if entry.movement == .rejection { return }
+        move(entry, item: index)
         switch entry.movement {
-        case .reserve: begin(entry, item: index)
-        case .ship, .release, .expire: end(entry, item: index)
-        case .receive, .rejection: break
+        case .reserve, .backorder, .reacquire: claim(entry, item: index)
+        case .ship, .release, .expire, .lose: unclaim(entry, item: index)
+        case .fill, .reallocate: shift(entry)
+        case .extend: extend(entry, item: index)
+        case .transferOut: begin(Transfer(entry, item: index))
+        case .transferIn, .transferCancel: shrink(entry, item: index)
+        case .transferOverdue: tell(entry)
+        case .setPolicy: setPolicy(entry, item: index)
+        case .retire: retire(item: index)
+        case .setWarehouse: setWarehouse(entry)
+        case .setSettings: setSettings(entry)
+        case .receive, .return, .damaged, .adjust, .inTransit, .transferBack, .rejection: break
         }
-        window.append(entry)
     }
+
+    static func require(_ condition: Bool, _ entry: LedgerEntry, _ problem: @autoclosure () -> String) {
+        precondition(condition, "ledger of \(entry.sku), \(entry.sequence): \(problem())")
+    }
+
+    private mutating func beginAgain(_ entry: LedgerEntry, item index: Int) {
+        Self.require(
+            items[index].isRetired && entry.generation == items[index].generation + 1, entry,
+            "generation \(entry.generation) cannot follow \(items[index].generation)")
+        items[index].generation = entry.generation
+        items[index].isRetired = false
+    }
+
+    // MARK: Levels
 
     private mutating func move(_ entry: LedgerEntry, item index: Int) {
+        let deltas = entry.deltas
+        items[index].backordered += deltas.backordered
+        Self.require(
+            deltas.backordered == 0 || items[index].backordered == entry.balances.backordered, entry,
+            "backordered does not follow from the delta")
+        let hasUnits =
+            deltas.onHand != 0 || deltas.reserved != 0 || deltas.inTransit != 0 || deltas.damaged != 0
+        guard hasUnits || entry.movement == .adjust else { return }
         guard let warehouse = entry.warehouse else {
-            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a movement without a warehouse")
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): units move in no warehouse")
         }
-        let place = items[index].makeIndex(of: warehouse)
-        items[index].levels[place].onHand += entry.onHandDelta
-        items[index].levels[place].reserved += entry.reservedDelta
+        let place = makeLevel(in: warehouse, item: index)
+        items[index].levels[place].onHand += deltas.onHand
+        items[index].levels[place].reserved += deltas.reserved
+        items[index].levels[place].inTransit += deltas.inTransit
+        items[index].levels[place].damaged += deltas.damaged
+        items[index].levels[place].book(entry)
         let level = items[index].levels[place]
-        precondition(
-            level.onHand == entry.onHand && level.reserved == entry.reserved,
-            "ledger of \(entry.sku), \(entry.sequence): balances do not follow from the deltas")
-        precondition(
-            0 <= level.reserved && level.reserved <= level.onHand && level.onHand <= Limits.onHand,
-            "ledger of \(entry.sku), \(entry.sequence): reserved is not within on hand")
+        Self.require(
+            level.onHand == entry.balances.onHand && level.reserved == entry.balances.reserved
+                && level.inTransit == entry.balances.inTransit && level.damaged == entry.balances.damaged,
+            entry, "balances do not follow from the deltas")
+        // Where damage or a count leaves less on hand than is reserved, further entries put it right.
+        Self.require(
+            0 <= level.reserved && 0 <= level.onHand && 0 <= level.inTransit && 0 <= level.damaged
+                && level.onHand <= Limits.onHand, entry, "a balance is out of range")
     }
 
-    private mutating func begin(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, let orderID = entry.orderID, let warehouse = entry.warehouse,
-            let expiresAt = entry.expiresAt
+    /// The place of the warehouse's level, made empty at its place in the order when there is none.
+    private mutating func makeLevel(in warehouse: String, item index: Int) -> Int {
+        if let place = items[index].index(of: warehouse) { return place }
+        var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
+        level.place = makePlace(of: warehouse)
+        let place = items[index].insertionIndex(of: warehouse)
+        items[index].levels.insert(level, at: place)
+        return place
+    }
+
+    /// What an entry leaves of the units that are set apart for channels and not claimed.
+    func setApart(after entry: LedgerEntry) -> Int64 {
+        guard entry.hasBalances, let warehouse = entry.warehouse else { return 0 }
+        var level = item(of: entry.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
+        if case .policy(let policy) = entry.details { level.setApart(policy.channels) }
+        if level.channels.isEmpty { return 0 }
+        level.book(entry)
+        return level.channels.reduce(0) { $0 + $1.unused }
+    }
+
+    // MARK: Reservations
+
+    private mutating func claim(_ entry: LedgerEntry, item index: Int) {
+        guard let id = entry.reservationID, let orderID = entry.orderID, let expiresAt = entry.expiresAt
         else {
-            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete reserve")
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete \(entry.movement)")
         }
-        begin(
-            Reservation(
-                id: id, orderID: orderID, warehouse: warehouse, quantity: entry.quantity,
-                reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence, item: index))
+        // A reservation over several warehouses has an entry for each; the first begins it.
+        if reservations[id] == nil {
+            begin(
+                Reservation(
+                    id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
+                    named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit,
+                    isExtended: false, reservedAt: entry.at, expiresAt: expiresAt,
+                    sequence: entry.sequence, changed: entry.sequence, commandHash: entry.commandHash,
+                    item: index))
+        }
+        if entry.deltas.backordered > 0 {
+            reservations[id]!.backordered += entry.quantity
+            items[index].backorders.append(reservations[id]!.due)
+        } else if let warehouse = entry.warehouse {
+            reservations[id]!.add(entry.quantity, in: warehouse)
+        }
+        reservations[id]!.changed = entry.sequence
+        items[index].unitsByOrder?[orderID, default: 0] += entry.quantity
+        Self.require(
+            reservations[id]!.quantity == entry.remaining, entry, "it claims other units than it says")
     }
 
     mutating func begin(_ reservation: Reservation) {
@@ -51,11 +124,60 @@ extension Stock {
         items[reservation.item].liveReservations += 1
     }
 
-    private mutating func end(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, reservations.removeValue(forKey: id) != nil else {
-            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it ends what does not live")
+    private mutating func unclaim(_ entry: LedgerEntry, item index: Int) {
+        guard let id = entry.reservationID, var reservation = reservations[id] else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it takes from what does not live")
         }
-        items[index].liveReservations -= 1
+        if entry.deltas.backordered < 0 {
+            reservation.backordered -= entry.quantity
+            Self.require(reservation.backordered >= 0, entry, "it takes more than is backordered")
+        } else {
+            let taken: Void? = entry.warehouse.flatMap { reservation.take(entry.quantity, from: $0) }
+            Self.require(taken != nil, entry, "it takes more than was allocated")
+        }
+        Self.require(reservation.quantity == entry.remaining, entry, "it leaves other units than it says")
+        if let had = items[index].unitsByOrder?[reservation.orderID] {
+            let left = had - entry.quantity
+            items[index].unitsByOrder![reservation.orderID] = left > 0 ? left : nil
+        }
+        if reservation.quantity > 0 {
+            reservation.changed = entry.sequence
+            reservations[id] = reservation
+        } else {
+            reservations[id] = nil
+            items[index].liveReservations -= 1
+            clearStaleDueTimes(item: index)
+        }
+        clearStaleBackorders(item: index)
+    }
+
+    /// Units of a reservation go from backordered to a warehouse, or from one warehouse to another.
+    private mutating func shift(_ entry: LedgerEntry) {
+        guard let id = entry.reservationID, var reservation = reservations[id] else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it moves what does not live")
+        }
+        reservation.backordered += entry.deltas.backordered
+        if let warehouse = entry.warehouse {
+            if entry.deltas.reserved > 0 {
+                reservation.add(entry.quantity, in: warehouse)
+            } else if entry.deltas.reserved < 0 {
+                let taken: Void? = reservation.take(entry.quantity, from: warehouse)
+                Self.require(taken != nil, entry, "it moves more than was allocated")
+            }
+        }
+        reservation.changed = entry.sequence
+        reservations[id] = reservation
+        if entry.movement == .fill { clearStaleBackorders(item: reservation.item) }
+    }
+
+    private mutating func extend(_ entry: LedgerEntry, item index: Int) {
+        guard let id = entry.reservationID, let expiresAt = entry.expiresAt, reservations[id] != nil else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it extends what does not live")
+        }
+        reservations[id]!.expiresAt = expiresAt
+        reservations[id]!.isExtended = true
+        reservations[id]!.changed = entry.sequence
+        items[index].dueTimes.insert(reservations[id]!.due)
         clearStaleDueTimes(item: index)
     }
 
@@ -66,11 +188,135 @@ extension Stock {
         }
         if items[index].dueTimes.count > 2 * items[index].liveReservations + 16 {
             let reservations = reservations
-            items[index].dueTimes.removeAll { reservations[$0.reservationID]?.sequence != $0.sequence }
+            // An extension to the same moment leaves the same due time twice, which is harmless.
+            items[index].dueTimes.removeAll { reservations[$0.reservationID]?.due != $0 }
         }
     }
 
-    private func isLive(_ due: Due) -> Bool {
-        reservations[due.reservationID]?.sequence == due.sequence
+    private func isLive(_ due: Due) -> Bool { reservations[due.reservationID]?.due == due }
+
+    private mutating func clearStaleBackorders(item index: Int) {
+        if items[index].backordered == 0 {
+            items[index].backorders.removeAll()
+        } else if let first = items[index].backorders.first, !waits(first) {
+            let reservations = reservations
+            let live = items[index].backorders.drop { due in
+                guard let found = reservations[due.reservationID] else { return true }
+                return found.sequence != due.sequence || found.backordered == 0
+            }
+            items[index].backorders = Array(live)
+        }
+    }
+
+    private func waits(_ due: Due) -> Bool {
+        guard let found = reservations[due.reservationID] else { return false }
+        return found.sequence == due.sequence && found.backordered > 0
+    }
+
+    // MARK: Transfers
+
+    mutating func begin(_ transfer: Transfer) {
+        let replaced = transfers.updateValue(transfer, forKey: transfer.id)
+        precondition(replaced == nil, "transfer \(transfer.id) was made twice")
+        items[transfer.item].liveTransfers += 1
+    }
+
+    private mutating func shrink(_ entry: LedgerEntry, item index: Int) {
+        guard let id = entry.transferID, transfers[id] != nil else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it ends what is not under way")
+        }
+        transfers[id]!.remaining -= entry.quantity
+        transfers[id]!.changed = entry.sequence
+        Self.require(
+            transfers[id]!.remaining == entry.remaining, entry,
+            "it leaves other units in transit than it says")
+        if entry.remaining == 0 {
+            transfers[id] = nil
+            items[index].liveTransfers -= 1
+        }
+    }
+
+    private mutating func tell(_ entry: LedgerEntry) {
+        guard let id = entry.transferID, transfers[id] != nil else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it tells of no transfer")
+        }
+        transfers[id]!.isOverdue = true
+        transfers[id]!.changed = entry.sequence
+    }
+
+    // MARK: What is laid down
+
+    private mutating func setPolicy(_ entry: LedgerEntry, item index: Int) {
+        guard case .policy(let policy) = entry.details else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a policy without one")
+        }
+        guard let warehouse = entry.warehouse else {
+            items[index].policy = policy == Policy() ? nil : policy
+            items[index].refreshSafetyStock()
+            countUnitsByOrder(item: index)
+            return
+        }
+        let place = makeLevel(in: warehouse, item: index)
+        items[index].levels[place].policy = policy == Policy() ? nil : policy
+        items[index].refreshSafetyStock()
+        items[index].levels[place].setApart(policy.channels)
+    }
+
+    /// The units of each order are kept only while the policy limits them.
+    mutating func countUnitsByOrder(item index: Int) {
+        guard items[index].policy?.unitsPerOrder != nil else {
+            items[index].unitsByOrder = nil
+            return
+        }
+        var units: [String: Int64] = [:]
+        for id in items[index].reservationIDs {
+            guard let live = reservations[id], live.item == index else { continue }
+            units[live.orderID, default: 0] += live.quantity
+        }
+        items[index].unitsByOrder = units
+    }
+
+    private mutating func retire(item index: Int) {
+        items[index].isRetired = true
+        items[index].policy = nil
+        items[index].alert = .calm
+        items[index].levels = []
+        items[index].unitsByOrder = nil
+    }
+
+    private mutating func setWarehouse(_ entry: LedgerEntry) {
+        guard case .warehouse(let facts) = entry.details else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a warehouse without facts")
+        }
+        publish(facts)
+    }
+
+    mutating func publish(_ facts: Warehouse) {
+        warehouses[makePlace(of: facts.id)] = KnownWarehouse(facts, isPublished: true)
+    }
+
+    private mutating func setSettings(_ entry: LedgerEntry) {
+        guard case .settings(let settings) = entry.details else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): settings without any")
+        }
+        self.settings = settings
+        if settings.dedupeCount != window.capacity {
+            window.limit(count: settings.dedupeCount, age: settings.dedupeAge)
+            rememberedFrom = window.oldestSource ?? entry.source.offset
+        } else {
+            window.age = settings.dedupeAge
+        }
+    }
+}
+
+extension Transfer {
+    fileprivate init(_ entry: LedgerEntry, item: Int) {
+        guard let id = entry.transferID, let from = entry.warehouse, let to = entry.counterpart else {
+            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete transfer")
+        }
+        self.init(
+            id: id, from: from, to: to, quantity: entry.quantity, remaining: entry.quantity,
+            dispatchedAt: entry.at, expectedAt: entry.expectedAt, isOverdue: false,
+            sequence: entry.sequence, changed: entry.sequence, commandHash: entry.commandHash, item: item)
     }
 }

@@ -1,191 +1,176 @@
 /// The rules. Pure: each function reads the state and returns what follows.
 extension Stock {
     /// The next reservation of the command's SKU that is due at the record's time, as its expiry.
-    func decideExpiry(_ cause: Cause) -> LedgerEntry? {
+    func decideExpiry(_ cause: Cause) -> [LedgerEntry]? {
         guard let index = itemIndex(of: cause.command.sku),
             let due = items[index].dueTimes.first, due.expiresAt <= cause.at
         else { return nil }
-        guard let reservation = reservations[due.reservationID], reservation.sequence == due.sequence else {
+        guard let reservation = reservations[due.reservationID], reservation.due == due else {
             preconditionFailure("the soonest due time of \(cause.command.sku) is stale")
         }
-        return ending(reservation, .expire, cause)
+        return taking(reservation.quantity, from: reservation, by: .expire, cause)
     }
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
         let command = cause.command
-        if let decided = window.decision(of: command.id) {
-            return decided.isDecision(of: command)
+        let decided = window.decision(of: command.id, at: cause.at)
+        if let first = decided.first {
+            return first.commandHash == cause.hash && first.sku == command.sku
                 ? .answer(Outcome(of: decided, to: command, isDuplicate: true))
                 : reject(.commandIDConflict, cause)
         }
+        if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
         switch command.body {
-        case .reserve(let id, let orderID, let quantity, let warehouse, let expiry):
-            let request = ReserveRequest(
-                id: id, orderID: orderID, quantity: quantity, warehouse: warehouse, expiry: expiry)
-            return decideReserve(request, cause)
-        case .confirm(let id):
-            return decideEnding(of: id, by: .ship, cause)
-        case .release(let id):
-            return decideEnding(of: id, by: .release, cause)
-        case .expire(let id):
-            return .answer(answerExpire(of: id, cause))
+        case .reserve(let reserve): return decideReserve(reserve, cause)
+        case .confirm: return decideConfirm(cause)
+        case .release(let id, let quantity): return decideRelease(of: id, quantity, cause)
+        case .extend(let id, let expiry): return decideExtend(of: id, expiry, cause)
+        case .expire(let id): return .answer(answerExpire(of: id, cause))
+        case .reallocate(let id, let allocations): return decideReallocate(of: id, to: allocations, cause)
         case .receive(let warehouse, let quantity, let reference):
-            return decideReceive(quantity, in: warehouse, reference, cause)
+            return decideInbound(.receive, quantity, in: warehouse, .sellable, nil, reference, cause)
+        case .return(let back):
+            return decideInbound(
+                .return, back.quantity, in: back.warehouse, back.condition, back.orderID, back.reference,
+                cause)
+        case .damage(let warehouse, let quantity, let reference):
+            return decideDamage(quantity, in: warehouse, reference, cause)
+        case .adjust(let adjust): return decideAdjust(adjust, cause)
+        case .transferDispatch(let dispatch): return decideDispatch(dispatch, cause)
+        case .transferReceive(let id, let quantity, let damaged):
+            return decideTransferReceive(of: id, quantity, damaged, cause)
+        case .transferCancel(let id): return decideTransferCancel(of: id, cause)
+        case .transferDue(let id): return decideTransferDue(of: id, cause)
+        case .setPolicy(let warehouse, let policy): return decidePolicy(policy, in: warehouse, cause)
+        case .retire: return decideRetire(cause)
+        case .setWarehouse(let warehouse): return decideWarehouse(warehouse, cause)
+        case .setSettings(let settings):
+            var entry = entry(.setSettings, cause)
+            entry.details = .settings(settings)
+            return .entries([entry])
         }
     }
 
-    private func decideReserve(_ request: ReserveRequest, _ cause: Cause) -> Decision {
-        if let live = reservations[request.id] {
-            let isRepeat =
-                items[live.item].sku == cause.command.sku && live.orderID == request.orderID
-                && live.quantity == request.quantity
-            return isRepeat
-                ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
-                : reject(.reservationIDConflict, cause)
-        }
-        if window.ending(of: request.id) != nil { return reject(.reservationIDConflict, cause) }
-        guard let expiresAt = request.expiresAt(from: cause.at) else {
-            return reject(.expiryOutOfRange, cause)
-        }
-        guard let level = level(for: request, of: cause.command.sku) else {
-            return reject(.insufficientStock, cause)
-        }
-        var entry = entry(.reserve, cause)
-        entry.reservationID = request.id
-        entry.orderID = request.orderID
-        entry.warehouse = level.warehouse
-        entry.quantity = request.quantity
-        entry.expiresAt = expiresAt
-        entry.reservedDelta = request.quantity
-        entry.onHand = level.onHand
-        entry.reserved = level.reserved + request.quantity
-        return .entry(entry)
-    }
-
-    /// The level that serves the request: of the named warehouse, or else of the one with most available.
-    private func level(for request: ReserveRequest, of sku: String) -> Level? {
-        guard let index = itemIndex(of: sku) else { return nil }
-        guard let warehouse = request.warehouse else { return items[index].fullest(for: request.quantity) }
-        guard let level = items[index].level(of: warehouse), level.available >= request.quantity else {
-            return nil
-        }
-        return level
-    }
-
-    /// A confirm (`by: .ship`) or a release.
-    private func decideEnding(of id: String, by movement: Movement, _ cause: Cause) -> Decision {
-        if let live = reservations[id], items[live.item].sku == cause.command.sku {
-            return .entry(ending(live, movement, cause))
-        }
-        guard let ended = window.ending(of: id), ended.sku == cause.command.sku else {
-            return reject(.reservationNotFound, cause)
-        }
-        if ended.movement == movement {
-            return .answer(Outcome(of: ended, to: cause.command, isDuplicate: true))
-        }
-        switch ended.movement {
-        case .expire: return reject(.reservationExpired, cause)
-        case .ship: return reject(.reservationConfirmed, cause)
-        default: return reject(.reservationReleased, cause)
-        }
-    }
-
-    /// The expiry itself happened before the command was looked at, so that an `expire` only tells it.
-    private func answerExpire(of id: String, _ cause: Cause) -> Outcome {
-        let command = cause.command
-        if let ended = window.ending(of: id), ended.sku == command.sku, ended.movement == .expire {
-            return Outcome(of: ended, to: command, isDuplicate: ended.source != cause.source)
-        }
-        let live = reservations[id]
-        let isEarly = live.map { items[$0.item].sku == command.sku } ?? false
-        return Outcome(
-            kind: .ignored, command: .expire, commandID: command.id, sku: command.sku,
-            noOp: isEarly ? .notDue : .alreadyEnded, reservationID: id,
-            expiresAt: isEarly ? live?.expiresAt : nil, at: cause.at)
-    }
-
-    private func decideReceive(
-        _ quantity: Int64, in warehouse: String, _ reference: String?, _ cause: Cause
-    ) -> Decision {
-        let level =
-            item(of: cause.command.sku)?.level(of: warehouse)
-            ?? Level(warehouse: warehouse, onHand: 0, reserved: 0)
-        // Both are within limits far below the range of Int64, so that the sum cannot overflow.
-        guard level.onHand + quantity <= Limits.onHand else { return reject(.onHandLimitExceeded, cause) }
-        var entry = entry(.receive, cause)
-        entry.warehouse = warehouse
-        entry.quantity = quantity
-        entry.onHandDelta = quantity
-        entry.onHand = level.onHand + quantity
-        entry.reserved = level.reserved
-        entry.reference = reference
-        return .entry(entry)
-    }
-}
-
-/// The parts of a `reserve`, by name.
-private struct ReserveRequest {
-    let id: String
-    let orderID: String
-    let quantity: Int64
-    let warehouse: String?
-    let expiry: Command.Expiry
-
-    /// Nil when the expiry is not after `at`, or too far away.
-    func expiresAt(from at: Timestamp) -> Timestamp? {
-        switch expiry {
-        case .after(let milliseconds):
-            return Timestamp(milliseconds: at.milliseconds + milliseconds)
-        case .at(let moment):
-            let distance = moment.milliseconds - at.milliseconds
-            return distance >= 1 && distance <= Limits.longestTTL ? moment : nil
-        }
+    /// A retired SKU is begun again by a receipt or by a policy; all else is refused, and so is what names
+    /// another generation than the one that lives or would begin.
+    private func refusalByGeneration(_ cause: Cause) -> Rejection? {
+        let item = item(of: cause.command.sku)
+        let isRetired = item?.isRetired ?? false
+        let begins = cause.command.kind == .receive || cause.command.kind == .setPolicy
+        let current = (item?.generation ?? 1) + (isRetired && begins ? 1 : 0)
+        if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
+        // An expire and its like are answered by what is known, which is nothing or an end.
+        let asksOnly = cause.command.kind == .expire || cause.command.kind == .transferDue
+        return isRetired && !begins && !asksOnly ? .skuRetired : nil
     }
 }
 
 /// The making of entries.
 extension Stock {
-    private func entry(_ movement: Movement, _ cause: Cause) -> LedgerEntry {
-        LedgerEntry(
-            sku: cause.command.sku, sequence: (item(of: cause.command.sku)?.sequence ?? 0) + 1,
-            movement: movement, at: cause.at, source: cause.source, command: cause.command.kind,
-            commandID: cause.command.id, quantity: 0)
+    /// An entry without deltas, the `offset`th of its decision, for `quantity` units.
+    func entry(
+        _ movement: Movement, _ cause: Cause, _ quantity: Int64 = 0, after offset: Int = 0
+    ) -> LedgerEntry {
+        let item = item(of: cause.command.sku)
+        var generation = item?.generation ?? 1
+        // Only what begins a retired SKU again gets so far with another movement.
+        if item?.isRetired ?? false, movement == .receive || movement == .setPolicy { generation += 1 }
+        return LedgerEntry(
+            sku: cause.command.sku, generation: generation,
+            sequence: (item?.sequence ?? 0) + 1 + Int64(offset), movement: movement, at: cause.at,
+            source: cause.source, command: cause.command.kind, commandID: cause.command.id,
+            commandHash: cause.hash, quantity: quantity)
     }
 
-    /// The end of a live reservation by `ship`, `release` or `expire`.
-    private func ending(_ reservation: Reservation, _ movement: Movement, _ cause: Cause) -> LedgerEntry {
-        guard let level = items[reservation.item].level(of: reservation.warehouse) else {
-            preconditionFailure("reservation \(reservation.id) claims units of a level that is not there")
-        }
-        var entry = entry(movement, cause)
-        entry.reservationID = reservation.id
-        entry.orderID = reservation.orderID
-        entry.warehouse = reservation.warehouse
-        entry.quantity = reservation.quantity
-        entry.onHandDelta = movement == .ship ? -reservation.quantity : 0
-        entry.reservedDelta = -reservation.quantity
-        entry.onHand = level.onHand + entry.onHandDelta
-        entry.reserved = level.reserved + entry.reservedDelta
+    /// An entry that moves units in a warehouse; each level at most once in a decision.
+    func entry(
+        _ movement: Movement, _ cause: Cause, _ quantity: Int64, in warehouse: String,
+        _ deltas: LedgerEntry.Deltas, after offset: Int = 0
+    ) -> LedgerEntry {
+        var entry = entry(movement, cause, quantity, after: offset)
+        let item = item(of: cause.command.sku)
+        let level = item?.level(of: warehouse)
+        entry.warehouse = warehouse
+        entry.deltas = deltas
+        entry.balances = LedgerEntry.Deltas(
+            onHand: (level?.onHand ?? 0) + deltas.onHand,
+            reserved: (level?.reserved ?? 0) + deltas.reserved,
+            inTransit: (level?.inTransit ?? 0) + deltas.inTransit,
+            damaged: (level?.damaged ?? 0) + deltas.damaged,
+            backordered: deltas.backordered == 0 ? 0 : (item?.backordered ?? 0) + deltas.backordered)
         return entry
     }
 
-    private func reject(_ reason: Rejection, _ cause: Cause) -> Decision {
+    /// An entry about backordered units that no warehouse has.
+    func entry(
+        _ movement: Movement, _ cause: Cause, backordered quantity: Int64, by delta: Int64,
+        in warehouse: String?, after offset: Int
+    ) -> LedgerEntry {
+        var entry: LedgerEntry
+        if let warehouse {
+            entry = self.entry(
+                movement, cause, quantity, in: warehouse, LedgerEntry.Deltas(backordered: delta),
+                after: offset)
+        } else {
+            entry = self.entry(movement, cause, quantity, after: offset)
+            entry.deltas.backordered = delta
+            entry.balances.backordered = (item(of: cause.command.sku)?.backordered ?? 0) + delta
+        }
+        return entry
+    }
+
+    /// Says whose the units are.
+    func concern(_ entry: inout LedgerEntry, _ reservation: Reservation, remaining: Int64) {
+        entry.reservationID = reservation.id
+        entry.orderID = reservation.orderID
+        entry.origin = reservation.sequence
+        entry.channel = reservation.channel
+        entry.isNamed = reservation.named != nil
+        entry.allowSplit = reservation.allowSplit
+        entry.remaining = remaining
+    }
+
+    func reject(_ reason: Rejection, _ cause: Cause) -> Decision {
         var entry = entry(.rejection, cause)
         entry.reason = reason
         entry.reservationID = cause.command.reservationID
+        entry.transferID = cause.command.transferID
         switch cause.command.body {
-        case .reserve(_, let orderID, let quantity, let warehouse, _):
-            entry.orderID = orderID
-            entry.quantity = quantity
-            entry.warehouse = warehouse
-        case .receive(let warehouse, let quantity, let reference):
-            entry.warehouse = warehouse
-            entry.quantity = quantity
-            entry.reference = reference
-        case .confirm, .release, .expire:
-            break
+        case .reserve(let reserve):
+            entry.orderID = reserve.orderID
+            entry.quantity = reserve.quantity
+            entry.warehouse = reserve.warehouse
+            entry.channel = reserve.channel
+        case .confirm(_, let quantity), .release(_, let quantity):
+            entry.quantity = quantity ?? 0
+        case .receive(let warehouse, let quantity, let reference),
+            .damage(let warehouse, let quantity, let reference):
+            (entry.warehouse, entry.quantity, entry.reference) = (warehouse, quantity, reference)
+        case .return(let back):
+            (entry.warehouse, entry.quantity, entry.reference) = (
+                back.warehouse, back.quantity, back.reference
+            )
+            entry.orderID = back.orderID
+        case .adjust(let adjust):
+            entry.warehouse = adjust.warehouse
+            entry.reference = adjust.reference
+            entry.reasonCode = adjust.reasonCode
+            entry.note = adjust.note
+            switch adjust.change {
+            case .delta(let delta): entry.quantity = abs(delta)
+            case .count(let counted, _): entry.quantity = counted
+            }
+        case .transferDispatch(let dispatch):
+            (entry.warehouse, entry.quantity, entry.reference) = (
+                dispatch.from, dispatch.quantity, dispatch.reference
+            )
+            entry.counterpart = dispatch.to
+        case .transferReceive(_, let quantity, let damaged): entry.quantity = quantity + damaged
+        case .setPolicy(let warehouse, _): entry.warehouse = warehouse
+        case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
+        case .extend, .expire, .reallocate, .transferCancel, .transferDue, .retire, .setSettings: break
         }
-        return .entry(entry)
+        return .entries([entry])
     }
 }

@@ -1,36 +1,90 @@
-/// The partition's newest ledger entries, found by command and by the reservation that they ended.
+/// The partition's newest ledger entries, found by command and by the reservation or transfer that they ended.
 ///
-/// Because the window is exactly the last `capacity` entries of the ledger, it is restored from the ledger's
-/// tail as it was, and a repeat gets the same answer before and after a restart.
+/// Because the window is exactly the last entries of the ledger, it is restored from the ledger's tail as it
+/// was, and a repeat gets the same answer before and after a restart. It forgets by count when an entry is
+/// added, and by age when it is asked; what it has of a command is all of its entries or none.
 struct DedupeWindow: Sendable {
-    let capacity: Int
+    private(set) var capacity: Int
+    var age: Int64
     private var ring: [LedgerEntry] = []
     /// Where the oldest entry stands once the ring is full.
     private var oldest = 0
+    /// Where the first own entry of each command stands.
     private var ownByCommand: [String: Int] = [:]
+    /// Where the first of the entries stands that ended a reservation together.
     private var endingByReservation: [String: Int] = [:]
+    private var endingByTransfer: [String: Int] = [:]
+    private var shippedByOrder: [OrderKey: Int64] = [:]
 
-    init(capacity: Int) {
+    private struct OrderKey: Hashable {
+        let sku: String
+        let order: String
+    }
+
+    init(capacity: Int, age: Int64) {
         precondition(capacity > 0)
         self.capacity = capacity
+        self.age = age
     }
 
     var count: Int { ring.count }
 
-    /// The entry that decided the command, if it is remembered.
-    func decision(of commandID: String) -> LedgerEntry? {
-        ownByCommand[commandID].map { ring[$0] }
+    /// The offset of the oldest remembered entry's command.
+    var oldestSource: Int64? { ring.isEmpty ? nil : ring[oldest].source.offset }
+
+    /// The entries that decided the command, if they are remembered at `now`; else none.
+    func decision(of commandID: String, at now: Timestamp) -> [LedgerEntry] {
+        group(from: ownByCommand[commandID], at: now) { $0.isOwn }
     }
 
-    /// The entry that ended the reservation, if it is remembered.
-    func ending(of reservationID: String) -> LedgerEntry? {
-        endingByReservation[reservationID].map { ring[$0] }
+    /// The entries that ended the reservation, if they are remembered at `now`; else none.
+    func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
+        guard let place = endingByReservation[reservationID] else { return [] }
+        let movement = ring[place].movement
+        return group(from: place, at: now) {
+            $0.reservationID == reservationID && $0.movement == movement
+        }
+    }
+
+    /// The entry that ended the transfer, if it is remembered at `now`.
+    func ending(ofTransfer id: String, at now: Timestamp) -> LedgerEntry? {
+        guard let place = endingByTransfer[id], isYoung(ring[place], at: now) else { return nil }
+        return ring[place]
+    }
+
+    /// The units of the SKU that shipped for the order, as far as they are remembered by count.
+    func shipped(_ sku: String, for order: String) -> Int64 {
+        shippedByOrder[OrderKey(sku: sku, order: order)] ?? 0
+    }
+
+    private func isYoung(_ entry: LedgerEntry, at now: Timestamp) -> Bool {
+        now.milliseconds - entry.at.milliseconds <= age
+    }
+
+    private func group(
+        from place: Int?, at now: Timestamp, where isWanted: (LedgerEntry) -> Bool
+    ) -> [LedgerEntry] {
+        guard var place, isYoung(ring[place], at: now) else { return [] }
+        let source = ring[place].source
+        var found: [LedgerEntry] = []
+        for _ in 0..<ring.count where ring[place].source == source {
+            if isWanted(ring[place]) { found.append(ring[place]) }
+            guard ring[place].more else { break }
+            place = place + 1 == ring.count ? 0 : place + 1
+        }
+        return found
     }
 
     /// Oldest first.
     var entries: [LedgerEntry] { Array(ring[oldest...] + ring[..<oldest]) }
 
+    /// Adds an entry; those of one command one after another.
     mutating func append(_ entry: LedgerEntry) {
+        var isContinued = false
+        if let newest, ring[newest].source == entry.source {
+            ring[newest].more = true
+            isContinued = ring[newest].isOwn
+        }
         let place: Int
         if ring.count < capacity {
             place = ring.count
@@ -41,13 +95,51 @@ struct DedupeWindow: Sendable {
             ring[place] = entry
             oldest = (oldest + 1) % capacity
         }
-        if entry.isOwn { ownByCommand[entry.commandID] = place }
-        if entry.endsReservation, let id = entry.reservationID { endingByReservation[id] = place }
+        if entry.isOwn && !isContinued { ownByCommand[entry.commandID] = place }
+        if entry.movement == .ship, let order = entry.orderID {
+            shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
+        }
+        if entry.endsReservation, let id = entry.reservationID {
+            endingByReservation[id] = firstOfEnding(entry, last: place)
+        }
+        if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
+    }
+
+    /// Where the newest entry stands.
+    private var newest: Int? { ring.isEmpty ? nil : oldest == 0 ? ring.count - 1 : oldest - 1 }
+
+    /// Goes back to the first entry of the same command that took units of the same reservation in the same way.
+    private func firstOfEnding(_ entry: LedgerEntry, last: Int) -> Int {
+        var first = last
+        var place = last
+        for _ in 1..<max(ring.count, 1) {
+            place = place == 0 ? ring.count - 1 : place - 1
+            guard ring[place].source == entry.source else { break }
+            if ring[place].reservationID == entry.reservationID && ring[place].movement == entry.movement {
+                first = place
+            }
+        }
+        return first
     }
 
     private mutating func forget(at place: Int) {
         let entry = ring[place]
         if ownByCommand[entry.commandID] == place { ownByCommand[entry.commandID] = nil }
         if let id = entry.reservationID, endingByReservation[id] == place { endingByReservation[id] = nil }
+        if let id = entry.transferID, endingByTransfer[id] == place { endingByTransfer[id] = nil }
+        if entry.movement == .ship, let order = entry.orderID {
+            let key = OrderKey(sku: entry.sku, order: order)
+            let left = (shippedByOrder[key] ?? 0) - entry.quantity
+            shippedByOrder[key] = left > 0 ? left : nil
+        }
+    }
+
+    /// Takes on other limits. The command that the oldest entry belongs to is forgotten, because it may have
+    /// been forgotten in part.
+    mutating func limit(count: Int, age: Int64) {
+        let first = oldestSource
+        let kept = entries.drop { $0.source.offset == first }.suffix(count)
+        self = DedupeWindow(capacity: count, age: age)
+        for entry in kept { append(entry) }
     }
 }

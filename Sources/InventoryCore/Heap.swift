@@ -6,6 +6,8 @@ package struct Heap<Element: Comparable & Sendable>: Sendable {
 
     package var first: Element? { elements.first }
     package var count: Int { elements.count }
+    /// All elements, in no order that means anything.
+    package var unordered: [Element] { elements }
 
     package mutating func insert(_ element: Element) {
         elements.append(element)

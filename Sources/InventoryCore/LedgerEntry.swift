@@ -1,84 +1,159 @@
 /// The event of this system: one movement of one SKU in one warehouse, or one rejection.
 ///
-/// `decide` makes entries, `apply` alone carries them out, the ledger keeps them for ever.
+/// `decide` makes entries, `apply` alone carries them out, the ledger keeps them for ever. A command makes one
+/// entry or several; all of them have its source, and all but the last say that more follow.
 package struct LedgerEntry: Equatable, Sendable {
+    /// What an entry lays down, for those that move no units.
+    package enum Details: Equatable, Sendable {
+        case policy(Policy)
+        case warehouse(Warehouse)
+        case settings(Settings)
+    }
+
+    /// What an entry does to the balances.
+    package struct Deltas: Equatable, Sendable {
+        package var onHand: Int64 = 0
+        package var reserved: Int64 = 0
+        package var inTransit: Int64 = 0
+        package var damaged: Int64 = 0
+        package var backordered: Int64 = 0
+
+        package init(
+            onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
+            backordered: Int64 = 0
+        ) {
+            self.onHand = onHand
+            self.reserved = reserved
+            self.inTransit = inTransit
+            self.damaged = damaged
+            self.backordered = backordered
+        }
+    }
+
     package var sku: String
-    /// Gap-free per SKU, from 1.
+    /// How often the SKU was begun, from 1.
+    package var generation: Int64
+    /// Gap-free per SKU, from 1, over all generations.
     package var sequence: Int64
+    /// Further entries of the same command follow.
+    package var more: Bool
     package var movement: Movement
     /// The time of the record that caused the entry.
     package var at: Timestamp
     package var source: Source
     package var command: CommandKind
     package var commandID: String
+    /// The command's fingerprint.
+    package var commandHash: UInt64
     package var reservationID: String?
     package var orderID: String?
-    /// Nil only for a rejection.
+    package var transferID: String?
+    /// The sequence of the entry that began the reservation or the transfer.
+    package var origin: Int64?
+    package var channel: String?
+    /// Nil for rejections that name none, for backordered units that any warehouse may fill, and for what is
+    /// laid down for all warehouses.
     package var warehouse: String?
+    /// The other warehouse of a transfer or of a reallocation.
+    package var counterpart: String?
     /// The units that moved or, for a rejection, that were asked for (0 where the command names none).
     package var quantity: Int64
-    /// Until when the units are claimed; only for `reserve`.
+    /// The units that a `reserve` asked for, where it was granted fewer.
+    package var requested: Int64?
+    /// The units that the reservation still claims, or that the transfer still has in transit, after the entry.
+    package var remaining: Int64?
+    /// Until when the units are claimed; for what begins or extends a reservation.
     package var expiresAt: Timestamp?
-    package var onHandDelta: Int64
-    package var reservedDelta: Int64
-    /// The balance of the SKU in `warehouse` after the entry; 0 for a rejection.
-    package var onHand: Int64
-    package var reserved: Int64
+    /// When a transfer is overdue; for `transfer_out`.
+    package var expectedAt: Timestamp?
+    /// Whether the reservation must be served by the warehouse of this entry, because its command named it.
+    package var isNamed: Bool
+    /// Whether several warehouses may serve the reservation.
+    package var allowSplit: Bool
+    package var deltas: Deltas
+    /// The balances of the SKU in `warehouse` after the entry, `backordered` of the SKU; 0 for a rejection.
+    package var balances: Deltas
+    /// The units in `warehouse` that are set apart for channels and claimed by none of their reservations, after
+    /// the entry.
+    package var setApart: Int64
     /// Only for a rejection.
     package var reason: Rejection?
+    package var condition: Condition?
+    package var reasonCode: ReasonCode?
+    package var note: String?
     package var reference: String?
+    package var details: Details?
 
     package init(
-        sku: String, sequence: Int64, movement: Movement, at: Timestamp, source: Source,
-        command: CommandKind, commandID: String, reservationID: String? = nil, orderID: String? = nil,
-        warehouse: String? = nil, quantity: Int64, expiresAt: Timestamp? = nil, onHandDelta: Int64 = 0,
-        reservedDelta: Int64 = 0, onHand: Int64 = 0, reserved: Int64 = 0, reason: Rejection? = nil,
-        reference: String? = nil
+        sku: String, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,
+        at: Timestamp, source: Source, command: CommandKind, commandID: String, commandHash: UInt64 = 0,
+        reservationID: String? = nil, orderID: String? = nil, transferID: String? = nil,
+        warehouse: String? = nil, counterpart: String? = nil, quantity: Int64, remaining: Int64? = nil,
+        expiresAt: Timestamp? = nil, deltas: Deltas = Deltas(), balances: Deltas = Deltas(),
+        reason: Rejection? = nil, reference: String? = nil
     ) {
         self.sku = sku
+        self.generation = generation
         self.sequence = sequence
+        self.more = more
         self.movement = movement
         self.at = at
         self.source = source
         self.command = command
         self.commandID = commandID
+        self.commandHash = commandHash
         self.reservationID = reservationID
         self.orderID = orderID
+        self.transferID = transferID
         self.warehouse = warehouse
+        self.counterpart = counterpart
         self.quantity = quantity
+        self.remaining = remaining
         self.expiresAt = expiresAt
-        self.onHandDelta = onHandDelta
-        self.reservedDelta = reservedDelta
-        self.onHand = onHand
-        self.reserved = reserved
+        self.isNamed = false
+        self.allowSplit = true
+        self.deltas = deltas
+        self.balances = balances
+        self.setApart = 0
         self.reason = reason
         self.reference = reference
     }
 
-    /// Whether the entry is its command's own decision, and not the expiry of a reservation that happened to
-    /// be due when the command came. Only own entries answer a repeat of the command; the refusal of a
-    /// `command_id` that another command has used must not answer for that other one.
-    package var isOwn: Bool { movement != .expire && reason != .commandIDConflict }
+    /// Whether the entry says how many units the SKU has in its warehouse.
+    package var hasBalances: Bool {
+        guard warehouse != nil else { return false }
+        switch movement {
+        case .transferOverdue, .extend, .retire, .setWarehouse, .setSettings, .rejection: return false
+        default: return true
+        }
+    }
 
-    /// Whether `command` asks for what this entry's command asked for.
-    func isDecision(of command: Command) -> Bool {
-        guard self.command == command.kind, sku == command.sku, reservationID == command.reservationID
-        else { return false }
-        switch command.body {
-        case .reserve(_, let orderID, let quantity, _, _):
-            return self.orderID == orderID && self.quantity == quantity
-        case .receive(_, let quantity, _):
-            return self.quantity == quantity
-        case .confirm, .release, .expire:
-            return true
+    /// Whether the entry is its command's own decision, and not something that befell a reservation because the
+    /// command came or was carried out. Only own entries answer a repeat of the command; the refusal of a
+    /// `command_id` that another command has used must not answer for that other one.
+    package var isOwn: Bool {
+        switch movement {
+        case .expire, .lose, .fill: false
+        case .reallocate: command == .reallocate
+        case .rejection: reason != .commandIDConflict
+        default: true
         }
     }
 
     /// Whether the entry ended its reservation.
     package var endsReservation: Bool {
         switch movement {
-        case .ship, .release, .expire: true
-        case .receive, .reserve, .rejection: false
+        case .ship, .release, .expire, .lose: remaining == 0
+        default: false
+        }
+    }
+
+    /// Whether the entry ended its transfer.
+    package var endsTransfer: Bool {
+        switch movement {
+        case .transferIn: remaining == 0
+        case .transferCancel: true
+        default: false
         }
     }
 }

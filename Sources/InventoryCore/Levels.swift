@@ -3,44 +3,207 @@ package struct Level: Equatable, Sendable {
     package var warehouse: String
     package var onHand: Int64
     package var reserved: Int64
+    /// On the way to this warehouse from others.
+    package var inTransit: Int64
+    /// Spoiled units that lie in the warehouse; not on hand.
+    package var damaged: Int64
+    /// Units withheld from sale: the policy's here or else the SKU's.
+    package var safetyStock: Int64
+    /// What is laid down for the SKU in this warehouse.
+    package var policy: Policy?
+    /// Ordered by channel; those with units set apart or reserved.
+    package var channels: [Channel]
+    package var alert: AlertState
+    /// Where the warehouse stands in the partition's state.
+    var place: Int = -1
 
-    package init(warehouse: String, onHand: Int64, reserved: Int64) {
+    package init(
+        warehouse: String, onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
+        safetyStock: Int64 = 0, policy: Policy? = nil, channels: [Channel] = [], alert: AlertState = .calm
+    ) {
         self.warehouse = warehouse
         self.onHand = onHand
         self.reserved = reserved
+        self.inTransit = inTransit
+        self.damaged = damaged
+        self.safetyStock = safetyStock
+        self.policy = policy
+        self.channels = channels
+        self.alert = alert
     }
 
-    /// Units that may be claimed, never below zero.
-    package var available: Int64 { max(0, onHand - reserved) }
+    /// Units that may be claimed by who sells through no channel, never below zero.
+    package var available: Int64 { available(to: nil) }
+
+    /// Units that may be claimed through `channel`, never below zero.
+    package func available(to channel: String?) -> Int64 {
+        max(0, unclaimed(by: channel) - safetyStock)
+    }
+
+    /// Units that `channel` may take where safety stock does not count: for what was sold before. May be below
+    /// zero.
+    func unclaimed(by channel: String?) -> Int64 {
+        var units = onHand - reserved
+        for other in channels where other.channel != channel { units -= other.unused }
+        return units
+    }
+
+    /// Books what an entry does to its channel. Units set apart are used up as the channel's reservations ship.
+    mutating func book(_ entry: LedgerEntry) {
+        guard let channel = entry.channel, entry.deltas.reserved != 0 else { return }
+        let place: Int
+        if let found = channels.firstIndex(where: { $0.channel == channel }) {
+            place = found
+        } else {
+            place = channels.firstIndex { $0.channel > channel } ?? channels.endIndex
+            channels.insert(Channel(channel: channel, setApart: 0, reserved: 0), at: place)
+        }
+        channels[place].reserved += entry.deltas.reserved
+        let shipped = max(0, -entry.deltas.onHand)
+        channels[place].setApart = max(0, channels[place].setApart - shipped)
+        if channels[place].reserved == 0 && channels[place].setApart == 0 { channels.remove(at: place) }
+    }
+
+    /// Gives channels other units; what their reservations claim stays.
+    mutating func setApart(_ shares: [ChannelShare]) {
+        var given = shares.map { Channel(channel: $0.channel, setApart: $0.quantity, reserved: 0) }
+        for old in channels where old.reserved > 0 {
+            if let found = given.firstIndex(where: { $0.channel == old.channel }) {
+                given[found].reserved = old.reserved
+            } else {
+                given.append(Channel(channel: old.channel, setApart: 0, reserved: old.reserved))
+            }
+        }
+        given.removeAll { $0.setApart == 0 && $0.reserved == 0 }
+        channels = given.sorted { $0.channel < $1.channel }
+    }
+
+    /// Places do not count: they depend on how the state came about.
+    package static func == (left: Level, right: Level) -> Bool {
+        left.warehouse == right.warehouse && left.onHand == right.onHand && left.reserved == right.reserved
+            && left.inTransit == right.inTransit && left.damaged == right.damaged
+            && left.safetyStock == right.safetyStock && left.policy == right.policy
+            && left.channels == right.channels && left.alert == right.alert
+    }
 }
 
-/// A claim on units of one SKU in one warehouse, live until it is confirmed, released or expired.
+/// Units set apart for a channel. They are used up as the channel's reservations ship.
+package struct Channel: Equatable, Sendable {
+    package var channel: String
+    package var setApart: Int64
+    /// By reservations of the channel, whether from units set apart or not.
+    package var reserved: Int64
+
+    package init(channel: String, setApart: Int64, reserved: Int64) {
+        self.channel = channel
+        self.setApart = setApart
+        self.reserved = reserved
+    }
+
+    /// Units that are set apart and not claimed yet.
+    var unused: Int64 { max(0, setApart - reserved) }
+}
+
+/// What was told last of a level.
+package enum AlertState: String, CaseIterable, Sendable {
+    case calm, low, out
+}
+
+/// A claim on units of one SKU, live until it is confirmed, released, expired or lost.
 package struct Reservation: Equatable, Sendable {
     package var id: String
     package var orderID: String
-    package var warehouse: String
-    package var quantity: Int64
+    /// In the order in which they were made; a warehouse stands once.
+    package var allocations: [Allocation]
+    package var backordered: Int64
+    package var channel: String?
+    /// The one warehouse that its command named.
+    package var named: String?
+    package var allowSplit: Bool
+    /// It was extended, so it is close to payment.
+    package var isExtended: Bool
     package var reservedAt: Timestamp
     package var expiresAt: Timestamp
     /// The sequence of the ledger entry that made it.
     package var sequence: Int64
+    /// The sequence of the newest ledger entry about it.
+    package var changed: Int64
+    /// The fingerprint of the command that made it.
+    package var commandHash: UInt64
     /// Where its SKU stands in the partition's state.
     var item: Int
 
+    package var quantity: Int64 { allocated + backordered }
+
+    var allocated: Int64 { allocations.reduce(0) { $0 + $1.quantity } }
+
     /// When it comes due, as the heap of its SKU orders it.
     var due: Due { Due(expiresAt: expiresAt, sequence: sequence, reservationID: id) }
+
+    mutating func add(_ quantity: Int64, in warehouse: String) {
+        if let index = allocations.firstIndex(where: { $0.warehouse == warehouse }) {
+            allocations[index].quantity += quantity
+        } else {
+            allocations.append(Allocation(warehouse: warehouse, quantity: quantity))
+        }
+    }
+
+    /// Nil where it does not have so many there.
+    mutating func take(_ quantity: Int64, from warehouse: String) -> Void? {
+        guard let index = allocations.firstIndex(where: { $0.warehouse == warehouse }),
+            allocations[index].quantity >= quantity
+        else { return nil }
+        allocations[index].quantity -= quantity
+        if allocations[index].quantity == 0 { allocations.remove(at: index) }
+        return ()
+    }
+}
+
+/// Units of one SKU on their way between two warehouses, live until all have arrived or it is cancelled.
+package struct Transfer: Equatable, Sendable {
+    package var id: String
+    package var from: String
+    package var to: String
+    /// The units that were sent.
+    package var quantity: Int64
+    /// Those of them that are in transit.
+    package var remaining: Int64
+    package var dispatchedAt: Timestamp
+    package var expectedAt: Timestamp?
+    /// It was told to be overdue.
+    package var isOverdue: Bool
+    /// The sequences of the ledger entry that made it, and of the newest about it.
+    package var sequence: Int64
+    package var changed: Int64
+    /// The fingerprint of the command that made it.
+    package var commandHash: UInt64
+    /// Where its SKU stands in the partition's state.
+    var item: Int
 }
 
 /// All that is known of one SKU.
 struct Item {
     let sku: String
     var sequence: Int64 = 0
+    /// How often it was begun, from 1.
+    var generation: Int64 = 1
+    var isRetired = false
+    var policy: Policy?
+    /// Over all warehouses.
+    var alert = AlertState.calm
     /// Ordered by warehouse, so that what is written never depends on how the state came about.
     var levels: [Level] = []
-    /// A reservation that ends early leaves its due time behind; the owner clears such ones from the top, and
-    /// all when more than half are stale, so that there are never more than twice as many as live.
+    /// Units that are backordered.
+    var backordered: Int64 = 0
+    /// The reservations with backordered units, in the order in which they were made; may hold stale ones.
+    var backorders: [Due] = []
+    /// A reservation that ends early or is extended leaves its due time behind; the owner clears such ones from
+    /// the top, and all when more than half are stale, so that there are never more than twice as many as live.
     var dueTimes = Heap<Due>()
     var liveReservations = 0
+    var liveTransfers = 0
+    /// The units that each order has in live reservations; kept only while the policy limits them.
+    var unitsByOrder: [String: Int64]?
 
     func level(of warehouse: String) -> Level? {
         index(of: warehouse).map { levels[$0] }
@@ -48,24 +211,28 @@ struct Item {
 
     func index(of warehouse: String) -> Int? {
         // A SKU has few warehouses in most shops; a scan of neighbours beats a dictionary there.
-        levels.firstIndex { $0.warehouse == warehouse }
+        if levels.count <= 8 { return levels.firstIndex { $0.warehouse == warehouse } }
+        let index = insertionIndex(of: warehouse)
+        return index < levels.count && levels[index].warehouse == warehouse ? index : nil
     }
 
-    /// The place of the warehouse's level, made empty at its place in the order when there is none.
-    mutating func makeIndex(of warehouse: String) -> Int {
-        if let index = index(of: warehouse) { return index }
-        let index = levels.firstIndex { $0.warehouse > warehouse } ?? levels.endIndex
-        levels.insert(Level(warehouse: warehouse, onHand: 0, reserved: 0), at: index)
-        return index
-    }
-
-    /// The warehouse with most units available, of those that have `quantity`; ties go to the lower id.
-    func fullest(for quantity: Int64) -> Level? {
-        var best: Level?
-        for level in levels where level.available >= quantity {
-            if let chosen = best, chosen.available >= level.available { continue }
-            best = level
+    /// Before which level the warehouse stands in the order, by bisection.
+    func insertionIndex(of warehouse: String) -> Int {
+        var low = 0
+        var high = levels.count
+        while low < high {
+            let middle = (low + high) / 2
+            if levels[middle].warehouse < warehouse { low = middle + 1 } else { high = middle }
         }
-        return best
+        return low
+    }
+
+    /// The reservations whose due times it holds, stale ones too and perhaps twice.
+    var reservationIDs: Set<String> { Set(dueTimes.unordered.map(\.reservationID)) }
+
+    mutating func refreshSafetyStock() {
+        for index in levels.indices {
+            levels[index].safetyStock = levels[index].policy?.safetyStock ?? policy?.safetyStock ?? 0
+        }
     }
 }

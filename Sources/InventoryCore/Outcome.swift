@@ -1,9 +1,24 @@
-/// The one answer to a command. A function of the ledger entry that decided it, so that a repeat gets the
-/// same answer for as long as the entry, or the reservation that it made, is remembered.
+/// The one answer to a command. A function of the ledger entries that decided it, so that a repeat gets the
+/// same answer for as long as they, or the reservation that they made, are remembered.
 package struct Outcome: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
-        case reserved, confirmed, released, expired, received, rejected
-        /// A command that came too early or too late to have an effect; only for `expire`.
+        case reserved
+        /// Fewer units than asked for, all of them reserved.
+        case partiallyReserved = "partially_reserved"
+        /// All units, at least one of them beyond what is available.
+        case backordered
+        case confirmed, released, extended, expired, received, returned, damaged, adjusted
+        case transferDispatched = "transfer_dispatched"
+        case transferReceived = "transfer_received"
+        case transferCancelled = "transfer_cancelled"
+        case transferOverdue = "transfer_overdue"
+        case reallocated
+        case policySet = "policy_set"
+        case retired
+        case warehouseSet = "warehouse_set"
+        case settingsSet = "settings_set"
+        case rejected
+        /// A command that came too early or too late to have an effect; only for `expire` and `transfer_due`.
         case ignored
     }
 
@@ -15,11 +30,29 @@ package struct Outcome: Equatable, Sendable {
     package var noOp: NoOp?
     package var reservationID: String?
     package var orderID: String?
+    package var transferID: String?
+    package var channel: String?
     package var warehouse: String?
     /// 0 where the command names no units.
     package var quantity: Int64
+    /// The units asked for, where fewer were granted.
+    package var requested: Int64?
+    /// Which warehouse serves how many units, or served them.
+    package var allocations: [Allocation]
+    /// The units of `quantity` that are, or were, backordered.
+    package var backordered: Int64
+    /// The units that the reservation or the transfer still has.
+    package var remaining: Int64?
+    /// What an adjustment did, with its sign.
+    package var delta: Int64?
     package var expiresAt: Timestamp?
-    /// The sequence of the ledger entry that decided; nil for `ignored`.
+    /// A confirm came late, and the units were to be had again.
+    package var isReacquired: Bool
+    /// A confirm came for a reservation that is gone: the payment must go back.
+    package var isRefundRequired: Bool
+    /// The generation that the SKU is in, where that is not the first.
+    package var generation: Int64?
+    /// The sequence of the ledger entry that decided, the last where there were several; nil for `ignored`.
     package var sequence: Int64?
     /// When it was decided: for a repeat, the time of the first decision.
     package var at: Timestamp
@@ -28,9 +61,10 @@ package struct Outcome: Equatable, Sendable {
 
     package init(
         kind: Kind, command: CommandKind, commandID: String, sku: String, rejection: Rejection? = nil,
-        noOp: NoOp? = nil, reservationID: String? = nil, orderID: String? = nil, warehouse: String? = nil,
-        quantity: Int64 = 0, expiresAt: Timestamp? = nil, sequence: Int64? = nil, at: Timestamp,
-        isDuplicate: Bool = false
+        noOp: NoOp? = nil, reservationID: String? = nil, orderID: String? = nil, transferID: String? = nil,
+        warehouse: String? = nil, quantity: Int64 = 0, allocations: [Allocation] = [],
+        backordered: Int64 = 0, remaining: Int64? = nil, expiresAt: Timestamp? = nil,
+        sequence: Int64? = nil, at: Timestamp, isDuplicate: Bool = false
     ) {
         self.kind = kind
         self.command = command
@@ -40,38 +74,241 @@ package struct Outcome: Equatable, Sendable {
         self.noOp = noOp
         self.reservationID = reservationID
         self.orderID = orderID
+        self.transferID = transferID
         self.warehouse = warehouse
         self.quantity = quantity
+        self.allocations = allocations
+        self.backordered = backordered
+        self.remaining = remaining
         self.expiresAt = expiresAt
+        self.isReacquired = false
+        self.isRefundRequired = false
         self.sequence = sequence
         self.at = at
         self.isDuplicate = isDuplicate
     }
 
-    /// The answer that a ledger entry gives to `command`, which caused it or repeats what caused it.
-    init(of entry: LedgerEntry, to command: Command, isDuplicate: Bool) {
-        let kind: Kind =
-            switch entry.movement {
-            case .receive: .received
-            case .reserve: .reserved
-            case .ship: .confirmed
-            case .release: .released
-            case .expire: .expired
-            case .rejection: .rejected
-            }
+    /// The answer that ledger entries give to `command`, which caused them or repeats what caused them.
+    ///
+    /// - Parameter entries: one command's own entries, or those that ended one reservation; never none.
+    init(of entries: some Collection<LedgerEntry>, to command: Command, isDuplicate: Bool) {
+        var last: LedgerEntry?
+        for entry in entries { last = entry }
+        guard let last, let first = entries.first else { preconditionFailure("no entry, no answer") }
         self.init(
-            kind: kind, command: command.kind, commandID: command.id, sku: entry.sku,
-            rejection: entry.reason, reservationID: entry.reservationID, orderID: entry.orderID,
-            warehouse: entry.warehouse, quantity: entry.quantity, expiresAt: entry.expiresAt,
-            sequence: entry.sequence, at: entry.at, isDuplicate: isDuplicate)
+            kind: Self.kind(of: first), command: command.kind, commandID: command.id, sku: last.sku,
+            rejection: last.reason, reservationID: last.reservationID, orderID: last.orderID,
+            transferID: last.transferID, remaining: nil, expiresAt: last.expiresAt,
+            sequence: last.sequence, at: last.at, isDuplicate: isDuplicate)
+        channel = last.channel
+        generation = last.generation > 1 ? last.generation : nil
+        for entry in entries { add(entry) }
+        if kind == .reserved, backordered > 0 {
+            kind = .backordered
+        } else if kind == .reserved, requested != nil {
+            kind = .partiallyReserved
+        }
+        if last.movement == .rejection { concern(last) }
     }
 
-    /// The answer to a command that repeats the making of a reservation that still lives.
+    private static func kind(of entry: LedgerEntry) -> Kind {
+        switch entry.movement {
+        case .receive: .received
+        case .return: .returned
+        case .damaged: .damaged
+        case .adjust: .adjusted
+        case .transferOut, .inTransit: .transferDispatched
+        case .transferIn: .transferReceived
+        case .transferCancel, .transferBack: .transferCancelled
+        case .transferOverdue: .transferOverdue
+        case .reserve, .backorder, .fill: .reserved
+        case .reacquire, .ship: .confirmed
+        case .release: .released
+        case .expire, .lose: .expired
+        case .reallocate: .reallocated
+        case .extend: .extended
+        case .setPolicy: .policySet
+        case .retire: .retired
+        case .setWarehouse: .warehouseSet
+        case .setSettings: .settingsSet
+        case .rejection: .rejected
+        }
+    }
+
+    /// Adds one of several entries of the same decision.
+    private mutating func add(_ entry: LedgerEntry) {
+        if let asked = entry.requested { requested = asked }
+        switch entry.movement {
+        case .reserve, .backorder, .ship, .release, .expire, .lose:
+            quantity += entry.quantity
+            if entry.movement == .ship || entry.movement == .release { remaining = entry.remaining }
+            if entry.deltas.backordered != 0 {
+                backordered += entry.quantity
+            } else if let warehouse = entry.warehouse {
+                allocations.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+            }
+        case .reacquire:
+            isReacquired = true
+        case .reallocate:
+            // The warehouses that lose units are the other half of the same move.
+            if entry.deltas.reserved >= 0 { quantity += entry.quantity }
+            if entry.deltas.reserved > 0, let warehouse = entry.warehouse {
+                allocations.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+            }
+        case .transferOut, .transferBack:
+            break
+        case .adjust:
+            (warehouse, quantity) = (entry.warehouse, entry.quantity)
+            delta = entry.deltas.onHand + entry.deltas.damaged
+        default:
+            (warehouse, quantity) = (entry.warehouse, entry.quantity)
+            if entry.transferID != nil { remaining = entry.remaining }
+        }
+    }
+
+    /// What a refusal of a confirm means for the payment.
+    private mutating func concern(_ entry: LedgerEntry) {
+        guard entry.command == .confirm else { return }
+        switch entry.reason {
+        case .reservationExpired, .reservationReleased, .reservationLost: isRefundRequired = true
+        default: break
+        }
+    }
+
+    /// The answer to a command that repeats the making of a reservation that still lives: as it is now.
     init(of reservation: Reservation, sku: String, to command: Command) {
         self.init(
-            kind: .reserved, command: command.kind, commandID: command.id, sku: sku,
-            reservationID: reservation.id, orderID: reservation.orderID, warehouse: reservation.warehouse,
-            quantity: reservation.quantity, expiresAt: reservation.expiresAt,
+            kind: reservation.backordered > 0 ? .backordered : .reserved, command: command.kind,
+            commandID: command.id, sku: sku, reservationID: reservation.id, orderID: reservation.orderID,
+            quantity: reservation.quantity, allocations: reservation.allocations,
+            backordered: reservation.backordered, expiresAt: reservation.expiresAt,
             sequence: reservation.sequence, at: reservation.reservedAt, isDuplicate: true)
+        channel = reservation.channel
+    }
+
+    /// The answer to a command that repeats the dispatch of a transfer that still lives.
+    init(of transfer: Transfer, sku: String, to command: Command) {
+        self.init(
+            kind: .transferDispatched, command: command.kind, commandID: command.id, sku: sku,
+            transferID: transfer.id, warehouse: transfer.to, quantity: transfer.quantity,
+            remaining: transfer.remaining, sequence: transfer.sequence, at: transfer.dispatchedAt,
+            isDuplicate: true)
+    }
+}
+
+/// What befell a reservation by a command that was not about it, told to its order.
+package struct Notice: Equatable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
+        /// Damage or a count left no units for it, or for some of it.
+        case reservationLost = "reservation_lost"
+        /// Damage or a count: other warehouses serve it now.
+        case reservationMoved = "reservation_moved"
+        /// Units have come in for what was backordered.
+        case backorderFilled = "backorder_filled"
+    }
+
+    package var kind: Kind
+    package var sku: String
+    package var reservationID: String
+    package var orderID: String
+    /// The units that it befell.
+    package var quantity: Int64
+    /// The units that the reservation still claims.
+    package var remaining: Int64
+    /// Where the units are now; nil for lost ones.
+    package var warehouse: String?
+    /// Where they were; nil for backordered ones.
+    package var formerly: String?
+    /// The ledger entry that did it: with the SKU, the notice's identity.
+    package var sequence: Int64
+    package var at: Timestamp
+    /// The command that caused it.
+    package var command: CommandKind
+    package var commandID: String
+    package var source: Source
+
+    package init(
+        kind: Kind, sku: String, reservationID: String, orderID: String, quantity: Int64, remaining: Int64,
+        warehouse: String? = nil, formerly: String? = nil, sequence: Int64, at: Timestamp,
+        command: CommandKind, commandID: String, source: Source
+    ) {
+        self.kind = kind
+        self.sku = sku
+        self.reservationID = reservationID
+        self.orderID = orderID
+        self.quantity = quantity
+        self.remaining = remaining
+        self.warehouse = warehouse
+        self.formerly = formerly
+        self.sequence = sequence
+        self.at = at
+        self.command = command
+        self.commandID = commandID
+        self.source = source
+    }
+
+    /// Nil for an entry that an order need not be told of, or is told of by the result of its own command.
+    package init?(of entry: LedgerEntry) {
+        guard let id = entry.reservationID, let orderID = entry.orderID, let remaining = entry.remaining
+        else { return nil }
+        let kind: Kind
+        switch entry.movement {
+        case .lose: kind = .reservationLost
+        case .reallocate where !entry.isOwn && entry.deltas.reserved > 0: kind = .reservationMoved
+        case .fill: kind = .backorderFilled
+        default: return nil
+        }
+        self.init(
+            kind: kind, sku: entry.sku, reservationID: id, orderID: orderID, quantity: entry.quantity,
+            remaining: remaining, warehouse: entry.movement == .lose ? nil : entry.warehouse,
+            formerly: entry.movement == .lose ? entry.warehouse : entry.counterpart,
+            sequence: entry.sequence, at: entry.at, command: entry.command, commandID: entry.commandID,
+            source: entry.source)
+    }
+}
+
+/// What someone must know of a SKU's level or of a transfer.
+package struct Alert: Equatable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
+        /// At or under the reorder point.
+        case low
+        /// Nothing is left.
+        case out
+        /// Above the re-arm point again.
+        case recovered
+        /// A transfer has not arrived when it was expected.
+        case transferOverdue = "transfer_overdue"
+    }
+
+    package var kind: Kind
+    package var sku: String
+    /// Nil for what is counted over all warehouses.
+    package var warehouse: String?
+    /// The counted units: available, with those in transit if the policy says so. Of a transfer: what has not
+    /// arrived.
+    package var quantity: Int64
+    package var reorderPoint: Int64?
+    /// How many units to reorder; only for `low` and `out`.
+    package var suggestedQuantity: Int64?
+    package var transferID: String?
+    /// Where the transfer comes from.
+    package var from: String?
+    package var expectedAt: Timestamp?
+    /// The ledger entry that caused it.
+    package var sequence: Int64
+    package var at: Timestamp
+
+    package init(
+        kind: Kind, sku: String, warehouse: String? = nil, quantity: Int64, reorderPoint: Int64? = nil,
+        suggestedQuantity: Int64? = nil, sequence: Int64, at: Timestamp
+    ) {
+        self.kind = kind
+        self.sku = sku
+        self.warehouse = warehouse
+        self.quantity = quantity
+        self.reorderPoint = reorderPoint
+        self.suggestedQuantity = suggestedQuantity
+        self.sequence = sequence
+        self.at = at
     }
 }

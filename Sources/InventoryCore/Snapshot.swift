@@ -1,16 +1,48 @@
-/// What leaves the state for `stock.levels` and `stock.reservations`, and comes back from there.
+/// What leaves the state for `stock.levels`, `stock.reservations` and `stock.transfers`, and comes back from
+/// there.
 
-/// The levels of one SKU, with the ledger sequence that they stand for.
+/// The levels of one SKU and what is laid down for it, with the ledger sequence that they stand for. Of the
+/// partition's own book: the warehouses and the settings.
 package struct LevelsSnapshot: Equatable, Sendable {
+    /// What the partition's own book holds.
+    package struct Book: Equatable, Sendable {
+        package var settings: Settings
+        package var rememberedFrom: Int64
+        /// Those that were published, ordered by id.
+        package var warehouses: [Warehouse]
+
+        package init(settings: Settings, rememberedFrom: Int64, warehouses: [Warehouse]) {
+            self.settings = settings
+            self.rememberedFrom = rememberedFrom
+            self.warehouses = warehouses
+        }
+    }
+
     package var sku: String
     package var sequence: Int64
+    package var generation: Int64
+    package var isRetired: Bool
+    package var backordered: Int64
+    package var alert: AlertState
+    package var policy: Policy?
     /// Ordered by warehouse.
     package var levels: [Level]
+    package var book: Book?
 
-    package init(sku: String, sequence: Int64, levels: [Level]) {
+    package init(
+        sku: String, sequence: Int64, generation: Int64 = 1, isRetired: Bool = false,
+        backordered: Int64 = 0, alert: AlertState = .calm, policy: Policy? = nil, levels: [Level],
+        book: Book? = nil
+    ) {
         self.sku = sku
         self.sequence = sequence
+        self.generation = generation
+        self.isRetired = isRetired
+        self.backordered = backordered
+        self.alert = alert
+        self.policy = policy
         self.levels = levels
+        self.book = book
     }
 }
 
@@ -19,34 +51,96 @@ package struct ReservationSnapshot: Equatable, Sendable {
     package var id: String
     package var orderID: String
     package var sku: String
-    package var warehouse: String
-    package var quantity: Int64
+    package var allocations: [Allocation]
+    package var backordered: Int64
+    package var channel: String?
+    /// The one warehouse that its command named.
+    package var warehouse: String?
+    package var allowSplit: Bool
+    package var isExtended: Bool
     package var reservedAt: Timestamp
     package var expiresAt: Timestamp
+    /// The ledger sequences of what made it and of what changed it last.
+    package var reservedSequence: Int64
     package var sequence: Int64
+    package var commandHash: UInt64
+
+    /// All that it claims.
+    package var quantity: Int64 { allocations.reduce(0) { $0 + $1.quantity } + backordered }
 
     package init(
-        id: String, orderID: String, sku: String, warehouse: String, quantity: Int64,
-        reservedAt: Timestamp, expiresAt: Timestamp, sequence: Int64
+        id: String, orderID: String, sku: String, allocations: [Allocation], backordered: Int64 = 0,
+        channel: String? = nil, warehouse: String? = nil, allowSplit: Bool = true, isExtended: Bool = false,
+        reservedAt: Timestamp, expiresAt: Timestamp, reservedSequence: Int64, sequence: Int64,
+        commandHash: UInt64 = 0
     ) {
         self.id = id
         self.orderID = orderID
         self.sku = sku
+        self.allocations = allocations
+        self.backordered = backordered
+        self.channel = channel
         self.warehouse = warehouse
-        self.quantity = quantity
+        self.allowSplit = allowSplit
+        self.isExtended = isExtended
         self.reservedAt = reservedAt
         self.expiresAt = expiresAt
+        self.reservedSequence = reservedSequence
         self.sequence = sequence
+        self.commandHash = commandHash
     }
 
-    /// The message for a reservation that `entry` (a `reserve`) made; nil for any other movement.
-    package init?(of entry: LedgerEntry) {
-        guard entry.movement == .reserve, let id = entry.reservationID, let orderID = entry.orderID,
-            let warehouse = entry.warehouse, let expiresAt = entry.expiresAt
-        else { return nil }
+    init(_ live: Reservation, sku: String) {
         self.init(
-            id: id, orderID: orderID, sku: entry.sku, warehouse: warehouse, quantity: entry.quantity,
-            reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence)
+            id: live.id, orderID: live.orderID, sku: sku, allocations: live.allocations,
+            backordered: live.backordered, channel: live.channel, warehouse: live.named,
+            allowSplit: live.allowSplit, isExtended: live.isExtended, reservedAt: live.reservedAt,
+            expiresAt: live.expiresAt, reservedSequence: live.sequence, sequence: live.changed,
+            commandHash: live.commandHash)
+    }
+}
+
+/// A live transfer, as its delayed-message topic holds it.
+package struct TransferSnapshot: Equatable, Sendable {
+    package var id: String
+    package var sku: String
+    package var from: String
+    package var to: String
+    package var quantity: Int64
+    package var remaining: Int64
+    package var dispatchedAt: Timestamp
+    package var expectedAt: Timestamp?
+    package var isOverdue: Bool
+    /// The ledger sequences of what made it and of what changed it last.
+    package var dispatchedSequence: Int64
+    package var sequence: Int64
+    package var commandHash: UInt64
+
+    package init(
+        id: String, sku: String, from: String, to: String, quantity: Int64, remaining: Int64,
+        dispatchedAt: Timestamp, expectedAt: Timestamp?, isOverdue: Bool = false,
+        dispatchedSequence: Int64, sequence: Int64, commandHash: UInt64 = 0
+    ) {
+        self.id = id
+        self.sku = sku
+        self.from = from
+        self.to = to
+        self.quantity = quantity
+        self.remaining = remaining
+        self.dispatchedAt = dispatchedAt
+        self.expectedAt = expectedAt
+        self.isOverdue = isOverdue
+        self.dispatchedSequence = dispatchedSequence
+        self.sequence = sequence
+        self.commandHash = commandHash
+    }
+
+    init(_ live: Transfer, sku: String) {
+        self.init(
+            id: live.id, sku: sku, from: live.from, to: live.to, quantity: live.quantity,
+            remaining: live.remaining, dispatchedAt: live.dispatchedAt, expectedAt: live.expectedAt,
+            isOverdue: live.isOverdue, dispatchedSequence: live.sequence, sequence: live.changed,
+            commandHash: live.commandHash)
     }
 }
 
@@ -63,25 +157,43 @@ package struct Inconsistency: Error, Equatable, Sendable {
 
 extension Stock {
     /// The levels of a SKU as they are now; nil for a SKU that the partition never saw.
-    package func levels(of sku: String) -> LevelsSnapshot? {
-        item(of: sku).map { LevelsSnapshot(sku: sku, sequence: $0.sequence, levels: $0.levels) }
+    package func levels(of sku: String) -> LevelsSnapshot? { item(of: sku).map(snapshot) }
+
+    /// A live reservation as it is now.
+    package func reservation(_ id: String) -> ReservationSnapshot? {
+        reservations[id].map { ReservationSnapshot($0, sku: items[$0.item].sku) }
     }
 
-    /// All levels, ordered by SKU: two states are the same when these, `allReservations` and
-    /// `rememberedEntries` are.
-    package var allLevels: [LevelsSnapshot] {
-        items.map { LevelsSnapshot(sku: $0.sku, sequence: $0.sequence, levels: $0.levels) }
-            .sorted { $0.sku < $1.sku }
+    /// A live transfer as it is now.
+    package func transfer(_ id: String) -> TransferSnapshot? {
+        transfers[id].map { TransferSnapshot($0, sku: items[$0.item].sku) }
     }
+
+    private func snapshot(_ item: Item) -> LevelsSnapshot {
+        LevelsSnapshot(
+            sku: item.sku, sequence: item.sequence, generation: item.generation, isRetired: item.isRetired,
+            backordered: item.backordered, alert: item.alert, policy: item.policy, levels: item.levels,
+            book: item.sku.hasPrefix(PartitionBook.prefix) ? book : nil)
+    }
+
+    private var book: LevelsSnapshot.Book {
+        LevelsSnapshot.Book(
+            settings: settings, rememberedFrom: rememberedFrom,
+            warehouses: warehouses.filter(\.isPublished).map(\.facts).sorted { $0.id < $1.id })
+    }
+
+    /// All levels, ordered by SKU: two states are the same when these, `allReservations`, `allTransfers` and
+    /// `rememberedEntries` are.
+    package var allLevels: [LevelsSnapshot] { items.map(snapshot).sorted { $0.sku < $1.sku } }
 
     /// All live reservations, ordered by id.
     package var allReservations: [ReservationSnapshot] {
-        reservations.values.sorted { $0.id < $1.id }.map {
-            ReservationSnapshot(
-                id: $0.id, orderID: $0.orderID, sku: items[$0.item].sku, warehouse: $0.warehouse,
-                quantity: $0.quantity, reservedAt: $0.reservedAt, expiresAt: $0.expiresAt,
-                sequence: $0.sequence)
-        }
+        reservations.values.sorted { $0.id < $1.id }.map { ReservationSnapshot($0, sku: items[$0.item].sku) }
+    }
+
+    /// All live transfers, ordered by id.
+    package var allTransfers: [TransferSnapshot] {
+        transfers.values.sorted { $0.id < $1.id }.map { TransferSnapshot($0, sku: items[$0.item].sku) }
     }
 
     /// The entries of the dedupe window, oldest first.

@@ -1,5 +1,5 @@
 /// The stock state of one partition: the SKUs whose commands stand in its log, with their levels, their live
-/// reservations and the dedupe window.
+/// reservations and transfers, the warehouses, the settings, and the dedupe window.
 ///
 /// `decide` functions are pure and make entries; `apply` alone changes the state and cannot fail. Nothing here
 /// reads a clock, draws a random number or depends on the order of a Dictionary.
@@ -7,14 +7,24 @@ package struct Stock: Sendable {
     var items: [Item] = []
     private var itemIndexes: [String: Int] = [:]
     var reservations: [String: Reservation] = [:]
+    var transfers: [String: Transfer] = [:]
+    /// Every warehouse that was named, with what is known of it.
+    var warehouses: [KnownWarehouse] = []
+    private var warehousePlaces: [String: Int] = [:]
+    package internal(set) var settings: Settings
+    /// Entries of commands before this offset are not remembered.
+    package internal(set) var rememberedFrom: Int64 = 0
     var window: DedupeWindow
+    /// The entries of a command that is being folded.
+    var pending: [LedgerEntry] = []
 
-    /// - Parameter dedupeWindow: how many ledger entries are remembered; less than the limit only in tests.
-    package init(dedupeWindow: Int = Limits.dedupeWindow) {
-        window = DedupeWindow(capacity: dedupeWindow)
+    package init(settings: Settings = Settings()) {
+        self.settings = settings
+        window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
     }
 
     package var liveReservations: Int { reservations.count }
+    package var liveTransfers: Int { transfers.count }
     package var skuCount: Int { items.count }
     package var dedupeWindowCount: Int { window.count }
 
@@ -28,41 +38,137 @@ package struct Stock: Sendable {
     }
 
     func itemIndex(of sku: String) -> Int? { itemIndexes[sku] }
+
+    func warehouse(_ id: String) -> KnownWarehouse? { warehousePlaces[id].map { warehouses[$0] } }
+
+    func isActive(_ warehouse: String) -> Bool { self.warehouse(warehouse)?.facts.isActive ?? true }
+
+    /// The place of a warehouse, made with standard facts when nothing is known of it.
+    mutating func makePlace(of id: String) -> Int {
+        if let place = warehousePlaces[id] { return place }
+        warehouses.append(KnownWarehouse(Warehouse(id: id), isPublished: false))
+        warehousePlaces[id] = warehouses.count - 1
+        return warehouses.count - 1
+    }
+}
+
+/// A warehouse that was named, by a command about stock or by its own.
+struct KnownWarehouse: Sendable {
+    var facts: Warehouse
+    /// A `set_warehouse` has said what it is.
+    var isPublished: Bool
+    /// Its location, made ready for distances.
+    var direction: UnitVector?
+
+    init(_ facts: Warehouse, isPublished: Bool) {
+        self.facts = facts
+        self.isPublished = isPublished
+        direction = facts.location.map(UnitVector.init)
+    }
+}
+
+/// What follows from one command, besides its outcome.
+package struct Effects: Sendable {
+    /// In ledger order.
+    package var entries: [LedgerEntry] = []
+    package var alerts: [Alert] = []
+
+    package init() {}
+
+    package mutating func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        alerts.removeAll(keepingCapacity: true)
+    }
 }
 
 extension Stock {
     /// Decides one command and carries the decision out.
     ///
-    /// Reservations of the command's SKU that are due at `at` expire first (rule 3), then the command is
-    /// looked at. All entries are appended to `entries` in ledger order.
+    /// Reservations of the command's SKU that are due at `at` expire first (rule 3), and backorders are filled
+    /// from what that frees; then the command is looked at; then what follows from it is done: reservations
+    /// that have no units any more move or are lost (rule 7), and backorders are filled. What follows is put
+    /// into `effects`, which must be empty.
     package mutating func handle(
-        _ command: Command, at: Timestamp, source: Source, into entries: inout [LedgerEntry]
+        _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
     ) -> Outcome {
-        let cause = Cause(command: command, at: at, source: source)
-        while let expiry = decideExpiry(cause) {
-            apply(expiry)
-            entries.append(expiry)
+        let cause = Cause(command: command, hash: command.fingerprint, at: at, source: source)
+        while let expiry = decideExpiry(cause) { carryOut(expiry, &effects) }
+        fillBackorders(cause, &effects)
+        var decision = decide(cause)
+        let first = effects.entries.count
+        if case .reacquire(let entries) = decision {
+            // The reservation lives again, and the confirm finds it.
+            for entry in entries { carryOut([entry], &effects) }
+            decision = decideConfirm(cause)
         }
-        switch decide(cause) {
-        case .entry(let entry):
+        let outcome: Outcome?
+        switch decision {
+        case .entries(let entries):
+            carryOut(entries, &effects)
+            outcome = nil
+        case .answer(let answer):
+            outcome = answer
+        case .reacquire:
+            preconditionFailure("a reservation was reacquired and does not live")
+        }
+        let own = first..<effects.entries.count
+        if !own.isEmpty { relieve(cause, &effects) }
+        fillBackorders(cause, &effects)
+        for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
+        raiseAlerts(for: effects.entries, &effects.alerts)
+        return outcome ?? Outcome(of: effects.entries[own], to: command, isDuplicate: false)
+    }
+
+    private mutating func carryOut(_ entries: [LedgerEntry], _ effects: inout Effects) {
+        for entry in entries {
+            var entry = entry
+            entry.setApart = setApart(after: entry)
             apply(entry)
-            entries.append(entry)
-            return Outcome(of: entry, to: command, isDuplicate: false)
-        case .answer(let outcome):
-            return outcome
+            window.append(entry)
+            effects.entries.append(entry)
         }
+    }
+
+    private mutating func relieve(_ cause: Cause, _ effects: inout Effects) {
+        while let relief = decideRelief(cause) { carryOut(relief, &effects) }
+    }
+
+    private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {
+        while let fill = decideFill(cause) { carryOut([fill], &effects) }
+    }
+
+    /// Carries out an entry that was decided before: entry by entry in ledger order this gives the state that
+    /// deciding gave.
+    ///
+    /// - Returns: the alerts of the entry's command, if the entry is its last.
+    @discardableResult
+    package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
+        apply(entry)
+        window.append(entry)
+        pending.append(entry)
+        guard !entry.more else { return [] }
+        var alerts: [Alert] = []
+        let group = pending
+        pending.removeAll(keepingCapacity: true)
+        raiseAlerts(for: group, &alerts)
+        return alerts
     }
 }
 
 /// A command with what its record says of it.
 struct Cause {
     let command: Command
+    let hash: UInt64
     let at: Timestamp
     let source: Source
 }
 
-/// What `decide` returns: an entry to carry out, or an answer that changes nothing.
+/// What `decide` returns.
 enum Decision: Equatable {
-    case entry(LedgerEntry)
+    /// To be carried out, in this order.
+    case entries([LedgerEntry])
+    /// Changes nothing.
     case answer(Outcome)
+    /// Units for a confirm that came late: to be carried out, and the confirm to be decided again.
+    case reacquire([LedgerEntry])
 }

@@ -20,96 +20,138 @@ package struct Source: Hashable, Sendable {
     }
 }
 
-/// What a command asks for. The raw values are the words of the topics.
-package enum CommandKind: String, CaseIterable, Sendable {
-    case reserve, confirm, release, expire, receive
+/// How many units of something a warehouse serves.
+package struct Allocation: Equatable, Sendable {
+    package var warehouse: String
+    /// At least 1.
+    package var quantity: Int64
+
+    package init(warehouse: String, quantity: Int64) {
+        self.warehouse = warehouse
+        self.quantity = quantity
+    }
 }
 
-/// One command about one SKU, already decoded and within the limits of its form.
-package struct Command: Equatable, Sendable {
-    /// What the command asks for, with what only that needs.
-    package enum Body: Equatable, Sendable {
-        /// Claim `quantity` units for an order, from `warehouse` or else from the one with most available.
-        case reserve(
-            reservationID: String, orderID: String, quantity: Int64, warehouse: String?, expiry: Expiry)
-        /// The order is paid: the units of the reservation ship.
-        case confirm(reservationID: String)
-        /// The order is cancelled: the units of the reservation return.
-        case release(reservationID: String)
-        /// The delay service says that the reservation is due.
-        case expire(reservationID: String)
-        /// Physical units in. `reference` is the sender's own (a delivery note, say).
-        case receive(warehouse: String, quantity: Int64, reference: String?)
-    }
+/// Whether units can be sold.
+package enum Condition: String, CaseIterable, Sendable {
+    /// They are on hand.
+    case sellable
+    /// They lie in the warehouse, spoiled, and are counted apart from what is on hand.
+    case damaged
+}
 
-    /// Until when a reservation claims its units.
-    package enum Expiry: Equatable, Sendable {
-        case at(Timestamp)
-        /// From the record's time; 1...`Limits.longestTTL` milliseconds.
-        case after(milliseconds: Int64)
-    }
-
-    package var id: String
-    package var sku: String
-    package var body: Body
-
-    package init(id: String, sku: String, body: Body) {
-        self.id = id
-        self.sku = sku
-        self.body = body
-    }
-
-    package var kind: CommandKind {
-        switch body {
-        case .reserve: .reserve
-        case .confirm: .confirm
-        case .release: .release
-        case .expire: .expire
-        case .receive: .receive
-        }
-    }
-
-    package var reservationID: String? {
-        switch body {
-        case .reserve(let id, _, _, _, _), .confirm(let id), .release(let id), .expire(let id): id
-        case .receive: nil
-        }
-    }
+/// Why a stock figure was corrected.
+package enum ReasonCode: String, CaseIterable, Sendable {
+    case cycleCount = "cycle_count"
+    case found, lost, stolen, spoiled, repaired
+    case writeOff = "write_off"
+    /// An earlier booking was wrong.
+    case correction
+    /// Something else, which the command's `note` tells.
+    case other
 }
 
 /// Why a well-formed command was refused, in the order of precedence: where several hold, the first is told.
 package enum Rejection: String, CaseIterable, Sendable {
     /// The `command_id` was used before, by a command with another content.
     case commandIDConflict = "command_id_conflict"
+    /// The command is for another generation of the SKU than the one that lives.
+    case generationMismatch = "generation_mismatch"
+    /// The SKU was retired, and nothing has begun it again.
+    case skuRetired = "sku_retired"
     /// The `reservation_id` was used before, for another reservation or for one that ended.
     case reservationIDConflict = "reservation_id_conflict"
+    /// The `transfer_id` was used before, for another transfer or for one that ended.
+    case transferIDConflict = "transfer_id_conflict"
     /// No live reservation of this SKU has the id, and none ended lately.
     case reservationNotFound = "reservation_not_found"
-    /// The reservation's TTL ran out before the command.
+    /// The reservation's TTL ran out before the command; for a confirm, its units are not to be had again.
     case reservationExpired = "reservation_expired"
-    /// The reservation was confirmed before it could be released.
+    /// The reservation was confirmed before.
     case reservationConfirmed = "reservation_confirmed"
-    /// The reservation was released before it could be confirmed.
+    /// The reservation was released before.
     case reservationReleased = "reservation_released"
-    /// `expires_at` is not after the record's time, or further away than the longest TTL.
+    /// The reservation lost all its units to damage or a count.
+    case reservationLost = "reservation_lost"
+    /// No live transfer of this SKU has the id, and none ended lately.
+    case transferNotFound = "transfer_not_found"
+    /// All units of the transfer have arrived, or it was cancelled.
+    case transferEnded = "transfer_ended"
+    /// The expiry is not after the record's time, or nearer or further away than the settings allow.
     case expiryOutOfRange = "expiry_out_of_range"
-    /// The receipt would take on hand over `Limits.onHand`.
+    /// More units than the reservation still has.
+    case quantityExceedsReserved = "quantity_exceeds_reserved"
+    /// The units that are to ship are backordered, and have not come in yet.
+    case backorderUnfilled = "backorder_unfilled"
+    /// More units than are still in transit.
+    case quantityExceedsTransfer = "quantity_exceeds_transfer"
+    /// The allocations name another number of units than the reservation claims in warehouses.
+    case allocationMismatch = "allocation_mismatch"
+    /// The warehouse takes no new allocation.
+    case warehouseInactive = "warehouse_inactive"
+    /// The order would have more units of the SKU than its policy lets one order have.
+    case orderLimitExceeded = "order_limit_exceeded"
+    /// The SKU would stand in more warehouses than `Limits.warehousesPerSKU`, or a partition would know more
+    /// than `Limits.warehouses`.
+    case warehouseLimitExceeded = "warehouse_limit_exceeded"
+    /// `expected` is not what there is.
+    case expectedMismatch = "expected_mismatch"
+    /// More units would go than there are.
+    case onHandBelowZero = "on_hand_below_zero"
+    /// A level would go over `Limits.onHand`.
     case onHandLimitExceeded = "on_hand_limit_exceeded"
-    /// No warehouse that may serve the command has that many units available.
+    /// No warehouse that has units can deliver within the hours.
+    case deliveryTooLate = "delivery_too_late"
+    /// Only several warehouses together have the units, and the command wants one.
+    case splitRequired = "split_required"
+    /// The warehouses that may serve the command have fewer units available.
     case insufficientStock = "insufficient_stock"
+    /// The SKU still has units or live reservations or transfers.
+    case skuInUse = "sku_in_use"
 }
 
 /// Why a command changed nothing without being refused.
 package enum NoOp: String, CaseIterable, Sendable {
-    /// An `expire` that came before the reservation was due.
+    /// An `expire` or `transfer_due` that came before its time.
     case notDue = "not_due"
-    /// An `expire` for a reservation that was confirmed or released, or that is not known (any more).
+    /// It is for a reservation or transfer that ended otherwise, or that is not known (any more).
     case alreadyEnded = "already_ended"
+    /// A `transfer_due` for a transfer that was told to be overdue before.
+    case alreadyTold = "already_told"
 }
 
 /// What a ledger entry did to the stock. The raw values are the words of the topics.
 package enum Movement: String, CaseIterable, Sendable {
-    case receive, reserve, ship, release, expire
+    case receive
+    case `return`
+    case damaged, adjust
+    /// Units leave a warehouse for another, are in transit to it, and arrive.
+    case transferOut = "transfer_out"
+    case inTransit = "in_transit"
+    case transferIn = "transfer_in"
+    /// What has not arrived is in transit no more, and goes back to where it came from.
+    case transferCancel = "transfer_cancel"
+    case transferBack = "transfer_back"
+    /// A transfer is later than expected; no units move.
+    case transferOverdue = "transfer_overdue"
+    case reserve
+    /// Units that a reservation claims beyond what is available.
+    case backorder
+    /// Backordered units of a reservation become reserved ones.
+    case fill
+    /// Units of an expired reservation are claimed again, by a late confirm.
+    case reacquire
+    case ship, release, expire
+    /// A reservation's claim goes: damage or a count left no units for it.
+    case lose
+    /// A reservation's claim moves between warehouses.
+    case reallocate
+    /// A new expiry; no units move.
+    case extend
+    case setPolicy = "set_policy"
+    case retire
+    case setWarehouse = "set_warehouse"
+    case setSettings = "set_settings"
     /// A refused command: an entry without deltas, so that the ledger holds every decision.
     case rejection
 }

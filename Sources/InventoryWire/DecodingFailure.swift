@@ -19,9 +19,10 @@ package struct DecodingFailure: Error, Equatable, Sendable {
         /// A number that is too small or too large, or an id of no bytes.
         case outOfRange = "out_of_range"
         case idTooLong = "id_too_long"
-        /// An id with a control character, which PostgreSQL's text and people's terminals cannot hold.
+        /// An id with a control character, which PostgreSQL's text and people's terminals cannot hold; or one
+        /// that is kept for the partitions' own books.
         case invalidID = "invalid_id"
-        /// A command, movement or outcome of no known name.
+        /// A command, a strategy or another word of no known meaning.
         case unknownType = "unknown_type"
         /// Fields that exclude each other.
         case conflictingFields = "conflicting_fields"

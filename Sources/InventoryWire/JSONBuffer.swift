@@ -74,6 +74,42 @@ struct JSONBuffer: Sendable {
         bytes.append(0x22)
     }
 
+    /// Millionths of a degree, as degrees without trailing zeros.
+    mutating func degrees(_ name: StaticString, _ millionths: Int64) {
+        field(name)
+        if millionths < 0 { bytes.append(0x2D) }
+        appendDigits(millionths.magnitude / 1_000_000)
+        var rest = millionths.magnitude % 1_000_000
+        if rest == 0 { return }
+        bytes.append(0x2E)
+        var unit: UInt64 = 100_000
+        while rest > 0 {
+            bytes.append(UInt8(0x30 + rest / unit))
+            rest %= unit
+            unit /= 10
+        }
+    }
+
+    /// 64 bits as 16 hexadecimal digits.
+    mutating func hexadecimal(_ name: StaticString, _ value: UInt64) {
+        field(name)
+        bytes.append(0x22)
+        for shift in stride(from: 60, through: 0, by: -4) {
+            bytes.append(Self.hexadecimal(UInt8(value >> UInt64(shift) & 15)))
+        }
+        bytes.append(0x22)
+    }
+
+    /// Left out where it is 0.
+    mutating func units(_ name: StaticString, _ value: Int64) {
+        if value != 0 { integer(name, value) }
+    }
+
+    /// Left out where it is false.
+    mutating func flag(_ name: StaticString, _ value: Bool) {
+        if value { boolean(name, true) }
+    }
+
     mutating func base64(_ name: StaticString, _ value: UnsafeRawBufferPointer?) {
         guard let value else { return }
         field(name)

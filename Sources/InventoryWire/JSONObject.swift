@@ -67,15 +67,35 @@ struct JSONObject {
         return try Self.id(try Self.text(value, name), name)
     }
 
+    /// A note: 1 to `Limits.noteBytes` bytes without control characters.
+    func optionalNote(_ name: StaticString) throws(DecodingFailure) -> String? {
+        guard let value = value(name) else { return nil }
+        return try Self.id(try Self.text(value, name), name, limit: Limits.noteBytes)
+    }
+
+    /// A text for people, which may have line feeds and tabs.
+    func optionalText(_ name: StaticString, limit: Int) throws(DecodingFailure) -> String? {
+        guard let value = value(name) else { return nil }
+        let bytes = try Self.text(value, name)
+        guard (1...limit).contains(bytes.count) else {
+            throw DecodingFailure(
+                .outOfRange, "\(name) has \(bytes.count) bytes; 1 to \(limit) are allowed")
+        }
+        if bytes.contains(where: { $0 == 0 }) {
+            throw DecodingFailure(.invalidID, "\(name) has a NUL character")
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     private static func id(
-        _ bytes: UnsafeRawBufferPointer, _ name: StaticString
+        _ bytes: UnsafeRawBufferPointer, _ name: StaticString, limit: Int = Limits.idBytes
     ) throws(DecodingFailure) -> String {
         if bytes.isEmpty {
-            throw DecodingFailure(.outOfRange, "\(name) is empty; 1 to \(Limits.idBytes) bytes are allowed")
+            throw DecodingFailure(.outOfRange, "\(name) is empty; 1 to \(limit) bytes are allowed")
         }
-        if bytes.count > Limits.idBytes {
+        if bytes.count > limit {
             throw DecodingFailure(
-                .idTooLong, "\(name) has \(bytes.count) bytes; at most \(Limits.idBytes) are allowed")
+                .idTooLong, "\(name) has \(bytes.count) bytes; at most \(limit) are allowed")
         }
         if bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
             throw DecodingFailure(.invalidID, "\(name) has a control character")
@@ -121,6 +141,31 @@ struct JSONObject {
         return yyjson_get_bool(value)
     }
 
+    func optionalBoolean(_ name: StaticString) throws(DecodingFailure) -> Bool? {
+        has(name) ? try boolean(name) : nil
+    }
+
+    /// Degrees, as any JSON number, in millionths.
+    func degrees(_ name: StaticString, limit: Double) throws(DecodingFailure) -> Int64 {
+        let value = try required(name)
+        guard yyjson_is_num(value) else {
+            throw DecodingFailure(.wrongType, "\(name) is \(Self.kind(value)); it must be a number")
+        }
+        let degrees = yyjson_get_num(value)
+        guard degrees >= -limit, degrees <= limit else {
+            throw DecodingFailure(.outOfRange, "\(name) must be between -\(limit) and \(limit)")
+        }
+        return Int64((degrees * 1_000_000).rounded())
+    }
+
+    /// 64 bits as 16 hexadecimal digits.
+    func hexadecimal(_ name: StaticString) throws(DecodingFailure) -> UInt64 {
+        let bytes = try text(name)
+        guard bytes.count == 16, let number = UInt64(String(decoding: bytes, as: UTF8.self), radix: 16)
+        else { throw DecodingFailure(.wrongType, "\(name) must be 16 hexadecimal digits") }
+        return number
+    }
+
     func time(_ name: StaticString) throws(DecodingFailure) -> Timestamp {
         guard let moment = RFC3339.parse(try text(name)) else {
             throw DecodingFailure(
@@ -142,6 +187,21 @@ struct JSONObject {
         if let word = Word(rawValue: String(decoding: bytes, as: UTF8.self)) { return word }
         let allowed = Word.allCases.map(\.rawValue).joined(separator: ", ")
         throw DecodingFailure(.unknownType, "\(name) is unknown; allowed are \(allowed)")
+    }
+
+    func optionalWord<Word: RawRepresentable & CaseIterable>(
+        _ name: StaticString, _ type: Word.Type
+    ) throws(DecodingFailure) -> Word? where Word.RawValue == String {
+        has(name) ? try word(name, type) : nil
+    }
+
+    func optionalObject(_ name: StaticString) throws(DecodingFailure) -> JSONObject? {
+        has(name) ? try object(name) : nil
+    }
+
+    /// None where the field is missing.
+    func optionalObjects(_ name: StaticString) throws(DecodingFailure) -> [JSONObject] {
+        has(name) ? try objects(name) : []
     }
 
     func object(_ name: StaticString) throws(DecodingFailure) -> JSONObject {

@@ -3,10 +3,10 @@ import InventoryCore
 
 /// Bytes to words: reads the records of all topics, with memory that it uses again from record to record.
 ///
-/// The field names of the topics stand here and in `RecordWriter`, and nowhere else.
+/// The field names of the topics stand in this module, and nowhere else.
 package struct RecordReader: ~Copyable {
     /// Records of our own may be as large as a topic lets them: a level has a line for each warehouse.
-    private static let recordBytes = 16 << 20
+    static let recordBytes = 16 << 20
 
     private var pool: UnsafeMutableRawBufferPointer
 
@@ -20,9 +20,7 @@ package struct RecordReader: ~Copyable {
     ) throws(DecodingFailure) -> Command {
         let command = try read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
             try object.checkFields(limit: Limits.commandFields)
-            let kind = try object.word("type", CommandKind.self)
-            return Command(
-                id: try object.id("command_id"), sku: try object.id("sku"), body: try Self.body(kind, object))
+            return try CommandFields.command(object)
         }
         var sku = command.sku
         let isKey = sku.withUTF8 { bytes in key?.elementsEqual(bytes) ?? false }
@@ -32,80 +30,18 @@ package struct RecordReader: ~Copyable {
         return command
     }
 
-    private static func body(
-        _ kind: CommandKind, _ object: JSONObject
-    ) throws(DecodingFailure) -> Command.Body {
-        switch kind {
-        case .reserve:
-            return .reserve(
-                reservationID: try object.id("reservation_id"), orderID: try object.id("order_id"),
-                quantity: try object.integer("quantity", 1...Limits.quantity),
-                warehouse: try object.optionalID("warehouse"), expiry: try expiry(object))
-        case .confirm: return .confirm(reservationID: try object.id("reservation_id"))
-        case .release: return .release(reservationID: try object.id("reservation_id"))
-        case .expire: return .expire(reservationID: try object.id("reservation_id"))
-        case .receive:
-            return .receive(
-                warehouse: try object.id("warehouse"),
-                quantity: try object.integer("quantity", 1...Limits.quantity),
-                reference: try object.optionalID("reference"))
-        }
-    }
-
-    private static func expiry(_ object: JSONObject) throws(DecodingFailure) -> Command.Expiry {
-        let ttl = try object.optionalInteger("ttl_ms", 1...Limits.longestTTL)
-        let moment = try object.optionalTime("expires_at")
-        switch (ttl, moment) {
-        case (nil, nil): return .after(milliseconds: Limits.defaultTTL)
-        case (let ttl?, nil): return .after(milliseconds: ttl)
-        case (nil, let moment?): return .at(moment)
-        case (.some, .some):
-            throw DecodingFailure(.conflictingFields, "ttl_ms and expires_at exclude each other; give one")
-        }
-    }
-
     /// Reads an entry of `stock.ledger`.
     package mutating func ledgerEntry(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> LedgerEntry
     {
         try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
-            let movement = try object.word("movement", Movement.self)
-            var entry = LedgerEntry(
-                sku: try object.id("sku"), sequence: try object.integer("sequence", 1 ... .max),
-                movement: movement, at: try object.time("at"),
-                source: try Self.source(try object.object("source")),
-                command: try object.word("command", CommandKind.self),
-                commandID: try object.id("command_id"), quantity: try object.integer("quantity", 0 ... .max))
-            entry.reservationID = try object.optionalID("reservation_id")
-            entry.orderID = try object.optionalID("order_id")
-            entry.warehouse = try object.optionalID("warehouse")
-            entry.expiresAt = try object.optionalTime("expires_at")
-            entry.reference = try object.optionalID("reference")
-            if movement == .rejection {
-                entry.reason = try object.word("reason", Rejection.self)
-            } else {
-                entry.onHandDelta = try object.integer("on_hand_delta")
-                entry.reservedDelta = try object.integer("reserved_delta")
-                entry.onHand = try object.integer("on_hand", 0 ... .max)
-                entry.reserved = try object.integer("reserved", 0 ... .max)
-            }
-            return entry
+            try LedgerFields.entry(object)
         }
     }
 
     /// Reads a message of `stock.levels`.
     package mutating func levels(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> LevelsSnapshot {
         try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
-            var levels: [Level] = []
-            for level in try object.objects("levels") {
-                levels.append(
-                    Level(
-                        warehouse: try level.id("warehouse"),
-                        onHand: try level.integer("on_hand", 0 ... .max),
-                        reserved: try level.integer("reserved", 0 ... .max)))
-            }
-            return LevelsSnapshot(
-                sku: try object.id("sku"), sequence: try object.integer("sequence", 1 ... .max),
-                levels: levels)
+            try LevelsFields.snapshot(object)
         }
     }
 
@@ -116,10 +52,66 @@ package struct RecordReader: ~Copyable {
         try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
             ReservationSnapshot(
                 id: try object.id("reservation_id"), orderID: try object.id("order_id"),
-                sku: try object.id("sku"), warehouse: try Self.allocation(object),
-                quantity: try object.integer("quantity", 1...Limits.quantity),
-                reservedAt: try object.time("reserved_at"), expiresAt: try object.time("expires_at"),
-                sequence: try object.integer("ledger_sequence", 1 ... .max))
+                sku: try object.id("sku"), allocations: try Shared.allocations(object),
+                backordered: try object.optionalInteger("backordered", 0...Limits.onHand) ?? 0,
+                channel: try object.optionalID("channel"), warehouse: try object.optionalID("warehouse"),
+                allowSplit: try object.optionalBoolean("allow_split") ?? true,
+                isExtended: try object.boolean("extended"), reservedAt: try object.time("reserved_at"),
+                expiresAt: try object.time("expires_at"),
+                reservedSequence: try object.integer("reserved_sequence", 1 ... .max),
+                sequence: try object.integer("ledger_sequence", 1 ... .max),
+                commandHash: try object.hexadecimal("command_hash"))
+        }
+    }
+
+    /// Reads a message of `stock.transfers` that is no tombstone.
+    package mutating func transfer(
+        _ value: UnsafeRawBufferPointer
+    ) throws(DecodingFailure) -> TransferSnapshot {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+            TransferSnapshot(
+                id: try object.id("transfer_id"), sku: try object.id("sku"), from: try object.id("from"),
+                to: try object.id("to"), quantity: try object.integer("quantity", 1...Limits.quantity),
+                remaining: try object.integer("remaining", 1...Limits.quantity),
+                dispatchedAt: try object.time("dispatched_at"),
+                expectedAt: try object.optionalTime("expected_at"),
+                isOverdue: try object.boolean("overdue"),
+                dispatchedSequence: try object.integer("dispatched_sequence", 1 ... .max),
+                sequence: try object.integer("ledger_sequence", 1 ... .max),
+                commandHash: try object.hexadecimal("command_hash"))
+        }
+    }
+
+    /// Reads an alert of `stock.alerts`.
+    package mutating func alert(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> Alert {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+            var alert = Alert(
+                kind: try object.word("alert", Alert.Kind.self), sku: try object.id("sku"),
+                warehouse: try object.optionalID("warehouse"),
+                quantity: try object.integer("quantity", 0 ... .max),
+                reorderPoint: try object.optionalInteger("reorder_point", 0 ... .max),
+                suggestedQuantity: try object.optionalInteger("suggested_quantity", 0 ... .max),
+                sequence: try object.integer("ledger_sequence", 1 ... .max), at: try object.time("at"))
+            alert.transferID = try object.optionalID("transfer_id")
+            alert.from = try object.optionalID("from")
+            alert.expectedAt = try object.optionalTime("expected_at")
+            return alert
+        }
+    }
+
+    /// Reads a notice of `stock.results`; nil if the record is the result of a command.
+    package mutating func notice(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> Notice? {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+            guard let kind = try object.optionalWord("notice", Notice.Kind.self) else { return nil }
+            let cause = try object.object("cause")
+            return Notice(
+                kind: kind, sku: try object.id("sku"), reservationID: try object.id("reservation_id"),
+                orderID: try object.id("order_id"), quantity: try object.integer("quantity", 1 ... .max),
+                remaining: try object.integer("remaining", 0 ... .max),
+                warehouse: try object.optionalID("warehouse"), formerly: try object.optionalID("formerly"),
+                sequence: try object.integer("ledger_sequence", 1 ... .max), at: try object.time("at"),
+                command: try cause.word("type", CommandKind.self), commandID: try cause.id("command_id"),
+                source: try Shared.source(try object.object("source")))
         }
     }
 
@@ -139,14 +131,22 @@ package struct RecordReader: ~Copyable {
             }
             outcome.reservationID = try object.optionalID("reservation_id")
             outcome.orderID = try object.optionalID("order_id")
-            outcome.warehouse =
-                object.has("allocations")
-                ? try Self.allocation(object) : try object.optionalID("warehouse")
+            outcome.transferID = try object.optionalID("transfer_id")
+            outcome.channel = try object.optionalID("channel")
+            outcome.warehouse = try object.optionalID("warehouse")
             outcome.quantity = try object.optionalInteger("quantity", 0 ... .max) ?? 0
+            outcome.requested = try object.optionalInteger("requested", 1 ... .max)
+            outcome.allocations = try Shared.allocations(object)
+            outcome.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
+            outcome.remaining = try object.optionalInteger("remaining", 0 ... .max)
+            outcome.delta = try object.optionalInteger("delta")
+            outcome.isReacquired = try object.boolean("reacquired")
+            outcome.isRefundRequired = try object.boolean("refund_required")
             outcome.expiresAt = try object.optionalTime("expires_at")
+            outcome.generation = try object.optionalInteger("generation", 2 ... .max)
             outcome.sequence = try object.optionalInteger("ledger_sequence", 1 ... .max)
             outcome.isDuplicate = try object.boolean("duplicate")
-            return (outcome, try Self.source(try object.object("source")))
+            return (outcome, try Shared.source(try object.object("source")))
         }
     }
 
@@ -175,24 +175,8 @@ package struct RecordReader: ~Copyable {
         return bytes
     }
 
-    private static func source(_ object: JSONObject) throws(DecodingFailure) -> Source {
-        Source(
-            partition: Int32(truncatingIfNeeded: try object.integer("partition", 0...Int64(Int32.max))),
-            offset: try object.integer("offset", 0 ... .max))
-    }
-
-    /// The one warehouse that serves a reservation; more than one is not written yet, so not read either.
-    private static func allocation(_ object: JSONObject) throws(DecodingFailure) -> String {
-        let allocations = try object.objects("allocations")
-        guard let first = allocations.first, allocations.count == 1 else {
-            throw DecodingFailure(
-                .outOfRange, "allocations has \(allocations.count) elements; exactly 1 is allowed")
-        }
-        return try first.id("warehouse")
-    }
-
     /// Parses one JSON object in the pool, and gives it to `body`.
-    private mutating func read<Result>(
+    mutating func read<Result>(
         _ value: UnsafeRawBufferPointer?, limit: Int,
         _ body: (JSONObject) throws(DecodingFailure) -> Result
     ) throws(DecodingFailure) -> Result {

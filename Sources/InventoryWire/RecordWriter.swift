@@ -6,7 +6,7 @@ package struct RecordWriter: Sendable {
     /// A dead letter is cut to so many bytes: what `dead.letters` takes, less its key.
     package static let deadLetterBytes = 2_000_000
 
-    private var json = JSONBuffer()
+    var json = JSONBuffer()
 
     package init() {}
 
@@ -18,30 +18,7 @@ package struct RecordWriter: Sendable {
     }
 
     /// A command, for `stock.commands`.
-    package mutating func write(command: Command) {
-        json.begin()
-        json.string("command_id", command.id)
-        json.string("type", command.kind.rawValue)
-        json.string("sku", command.sku)
-        switch command.body {
-        case .reserve(let id, let orderID, let quantity, let warehouse, let expiry):
-            json.string("reservation_id", id)
-            json.string("order_id", orderID)
-            json.integer("quantity", quantity)
-            json.string("warehouse", warehouse)
-            switch expiry {
-            case .after(let milliseconds): json.integer("ttl_ms", milliseconds)
-            case .at(let moment): json.time("expires_at", moment)
-            }
-        case .confirm(let id), .release(let id), .expire(let id):
-            json.string("reservation_id", id)
-        case .receive(let warehouse, let quantity, let reference):
-            json.string("warehouse", warehouse)
-            json.integer("quantity", quantity)
-            json.string("reference", reference)
-        }
-        json.end()
-    }
+    package mutating func write(command: Command) { json.command(command) }
 
     /// The result of the command at `source`, for `stock.results`.
     package mutating func write(outcome: Outcome, source: Source) {
@@ -49,66 +26,71 @@ package struct RecordWriter: Sendable {
         json.string("command_id", outcome.commandID)
         json.string("type", outcome.command.rawValue)
         json.string("sku", outcome.sku)
+        json.integer("generation", outcome.generation)
         json.string("outcome", outcome.kind.rawValue)
         json.string("reason", outcome.rejection?.rawValue ?? outcome.noOp?.rawValue)
-        if outcome.isDuplicate { json.boolean("duplicate", true) }
+        json.flag("duplicate", outcome.isDuplicate)
         json.string("reservation_id", outcome.reservationID)
         json.string("order_id", outcome.orderID)
-        if outcome.quantity > 0 { json.integer("quantity", outcome.quantity) }
-        if let warehouse = outcome.warehouse {
-            switch outcome.kind {
-            case .reserved, .confirmed, .released, .expired: allocations(warehouse, outcome.quantity)
-            case .received, .rejected, .ignored: json.string("warehouse", warehouse)
-            }
-        }
+        json.string("transfer_id", outcome.transferID)
+        json.string("channel", outcome.channel)
+        json.string("warehouse", outcome.warehouse)
+        json.units("quantity", outcome.quantity)
+        json.integer("requested", outcome.requested)
+        json.allocations(outcome.allocations)
+        json.units("backordered", outcome.backordered)
+        json.integer("remaining", outcome.remaining)
+        json.integer("delta", outcome.delta)
+        json.flag("reacquired", outcome.isReacquired)
+        json.flag("refund_required", outcome.isRefundRequired)
         json.time("expires_at", outcome.expiresAt)
         json.integer("ledger_sequence", outcome.sequence)
         json.time("at", outcome.at)
-        write(source: source, topic: nil)
+        json.source(source, topic: nil)
+        json.end()
+    }
+
+    /// What befell a reservation, for `stock.results`.
+    package mutating func write(notice: Notice) {
+        json.begin()
+        json.string("notice", notice.kind.rawValue)
+        json.string("sku", notice.sku)
+        json.string("reservation_id", notice.reservationID)
+        json.string("order_id", notice.orderID)
+        json.integer("quantity", notice.quantity)
+        json.integer("remaining", notice.remaining)
+        json.string("warehouse", notice.warehouse)
+        json.string("formerly", notice.formerly)
+        json.integer("ledger_sequence", notice.sequence)
+        json.time("at", notice.at)
+        json.beginObject("cause")
+        json.string("command_id", notice.commandID)
+        json.string("type", notice.command.rawValue)
+        json.endElement()
+        json.source(notice.source, topic: nil)
         json.end()
     }
 
     /// An entry, for `stock.ledger`.
-    package mutating func write(entry: LedgerEntry) {
-        json.begin()
-        json.string("sku", entry.sku)
-        json.integer("sequence", entry.sequence)
-        json.string("movement", entry.movement.rawValue)
-        json.time("at", entry.at)
-        json.string("command", entry.command.rawValue)
-        json.string("command_id", entry.commandID)
-        write(source: entry.source, topic: .commands)
-        json.string("reservation_id", entry.reservationID)
-        json.string("order_id", entry.orderID)
-        json.string("warehouse", entry.warehouse)
-        json.integer("quantity", entry.quantity)
-        json.time("expires_at", entry.expiresAt)
-        if entry.movement != .rejection {
-            json.integer("on_hand_delta", entry.onHandDelta)
-            json.integer("reserved_delta", entry.reservedDelta)
-            json.integer("on_hand", entry.onHand)
-            json.integer("reserved", entry.reserved)
-        }
-        json.string("reason", entry.reason?.rawValue)
-        json.string("reference", entry.reference)
-        json.end()
-    }
+    package mutating func write(entry: LedgerEntry) { json.entry(entry) }
 
     /// The levels of a SKU, for `stock.levels`.
-    package mutating func write(levels snapshot: LevelsSnapshot) {
+    package mutating func write(levels snapshot: LevelsSnapshot) { json.levels(snapshot) }
+
+    /// An alert, for `stock.alerts`.
+    package mutating func write(alert: Alert) {
         json.begin()
-        json.string("sku", snapshot.sku)
-        json.integer("sequence", snapshot.sequence)
-        json.beginArray("levels")
-        for level in snapshot.levels {
-            json.beginElement()
-            json.string("warehouse", level.warehouse)
-            json.integer("on_hand", level.onHand)
-            json.integer("reserved", level.reserved)
-            json.integer("available", level.available)
-            json.endElement()
-        }
-        json.endArray()
+        json.string("alert", alert.kind.rawValue)
+        json.string("sku", alert.sku)
+        json.string("warehouse", alert.warehouse)
+        json.integer("quantity", alert.quantity)
+        json.integer("reorder_point", alert.reorderPoint)
+        json.integer("suggested_quantity", alert.suggestedQuantity)
+        json.string("transfer_id", alert.transferID)
+        json.string("from", alert.from)
+        json.time("expected_at", alert.expectedAt)
+        json.integer("ledger_sequence", alert.sequence)
+        json.time("at", alert.at)
         json.end()
     }
 
@@ -119,10 +101,35 @@ package struct RecordWriter: Sendable {
         json.string("order_id", reservation.orderID)
         json.string("sku", reservation.sku)
         json.integer("quantity", reservation.quantity)
-        allocations(reservation.warehouse, reservation.quantity)
+        json.allocations(reservation.allocations)
+        json.units("backordered", reservation.backordered)
+        json.string("channel", reservation.channel)
+        json.string("warehouse", reservation.warehouse)
+        if !reservation.allowSplit { json.boolean("allow_split", false) }
+        json.flag("extended", reservation.isExtended)
         json.time("reserved_at", reservation.reservedAt)
         json.time("expires_at", reservation.expiresAt)
+        json.integer("reserved_sequence", reservation.reservedSequence)
         json.integer("ledger_sequence", reservation.sequence)
+        json.hexadecimal("command_hash", reservation.commandHash)
+        json.end()
+    }
+
+    /// A live transfer, for `stock.transfers`.
+    package mutating func write(transfer: TransferSnapshot) {
+        json.begin()
+        json.string("transfer_id", transfer.id)
+        json.string("sku", transfer.sku)
+        json.string("from", transfer.from)
+        json.string("to", transfer.to)
+        json.integer("quantity", transfer.quantity)
+        json.integer("remaining", transfer.remaining)
+        json.time("dispatched_at", transfer.dispatchedAt)
+        json.time("expected_at", transfer.expectedAt)
+        json.flag("overdue", transfer.isOverdue)
+        json.integer("dispatched_sequence", transfer.dispatchedSequence)
+        json.integer("ledger_sequence", transfer.sequence)
+        json.hexadecimal("command_hash", transfer.commandHash)
         json.end()
     }
 
@@ -147,22 +154,5 @@ package struct RecordWriter: Sendable {
         json.integer("value_bytes", Int64(value?.count ?? 0))
         if value?.count ?? 0 > room || key?.count ?? 0 > keyRoom { json.boolean("truncated", true) }
         json.end()
-    }
-
-    private mutating func allocations(_ warehouse: String, _ quantity: Int64) {
-        json.beginArray("allocations")
-        json.beginElement()
-        json.string("warehouse", warehouse)
-        json.integer("quantity", quantity)
-        json.endElement()
-        json.endArray()
-    }
-
-    private mutating func write(source: Source, topic: Topic?) {
-        json.beginObject("source")
-        json.string("topic", topic?.rawValue)
-        json.integer("partition", Int64(source.partition))
-        json.integer("offset", source.offset)
-        json.endElement()
     }
 }

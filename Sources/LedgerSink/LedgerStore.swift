@@ -1,11 +1,13 @@
 import InventoryCore
+import InventoryWire
 import PostgresClient
 
 /// The ledger in PostgreSQL, over one connection. Drop it after an error, and open another.
 package final class LedgerStore {
-    private let connection: Connection
+    let connection: Connection
     private let topic: String
     private let sourceTopic: String
+    private var recordWriter = RecordWriter()
 
     /// Prepares a connection: takes on the application's role, and makes the staging table.
     ///
@@ -65,8 +67,18 @@ package final class LedgerStore {
             ).affectedRows
             if new < batch.rows.count { try compare() }
             try connection.execute(Self.projectInventory)
+            if batch.rows.contains(where: { $0.entry.movement == .setPolicy || $0.entry.movement == .retire })
+            {
+                try connection.execute(Self.projectPolicies)
+                try connection.execute(Self.clearPolicies)
+            }
+            try connection.execute(Self.projectSafetyStock)
             try connection.execute(Self.projectReservations)
-            try connection.execute(Self.endReservations)
+            try connection.execute(Self.changeReservations)
+            if batch.rows.contains(where: { $0.entry.transferID != nil }) {
+                try connection.execute(Self.projectTransfers)
+                try connection.execute(Self.changeTransfers)
+            }
             return new
         }
     }
@@ -99,29 +111,64 @@ package final class LedgerStore {
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.
     private func write(_ row: LedgerRow, _ writer: inout BinaryCopyWriter) throws(PostgresError) {
         let entry = row.entry
-        try writer.beginRow(fields: 22)
+        try writer.beginRow(fields: 45)
         try writer.append(entry.sku)
         try writer.append(entry.sequence)
+        try writer.append(entry.generation)
+        try writer.append(entry.more)
         try writer.append(entry.movement.rawValue)
         try writer.append(entry.warehouse)
+        try writer.append(entry.counterpart)
         try writer.append(entry.quantity)
-        try writer.append(entry.onHandDelta)
-        try writer.append(entry.reservedDelta)
-        try writer.append(entry.onHand)
-        try writer.append(entry.reserved)
+        try writer.append(entry.requested)
+        try writer.append(entry.remaining)
+        try writer.append(entry.deltas.onHand)
+        try writer.append(entry.deltas.reserved)
+        try writer.append(entry.deltas.inTransit)
+        try writer.append(entry.deltas.damaged)
+        try writer.append(entry.deltas.backordered)
+        try writeBalances(entry, &writer)
         try writer.append(microsecondsSince2000: Self.microseconds(entry.at))
         try writer.append(entry.command.rawValue)
         try writer.append(entry.commandID)
+        try writer.append(Self.hexadecimal(entry.commandHash))
         try writer.append(entry.reservationID)
         try writer.append(entry.orderID)
+        try writer.append(entry.transferID)
+        try writer.append(entry.origin)
+        try writer.append(entry.channel)
         try writer.append(entry.expiresAt.map(Self.microseconds))
+        try writer.append(entry.expectedAt.map(Self.microseconds))
         try writer.append(entry.reason?.rawValue)
+        try writer.append(entry.condition?.rawValue)
+        try writer.append(entry.reasonCode?.rawValue)
+        try writer.append(entry.note)
         try writer.append(entry.reference)
+        try writer.append(recordWriter.details(of: entry))
+        try writer.append(entry.isNamed)
+        try writer.append(entry.allowSplit)
         try writer.append(sourceTopic)
         try writer.append(entry.source.partition)
         try writer.append(entry.source.offset)
         try writer.append(row.partition)
         try writer.append(row.offset)
+    }
+
+    private func writeBalances(
+        _ entry: LedgerEntry, _ writer: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        let balances = entry.hasBalances ? entry.balances : nil
+        try writer.append(balances?.onHand)
+        try writer.append(balances?.reserved)
+        try writer.append(balances?.inTransit)
+        try writer.append(balances?.damaged)
+        try writer.append(balances == nil ? nil : entry.setApart)
+        try writer.append(entry.deltas.backordered == 0 ? nil : entry.balances.backordered)
+    }
+
+    private static func hexadecimal(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
     private static func microseconds(_ moment: Timestamp) -> Int64 {
@@ -144,38 +191,120 @@ package final class LedgerStore {
 
     private static let projectInventory = """
         INSERT INTO holdfast.inventory AS i
-            (sku, warehouse_id, quantity_on_hand, quantity_reserved, ledger_sequence)
-        SELECT DISTINCT ON (sku, warehouse_id) sku, warehouse_id, on_hand, reserved, sequence
-        FROM ledger_staging WHERE movement <> 'rejection'
+            (sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_in_transit, quantity_damaged,
+             quantity_set_apart, ledger_sequence)
+        SELECT DISTINCT ON (sku, warehouse_id)
+            sku, warehouse_id, on_hand, reserved, in_transit, damaged, set_apart, sequence
+        FROM ledger_staging WHERE on_hand IS NOT NULL
         ORDER BY sku, warehouse_id, sequence DESC
         ON CONFLICT (sku, warehouse_id) DO UPDATE SET
             quantity_on_hand = excluded.quantity_on_hand,
             quantity_reserved = excluded.quantity_reserved,
+            quantity_in_transit = excluded.quantity_in_transit,
+            quantity_damaged = excluded.quantity_damaged,
+            quantity_set_apart = excluded.quantity_set_apart,
             ledger_sequence = excluded.ledger_sequence
         WHERE i.ledger_sequence < excluded.ledger_sequence
         """
 
-    private static let projectReservations = """
-        INSERT INTO holdfast.reservations
-            (id, order_id, sku, warehouse_id, quantity, status, expires_at, reserved_at, reserved_sequence)
-        SELECT reservation_id, order_id, sku, warehouse_id, quantity, 'reserved', expires_at, at, sequence
-        FROM ledger_staging WHERE movement = 'reserve'
-        ON CONFLICT (sku, reserved_sequence) DO NOTHING
+    /// What is laid down for all warehouses stands under an empty warehouse, which no warehouse can be called.
+    private static let projectPolicies = """
+        INSERT INTO holdfast.policies AS p (sku, warehouse_id, safety_stock, policy, ledger_sequence)
+        SELECT DISTINCT ON (sku, warehouse_id) sku, coalesce(warehouse_id, ''),
+            (details::jsonb ->> 'safety_stock')::bigint, details::jsonb, sequence
+        FROM ledger_staging WHERE movement = 'set_policy'
+        ORDER BY sku, warehouse_id, sequence DESC
+        ON CONFLICT (sku, warehouse_id) DO UPDATE SET
+            safety_stock = excluded.safety_stock, policy = excluded.policy,
+            ledger_sequence = excluded.ledger_sequence
+        WHERE p.ledger_sequence < excluded.ledger_sequence
         """
 
-    /// An ending belongs to the newest reservation of that id before it.
-    private static let endReservations = """
-        UPDATE holdfast.reservations r SET
-            status = CASE e.movement WHEN 'ship' THEN 'confirmed' WHEN 'release' THEN 'released'
-                ELSE 'expired' END,
-            ended_at = e.at, ended_sequence = e.sequence
+    private static let clearPolicies = """
+        UPDATE holdfast.policies p SET safety_stock = NULL, policy = NULL, ledger_sequence = e.sequence
+        FROM ledger_staging e
+        WHERE e.movement = 'retire' AND p.sku = e.sku AND p.ledger_sequence < e.sequence
+        """
+
+    /// For the SKUs of the batch: a level may be new, or a policy.
+    private static let projectSafetyStock = """
+        UPDATE holdfast.inventory i SET safety_stock = v.safety_stock
         FROM (
-            SELECT s.sku, s.sequence, s.movement, s.at, (
-                SELECT max(q.reserved_sequence) FROM holdfast.reservations q
-                WHERE q.id = s.reservation_id AND q.sku = s.sku AND q.reserved_sequence < s.sequence
-            ) AS began
-            FROM ledger_staging s WHERE s.movement IN ('ship', 'release', 'expire')
+            SELECT l.sku, l.warehouse_id, coalesce(
+                max(p.safety_stock) FILTER (WHERE p.warehouse_id = l.warehouse_id),
+                max(p.safety_stock) FILTER (WHERE p.warehouse_id = ''), 0) AS safety_stock
+            FROM (SELECT DISTINCT sku FROM ledger_staging) s
+            JOIN holdfast.policies p ON p.sku = s.sku
+            JOIN holdfast.inventory l ON l.sku = s.sku
+            GROUP BY l.sku, l.warehouse_id
+        ) v
+        WHERE i.sku = v.sku AND i.warehouse_id = v.warehouse_id AND i.safety_stock <> v.safety_stock
+        """
+
+    /// A reservation over several warehouses has a row for each; the last of them has all its units.
+    private static let projectReservations = """
+        INSERT INTO holdfast.reservations AS r
+            (id, order_id, sku, warehouse_id, quantity, remaining, channel, status, expires_at, reserved_at,
+             reserved_sequence, ledger_sequence)
+        SELECT DISTINCT ON (sku, origin) reservation_id, order_id, sku,
+            first_value(warehouse_id) OVER (PARTITION BY sku, origin ORDER BY sequence),
+            remaining, remaining, channel, 'reserved', expires_at, at, origin, sequence
+        FROM ledger_staging WHERE movement IN ('reserve', 'backorder', 'reacquire')
+        ORDER BY sku, origin, sequence DESC
+        ON CONFLICT (sku, reserved_sequence) DO UPDATE SET
+            quantity = excluded.quantity, remaining = excluded.remaining,
+            ledger_sequence = excluded.ledger_sequence
+        WHERE r.ledger_sequence < excluded.ledger_sequence
+        """
+
+    private static let changeReservations = """
+        UPDATE holdfast.reservations r SET
+            remaining = e.remaining,
+            warehouse_id = coalesce(r.warehouse_id, e.warehouse_id),
+            expires_at = coalesce(e.until, r.expires_at),
+            status = CASE WHEN e.remaining > 0 THEN 'reserved'
+                WHEN e.movement = 'ship' THEN 'confirmed' WHEN e.movement = 'release' THEN 'released'
+                WHEN e.movement = 'expire' THEN 'expired' ELSE 'lost' END,
+            ended_at = CASE WHEN e.remaining = 0 THEN e.at END,
+            ended_sequence = CASE WHEN e.remaining = 0 THEN e.sequence END,
+            ledger_sequence = e.sequence
+        FROM (
+            SELECT DISTINCT ON (sku, origin) sku, origin, sequence, movement, remaining, warehouse_id, at,
+                first_value(expires_at) OVER (
+                    PARTITION BY sku, origin ORDER BY (movement = 'extend')::int DESC, sequence DESC) AS until
+            FROM ledger_staging
+            WHERE reservation_id IS NOT NULL AND origin IS NOT NULL
+                AND movement NOT IN ('reserve', 'backorder', 'reacquire')
+            ORDER BY sku, origin, sequence DESC
         ) e
-        WHERE r.sku = e.sku AND r.reserved_sequence = e.began AND r.ended_sequence IS NULL
+        WHERE r.sku = e.sku AND r.reserved_sequence = e.origin AND r.ledger_sequence < e.sequence
+        """
+
+    private static let projectTransfers = """
+        INSERT INTO holdfast.transfers
+            (id, sku, from_warehouse_id, to_warehouse_id, quantity, remaining, status, dispatched_at,
+             expected_at, dispatched_sequence, ledger_sequence)
+        SELECT transfer_id, sku, warehouse_id, counterpart_id, quantity, quantity, 'in_transit', at,
+            expected_at, sequence, sequence
+        FROM ledger_staging WHERE movement = 'transfer_out'
+        ON CONFLICT (sku, dispatched_sequence) DO NOTHING
+        """
+
+    private static let changeTransfers = """
+        UPDATE holdfast.transfers t SET
+            remaining = e.remaining,
+            status = CASE WHEN e.movement IN ('transfer_cancel', 'transfer_back') THEN 'cancelled'
+                WHEN e.remaining = 0 THEN 'received'
+                WHEN e.is_overdue OR t.status = 'overdue' THEN 'overdue' ELSE 'in_transit' END,
+            ended_at = CASE WHEN e.remaining = 0 THEN e.at END,
+            ledger_sequence = e.sequence
+        FROM (
+            SELECT DISTINCT ON (sku, origin) sku, origin, sequence, movement, remaining, at,
+                bool_or(movement = 'transfer_overdue') OVER (PARTITION BY sku, origin) AS is_overdue
+            FROM ledger_staging
+            WHERE transfer_id IS NOT NULL AND origin IS NOT NULL AND movement <> 'transfer_out'
+            ORDER BY sku, origin, sequence DESC
+        ) e
+        WHERE t.sku = e.sku AND t.dispatched_sequence = e.origin AND t.ledger_sequence < e.sequence
         """
 }

@@ -56,17 +56,26 @@ package enum HoldfastConfiguration {
                 input offset. SIGTERM finishes the transaction and leaves the group.
                 """),
         ConfigurationRole(
-            "delay", summary: "send expire for reservations that are due",
+            "delay", summary: "tell what is due: reservations that expire, transfers that are overdue",
             details: """
-                Reads stock.reservations from its start, keeps what is due when, and sends an expire command \
-                into the same partition of stock.commands: never before it is due, and at once for what came \
-                due while no delay service ran.
+                Reads stock.reservations and stock.transfers from their start, keeps what is due when, and sends \
+                expire or transfer_due into the same partition of stock.commands: never before it is due, and at \
+                once for what came due while no delay service ran.
+                """),
+        ConfigurationRole(
+            "relay", summary: "carry warehouses, products and settings into stock.commands",
+            details: """
+                Reads what people publish in the topics warehouses, products and settings, and sends each change \
+                as a command: a warehouse and the settings into every partition of stock.commands, a product's \
+                policy into the partition of its SKU. Each batch is one transaction with the offsets of its \
+                records. One relay is enough; a second one ends the first.
                 """),
         ConfigurationRole(
             "sink", summary: "write the ledger into PostgreSQL",
             details: """
-                Reads stock.ledger and writes its entries, the levels and the reservations into the schema \
-                holdfast, with the next offset of each partition in the same transaction.
+                Reads stock.ledger and writes its entries, the levels, the reservations and the transfers into \
+                the schema holdfast, with the next offset of each partition in the same transaction. Products \
+                and warehouses are written from their own topics.
                 """),
         ConfigurationRole(
             "topics apply", summary: "create missing topics and report drift",
@@ -87,7 +96,7 @@ package enum HoldfastConfiguration {
             takesSettings: false),
     ]
 
-    private static let services: Set<String> = ["process", "delay", "sink"]
+    private static let services: Set<String> = ["process", "delay", "relay", "sink"]
 
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + sinkKeys + runKeys + toolKeys + demoKeys
@@ -114,13 +123,15 @@ package enum HoldfastConfiguration {
                 share a cluster.
                 """),
         ConfigurationKey(
-            "group_id", .name(1...200), default: "holdfast", roles: ["process", "delay", "sink", "demo"],
+            "group_id", .name(1...200), default: "holdfast",
+            roles: ["process", "delay", "relay", "sink", "demo"],
             help: "The consumer group; each role adds its own name to it."),
     ]
 
     private static let processorKeys = [
         ConfigurationKey(
-            "transactional_id_prefix", .name(1...128), default: "holdfast", roles: ["process", "demo"],
+            "transactional_id_prefix", .name(1...128), default: "holdfast",
+            roles: ["process", "relay", "demo"],
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
@@ -130,14 +141,15 @@ package enum HoldfastConfiguration {
                 process of the same id gets the same partitions back. It must be unique in the group.
                 """),
         ConfigurationKey(
-            "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10", roles: ["process", "demo"],
+            "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10",
+            roles: ["process", "relay", "demo"],
             help: "How long a transaction stays open at most while commands come in."),
         ConfigurationKey(
             "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
             roles: ["process", "demo"], help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
-            roles: ["process", "demo"],
+            roles: ["process", "relay", "demo"],
             help: "After this the broker ends a transaction that nobody has ended."),
         ConfigurationKey(
             "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
@@ -190,7 +202,8 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2"],
             roles: ["topics apply", "demo"],
-            help: "Partitions of the topics that are created; without it, what the topic's settings say."),
+            help:
+                "Partitions of the stock topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
             "replication_factor", .integer(1...7, unit: "replicas"), roles: ["topics apply", "demo"],
             help: "Replicas of the topics that are created; without it, what the topic's settings say."),

@@ -16,7 +16,9 @@ package struct CommandProcessor: ~Copyable {
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private var reader = RecordReader()
     private var writer = RecordWriter()
-    private var entries: [LedgerEntry] = []
+    private var effects = Effects()
+    /// Reservations and transfers that the present command changed.
+    private var touched: [String] = []
     /// SKUs changed in this transaction, in the order of their first change.
     private var changed: [String] = []
     private var isChanged: Set<String> = []
@@ -42,14 +44,62 @@ package struct CommandProcessor: ~Copyable {
             return try bury(record, error, output)
         }
         let source = Source(partition: partition, offset: record.offset)
-        entries.removeAll(keepingCapacity: true)
+        effects.removeAll()
         let outcome = stock.handle(
-            command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &entries)
+            command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &effects)
         counts.add(outcome)
-        for entry in entries { try write(entry, output) }
+        counts.alerts += effects.alerts.count
+        try writeLedger(output)
+        try writeTouched(.reservations, \.reservationID, output)
+        try writeTouched(.transfers, \.transferID, output)
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.sku, output)
-        if !entries.isEmpty, isChanged.insert(command.sku).inserted { changed.append(command.sku) }
+        try tell(output)
+        if !effects.entries.isEmpty, isChanged.insert(command.sku).inserted { changed.append(command.sku) }
+    }
+
+    private mutating func writeLedger(_ output: Output) throws(LogFailure) {
+        for entry in effects.entries {
+            writer.write(entry: entry)
+            try send(.ledger, key: entry.sku, output)
+        }
+    }
+
+    /// Writes what the command left of each reservation, or transfer, that its entries are about: a tombstone
+    /// where nothing is left.
+    private mutating func writeTouched(
+        _ topic: Topic, _ id: KeyPath<LedgerEntry, String?>, _ output: Output
+    ) throws(LogFailure) {
+        touched.removeAll(keepingCapacity: true)
+        for entry in effects.entries where entry.movement != .rejection {
+            guard let id = entry[keyPath: id], !touched.contains(id) else { continue }
+            touched.append(id)
+        }
+        for id in touched {
+            if topic == .reservations, let live = stock.reservation(id) {
+                writer.write(reservation: live)
+                try send(topic, key: id, output)
+            } else if topic == .transfers, let live = stock.transfer(id) {
+                writer.write(transfer: live)
+                try send(topic, key: id, output)
+            } else {
+                try withBytes(of: id) { key throws(LogFailure) in try output(topic, key, nil) }
+            }
+        }
+    }
+
+    /// Tells orders what befell their reservations, and people what befell the levels.
+    private mutating func tell(_ output: Output) throws(LogFailure) {
+        for entry in effects.entries {
+            guard let notice = Notice(of: entry) else { continue }
+            counts.notices += 1
+            writer.write(notice: notice)
+            try send(.results, key: notice.sku, output)
+        }
+        for alert in effects.alerts {
+            writer.write(alert: alert)
+            try send(.alerts, key: alert.sku, output)
+        }
     }
 
     /// Writes the levels of every SKU that changed since the last call, once each.
@@ -77,7 +127,12 @@ package struct CommandProcessor: ~Copyable {
             throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
         }
         let command = try reader.command(key: record.key, value: record.value)
-        if let key = record.key, !ownsKey(key) {
+        if command.sku.hasPrefix(PartitionBook.prefix) {
+            guard command.sku == PartitionBook.sku(partition) else {
+                throw DecodingFailure(
+                    .wrongPartition, "\(command.sku) is not the book of partition \(partition)")
+            }
+        } else if let key = record.key, !ownsKey(key) {
             throw DecodingFailure(
                 .wrongPartition,
                 "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
@@ -89,17 +144,6 @@ package struct CommandProcessor: ~Copyable {
     /// A record's timestamp, if it is one that can be written.
     private static func moment(_ milliseconds: Int64) -> Timestamp? {
         0...Limits.latestTime ~= milliseconds ? Timestamp(milliseconds: milliseconds) : nil
-    }
-
-    private mutating func write(_ entry: LedgerEntry, _ output: Output) throws(LogFailure) {
-        writer.write(entry: entry)
-        try send(.ledger, key: entry.sku, output)
-        if let reservation = ReservationSnapshot(of: entry) {
-            writer.write(reservation: reservation)
-            try send(.reservations, key: reservation.id, output)
-        } else if entry.endsReservation, let id = entry.reservationID {
-            try withBytes(of: id) { key throws(LogFailure) in try output(.reservations, key, nil) }
-        }
     }
 
     private mutating func bury(
@@ -127,6 +171,9 @@ package struct CommandCounts: Sendable {
         repeating: 0, count: CommandKind.allCases.count * Outcome.Kind.allCases.count)
     package private(set) var duplicates = 0
     package var deadLetters = 0
+    /// What was told of reservations that the commands were not about.
+    package var notices = 0
+    package var alerts = 0
 
     private static func place(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
         CommandKind.allCases.firstIndex(of: command)! * Outcome.Kind.allCases.count

@@ -7,19 +7,25 @@ import InventoryCore
 /// gets the broker's append time, and one that was appended too early changes nothing. How far the broker's
 /// clock is ahead of ours is learnt from the acknowledgements.
 package struct DelayQueue: Sendable {
-    /// One `expire` to send into the partition of the reservation.
+    /// What the delayed-message topic holds.
+    package enum Kind: Sendable {
+        /// `stock.reservations`, due at their expiry.
+        case reservations
+        /// `stock.transfers`, due when they are overdue.
+        case transfers
+    }
+
+    /// One command to send into the partition of the reservation or transfer: that it is due.
     package struct Request: Equatable, Sendable {
-        /// Names the request in its acknowledgement.
+        /// Names the request in its acknowledgement; the topmost bit is free for the queue's owner.
         package var tag: UInt64
         package var partition: Int32
-        package var commandID: String
-        package var sku: String
-        package var reservationID: String
+        package var command: Command
     }
 
     private struct Entry: Sendable {
         var partition: Int32
-        var reservationID: String
+        var id: String
         var sku: String
         /// Milliseconds since 1970.
         var dueAt: Int64
@@ -58,9 +64,11 @@ package struct DelayQueue: Sendable {
     /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement, but not early.
     package private(set) var clockOffset: Int64 = 0
 
-    package init() {}
+    private let kind: Kind
 
-    /// Live reservations that are known.
+    package init(_ kind: Kind = .reservations) { self.kind = kind }
+
+    /// Messages that are waited for.
     package var count: Int { entries.count - freeSlots.count }
 
     /// Places for reservations, in use or free: what its memory follows.
@@ -84,18 +92,37 @@ package struct DelayQueue: Sendable {
 
     /// A message of the topic: a reservation that lives, or has a new due time.
     package mutating func saw(_ reservation: ReservationSnapshot, partition: Int32, offset: Int64) {
-        guard partitions[partition] != nil else { return }
-        if let slot = partitions[partition]!.slots[reservation.id] { free(slot) }
-        let entry = Entry(
-            partition: partition, reservationID: reservation.id, sku: reservation.sku,
-            dueAt: reservation.expiresAt.milliseconds, offset: offset, attempt: 0, version: 0, isFree: false)
-        let slot = store(entry)
-        partitions[partition]!.slots[reservation.id] = slot
-        if partitions[partition]!.isComplete { takeTurn(slot, at: entry.dueAt) }
+        saw(
+            reservation.id, reservation.sku, dueAt: reservation.expiresAt.milliseconds, partition: partition,
+            offset: offset)
     }
 
-    /// A tombstone of the topic: the reservation has ended.
-    package mutating func sawEnd(ofReservation id: String, partition: Int32) {
+    /// A message of the topic: a transfer that is under way, or was told to be overdue.
+    package mutating func saw(_ transfer: TransferSnapshot, partition: Int32, offset: Int64) {
+        if let expectedAt = transfer.expectedAt, !transfer.isOverdue {
+            saw(
+                transfer.id, transfer.sku, dueAt: expectedAt.milliseconds, partition: partition,
+                offset: offset)
+        } else {
+            sawEnd(of: transfer.id, partition: partition)
+        }
+    }
+
+    private mutating func saw(
+        _ id: String, _ sku: String, dueAt: Int64, partition: Int32, offset: Int64
+    ) {
+        guard partitions[partition] != nil else { return }
+        if let slot = partitions[partition]!.slots[id] { free(slot) }
+        let slot = store(
+            Entry(
+                partition: partition, id: id, sku: sku, dueAt: dueAt, offset: offset, attempt: 0, version: 0,
+                isFree: false))
+        partitions[partition]!.slots[id] = slot
+        if partitions[partition]!.isComplete { takeTurn(slot, at: dueAt) }
+    }
+
+    /// A tombstone of the topic: the reservation or transfer has ended.
+    package mutating func sawEnd(of id: String, partition: Int32) {
         if let slot = partitions[partition]?.slots.removeValue(forKey: id) { free(slot) }
     }
 
@@ -139,10 +166,16 @@ package struct DelayQueue: Sendable {
 
     private func request(_ slot: UInt32) -> Request {
         let entry = entries[Int(slot)]
+        let place = "\(entry.partition)/\(entry.offset)/\(entry.attempt)"
+        let command =
+            switch kind {
+            case .reservations:
+                Command(id: "expire/\(place)", sku: entry.sku, body: .expire(reservationID: entry.id))
+            case .transfers:
+                Command(id: "transfer_due/\(place)", sku: entry.sku, body: .transferDue(transferID: entry.id))
+            }
         return Request(
-            tag: UInt64(slot) << 32 | UInt64(entry.version), partition: entry.partition,
-            commandID: "expire/\(entry.partition)/\(entry.offset)/\(entry.attempt)", sku: entry.sku,
-            reservationID: entry.reservationID)
+            tag: UInt64(slot) << 32 | UInt64(entry.version), partition: entry.partition, command: command)
     }
 
     /// The slot that a tag names, if it still holds what the request was made for.
@@ -166,7 +199,7 @@ package struct DelayQueue: Sendable {
     private mutating func free(_ slot: UInt32) {
         entries[Int(slot)].version &+= 1
         entries[Int(slot)].isFree = true
-        entries[Int(slot)].reservationID = ""
+        entries[Int(slot)].id = ""
         entries[Int(slot)].sku = ""
         freeSlots.append(slot)
     }

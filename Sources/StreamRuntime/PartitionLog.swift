@@ -73,6 +73,9 @@ package struct LogFailure: Error, Equatable, Sendable {
         case restart
         /// Another producer took our transactional id: the partition is another's, until we are told again.
         case fenced
+        /// What was read of several topics does not agree. A broker that has just come back may show the end of a
+        /// transaction in one topic earlier than in another, so start again some times; then it is a halt.
+        case doubt
         /// A person must look at it: this partition stops, others go on.
         case halt
         /// The worker was asked to stop while it waited.

@@ -38,6 +38,8 @@ package struct WorkerLifecycle: Sendable {
         package var longestBackoff: Int64 = 5_000
         /// The wait after having been fenced: time for the group to say whose the partition is.
         package var fencedBackoff: Int64 = 3_000
+        /// How often topics that disagree are read again, each time after as long a wait.
+        package var doubtLimit = 5
 
         package init(commitInterval: Int64, commandLimit: Int) {
             precondition(commitInterval > 0 && commandLimit > 0)
@@ -64,6 +66,8 @@ package struct WorkerLifecycle: Sendable {
     /// Failures since the last commit.
     package private(set) var failuresInARow = 0
     package private(set) var restarts = 0
+    /// Restores in a row that found the topics to disagree.
+    private var doubts = 0
 
     package init(settings: Settings) { self.settings = settings }
 
@@ -103,6 +107,7 @@ package struct WorkerLifecycle: Sendable {
             committed: committed, newestSource: newestSource, inputOffsets: inputOffsets)
         {
         case .success(let offset):
+            doubts = 0
             state = .placing
             return .read(from: offset)
         case .failure(let refusal):
@@ -153,13 +158,16 @@ package struct WorkerLifecycle: Sendable {
             return finish()
         case .halt:
             return halt("\(failure.operation): \(failure.message)")
-        case .fenced, .restart:
+        case .doubt where doubts >= settings.doubtLimit:
+            return halt("\(failure.operation): \(failure.message)")
+        case .fenced, .restart, .doubt:
             if isStopping { return finish() }
+            if failure.consequence == .doubt { doubts += 1 }
             let doubled = settings.shortestBackoff << min(failuresInARow, 16)
             failuresInARow += 1
             let backoff =
-                failure.consequence == .fenced
-                ? settings.fencedBackoff : min(doubled, settings.longestBackoff)
+                failure.consequence == .restart
+                ? min(doubled, settings.longestBackoff) : settings.fencedBackoff
             state = .dropping(backoff: backoff)
             return .drop
         }

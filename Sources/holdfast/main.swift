@@ -21,6 +21,8 @@ case ("process", _):
     run("process", arguments.dropFirst()) { try ProcessRole(service: $0).run() }
 case ("delay", _):
     run("delay", arguments.dropFirst()) { try DelayRole(service: $0).run() }
+case ("relay", _):
+    run("relay", arguments.dropFirst()) { try RelayRole(service: $0).run() }
 case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):

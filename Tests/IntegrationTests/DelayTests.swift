@@ -168,8 +168,9 @@ struct DelayTests {
 
     private func snapshot(_ id: String, dueAt: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
-            id: id, orderID: "o-\(id)", sku: "A", warehouse: "BER", quantity: 1,
+            id: id, orderID: "o-\(id)", sku: "A",
+            allocations: [Allocation(warehouse: "BER", quantity: 1)],
             reservedAt: Timestamp(milliseconds: 1_790_000_000_000),
-            expiresAt: Timestamp(milliseconds: dueAt), sequence: 1)
+            expiresAt: Timestamp(milliseconds: dueAt), reservedSequence: 1, sequence: 1)
     }
 }

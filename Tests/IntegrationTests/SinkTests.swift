@@ -92,7 +92,8 @@ struct SinkTests {
             let entry = LedgerEntry(
                 sku: "A", sequence: 1, movement: .receive, at: Timestamp(milliseconds: 1_790_000_000_000),
                 source: Source(partition: 0, offset: Int64(round)), command: .receive,
-                commandID: "round-\(round)", warehouse: "BER", quantity: 5, onHandDelta: 5, onHand: 5)
+                commandID: "round-\(round)", warehouse: "BER", quantity: 5,
+                deltas: LedgerEntry.Deltas(onHand: 5), balances: LedgerEntry.Deltas(onHand: 5))
             writer.write(entry: entry)
             try writer.withBytes { value in
                 _ = try Array("A".utf8).withUnsafeBytes { key in

@@ -17,14 +17,15 @@ struct RestoreTests {
         and   reserve r5 1 B for o5 ttl 100
         """
 
+    /// - Parameter ledger: all of it; without it, what the state remembers.
     static func restored(
-        _ stock: Stock, dedupeWindow: Int = Limits.dedupeWindow,
-        change: (inout StockRestore) -> Void = { _ in }
+        _ stock: Stock, _ ledger: [LedgerEntry]? = nil, change: (inout StockRestore) -> Void = { _ in }
     ) throws -> Stock {
-        var restore = StockRestore(dedupeWindow: dedupeWindow)
+        var restore = StockRestore()
         for levels in stock.allLevels { restore.add(levels) }
         for reservation in stock.allReservations { restore.add(reservation) }
-        for entry in stock.rememberedEntries { restore.add(entry) }
+        for transfer in stock.allTransfers { restore.add(transfer) }
+        for entry in ledger ?? stock.rememberedEntries { restore.add(entry) }
         change(&restore)
         return try restore.finish()
     }
@@ -32,6 +33,7 @@ struct RestoreTests {
     static func expectSame(_ left: Stock, _ right: Stock) {
         #expect(left.allLevels == right.allLevels)
         #expect(left.allReservations == right.allReservations)
+        #expect(left.allTransfers == right.allTransfers)
         #expect(left.rememberedEntries == right.rememberedEntries)
     }
 
@@ -39,7 +41,7 @@ struct RestoreTests {
     func fold() {
         let live = Scenario.check(Self.day)
         var folded = Stock()
-        for entry in live.ledger { folded.apply(entry) }
+        for entry in live.ledger { folded.fold(entry) }
         Self.expectSame(folded, live.stock)
     }
 
@@ -56,18 +58,18 @@ struct RestoreTests {
         var after = try Self.restored(live.stock)
         let commands = [
             Command(id: "#1", sku: "A", body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
-            Command(id: "x", sku: "A", body: .confirm(reservationID: "r1")),
-            Command(id: "y", sku: "B", body: .confirm(reservationID: "r4")),
+            Command(id: "x", sku: "A", body: .confirm(reservationID: "r1", quantity: nil)),
+            Command(id: "y", sku: "B", body: .confirm(reservationID: "r4", quantity: nil)),
             Command(id: "z", sku: "B", body: .expire(reservationID: "r4")),
         ]
         for (offset, command) in commands.enumerated() {
-            var entries: ([LedgerEntry], [LedgerEntry]) = ([], [])
+            var effects = (Effects(), Effects())
             let source = Source(partition: 0, offset: Int64(1000 + offset))
             let at = Timestamp(milliseconds: 500)
             #expect(
-                before.handle(command, at: at, source: source, into: &entries.0)
-                    == after.handle(command, at: at, source: source, into: &entries.1))
-            #expect(entries.0 == entries.1)
+                before.handle(command, at: at, source: source, into: &effects.0)
+                    == after.handle(command, at: at, source: source, into: &effects.1))
+            #expect(effects.0.entries == effects.1.entries)
         }
     }
 

@@ -1,34 +1,21 @@
 import InventoryCore
 import Testing
 
-/// A rule of the specification as text: one line a fact, each opening with given, when, then or and.
-///
-///     given receive 10 A in BER
-///     when  reserve r1 3 A for o1 ttl 500 at 1000
-///     then  reserved r1 3 from BER
-///     and   A in BER: 10 on hand, 3 reserved
-///     and   ledger: reserve r1
-///
-/// Commands: `receive N SKU in WAREHOUSE`, `reserve ID N SKU for ORDER [from WAREHOUSE] [ttl MS | until MS]`,
-/// `confirm|release|expire ID SKU`; each with `[as COMMAND_ID] [at MS]`. The time stays until the next `at`.
-/// Outcomes: `reserved|confirmed|released|expired ID N from WAREHOUSE`, `received N in WAREHOUSE`,
-/// `rejected REASON`, `ignored REASON`; a repeat of an earlier answer ends in `again`.
+/// A rule of the specification as text: one line a fact, each opening with given, when, then or and. The text
+/// form is described in `Rules/README.md`.
 struct Scenario {
-    private(set) var stock: Stock
+    private(set) var stock = Stock()
     private(set) var ledger: [LedgerEntry] = []
     private var now: Int64 = 0
     private var commands: Int64 = 0
     private var outcome: Outcome?
-    private var newEntries: [LedgerEntry] = []
-
-    init(dedupeWindow: Int = Limits.dedupeWindow) { stock = Stock(dedupeWindow: dedupeWindow) }
+    private var effects = Effects()
 
     @discardableResult
     static func check(
-        _ text: String, dedupeWindow: Int = Limits.dedupeWindow,
-        sourceLocation: SourceLocation = #_sourceLocation
+        _ text: String, sourceLocation: SourceLocation = #_sourceLocation
     ) -> Scenario {
-        var scenario = Scenario(dedupeWindow: dedupeWindow)
+        var scenario = Scenario()
         var keyword = ""
         for line in text.split(separator: "\n") {
             var words = line.split(separator: " ").map(String.init)
@@ -40,7 +27,7 @@ struct Scenario {
             case "given", "when":
                 scenario.run(words)
             case "then":
-                let found = scenario.check(statement)
+                let found = scenario.found(statement)
                 #expect(found == statement, "\(line)", sourceLocation: sourceLocation)
             default:
                 Issue.record("a line opens with \(first)", sourceLocation: sourceLocation)
@@ -50,69 +37,247 @@ struct Scenario {
     }
 
     /// Puts what is true in the place of what `statement` claims, in the same form.
-    private func check(_ statement: String) -> String {
+    private func found(_ statement: String) -> String {
+        func list(_ name: String, _ parts: [String]) -> String {
+            "\(name): " + (parts.isEmpty ? "nothing" : parts.joined(separator: ", "))
+        }
         if statement.hasPrefix("ledger:") {
-            let entries = newEntries.map { "\($0.movement) \($0.reservationID ?? $0.sku)" }
-            return "ledger: " + (entries.isEmpty ? "nothing" : entries.joined(separator: ", "))
+            return list(
+                "ledger",
+                effects.entries.map {
+                    "\($0.movement.rawValue) \($0.reservationID ?? $0.transferID ?? $0.sku)"
+                })
         }
+        if statement.hasPrefix("told:") {
+            return list("told", effects.entries.compactMap(Notice.init).map(Self.describe))
+        }
+        if statement.hasPrefix("alerts:") { return list("alerts", effects.alerts.map(Self.describe)) }
         let words = statement.split(separator: " ").map(String.init)
+        if words[0] == "available" { return available(words) }
         if words.count > 2, words[1] == "in", words[2].hasSuffix(":") {
-            let level = stock.levels(of: words[0])?.levels.first { $0.warehouse == words[2].dropLast() }
-            return
-                "\(words[0]) in \(words[2]) \(level?.onHand ?? 0) on hand, \(level?.reserved ?? 0) reserved"
+            return "\(words[0]) in \(words[2]) "
+                + describeLevel(of: words[0], in: String(words[2].dropLast()))
         }
-        guard let outcome else { return "no command" }
-        let text: String =
-            switch outcome.kind {
-            case .rejected: "rejected \(outcome.rejection?.rawValue ?? "for nothing")"
-            case .ignored: "ignored \(outcome.noOp?.rawValue ?? "for nothing")"
-            case .received: "received \(outcome.quantity) in \(outcome.warehouse ?? "nowhere")"
-            default:
-                "\(outcome.kind) \(outcome.reservationID ?? "nothing") \(outcome.quantity) "
-                    + "from \(outcome.warehouse ?? "nowhere")"
-            }
-        return outcome.isDuplicate ? text + " again" : text
+        if words.count > 1, words[0].hasSuffix(":"), words.last == "backordered" {
+            let snapshot = stock.levels(of: String(words[0].dropLast()))
+            return "\(words[0]) \(snapshot?.backordered ?? 0) backordered"
+        }
+        return outcome.map(Self.describe) ?? "no command"
+    }
+
+    private func available(_ words: [String]) -> String {
+        let warehouse = String(words[3].last == ":" ? words[3].dropLast() : words[3][...])
+        let level = stock.levels(of: words[1])?.levels.first { $0.warehouse == warehouse }
+        let channel = words.count > 5 ? String(words[5].dropLast()) : nil
+        let units = level?.available(to: channel) ?? 0
+        return "available \(words[1]) in \(warehouse)" + (channel.map { " to \($0)" } ?? "") + ": \(units)"
+    }
+
+    private func describeLevel(of sku: String, in warehouse: String) -> String {
+        let level =
+            stock.levels(of: sku)?.levels.first { $0.warehouse == warehouse } ?? Level(warehouse: warehouse)
+        var text = "\(level.onHand) on hand, \(level.reserved) reserved"
+        if level.inTransit > 0 { text += ", \(level.inTransit) in transit" }
+        if level.damaged > 0 { text += ", \(level.damaged) damaged" }
+        return text
+    }
+
+    private static func describe(_ notice: Notice) -> String {
+        var text = "\(notice.kind.rawValue) \(notice.reservationID) \(notice.quantity)"
+        if let formerly = notice.formerly { text += " from \(formerly)" }
+        if let warehouse = notice.warehouse { text += " to \(warehouse)" }
+        if notice.kind == .reservationLost { text += " leaving \(notice.remaining)" }
+        return text
+    }
+
+    private static func describe(_ alert: Alert) -> String {
+        var text = "\(alert.kind.rawValue) \(alert.transferID ?? alert.sku)"
+        if let warehouse = alert.warehouse { text += " in \(warehouse)" }
+        text += " \(alert.quantity)"
+        if let order = alert.suggestedQuantity { text += " order \(order)" }
+        return text
+    }
+
+    private static func describe(_ outcome: Outcome) -> String {
+        var text = outcome.kind.rawValue
+        if let reason = outcome.rejection?.rawValue ?? outcome.noOp?.rawValue {
+            text += " \(reason)" + (outcome.isRefundRequired ? " refund_required" : "")
+            return text + (outcome.isDuplicate ? " again" : "")
+        }
+        if let id = outcome.reservationID ?? outcome.transferID { text += " \(id)" }
+        switch outcome.kind {
+        case .adjusted: text += " \((outcome.delta ?? 0) < 0 ? "" : "+")\(outcome.delta ?? 0)"
+        case .policySet, .retired, .warehouseSet, .settingsSet: break
+        case .extended: text += " until \(outcome.expiresAt?.milliseconds ?? 0)"
+        default: text += " \(outcome.quantity)"
+        }
+        if outcome.allocations.count == 1 {
+            text += " from \(outcome.allocations[0].warehouse)"
+        } else if !outcome.allocations.isEmpty {
+            text +=
+                " from "
+                + outcome.allocations.map { "\($0.warehouse) \($0.quantity)" }.joined(separator: " ")
+        }
+        if let warehouse = outcome.warehouse { text += " in \(warehouse)" }
+        if let requested = outcome.requested { text += " of \(requested)" }
+        if outcome.backordered > 0 { text += " with \(outcome.backordered) backordered" }
+        if let remaining = outcome.remaining, remaining > 0 { text += " leaving \(remaining)" }
+        if outcome.isReacquired { text += " reacquired" }
+        return text + (outcome.isDuplicate ? " again" : "")
     }
 
     private mutating func run(_ words: [String]) {
-        func value(after word: String) -> String? {
-            words.firstIndex(of: word).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil }
-        }
-        func number(after word: String) -> Int64? { value(after: word).flatMap { Int64($0) } }
-        if let at = number(after: "at") { now = at }
+        let line = Line(words: words)
+        if let at = line.number(after: "at"), words[0] != "warehouse" { now = at }
         commands += 1
-        let body: Command.Body
-        let sku: String
-        switch words[0] {
-        case "receive":
-            sku = words[2]
-            body = .receive(warehouse: value(after: "in")!, quantity: Int64(words[1])!, reference: nil)
-        case "reserve":
-            sku = words[3]
-            let expiry: Command.Expiry =
-                if let until = number(after: "until") {
-                    .at(Timestamp(milliseconds: until))
-                } else {
-                    .after(milliseconds: number(after: "ttl") ?? Limits.defaultTTL)
-                }
-            body = .reserve(
-                reservationID: words[1], orderID: value(after: "for")!, quantity: Int64(words[2])!,
-                warehouse: value(after: "from"), expiry: expiry)
-        default:
-            sku = words[2]
-            body =
-                switch words[0] {
-                case "confirm": .confirm(reservationID: words[1])
-                case "release": .release(reservationID: words[1])
-                case "expire": .expire(reservationID: words[1])
-                default: preconditionFailure("no such command: \(words)")
-                }
-        }
-        let command = Command(id: value(after: "as") ?? "#\(commands)", sku: sku, body: body)
-        newEntries = []
+        let command = line.command(id: line.value(after: "as") ?? "#\(commands)")
+        effects.removeAll()
         outcome = stock.handle(
             command, at: Timestamp(milliseconds: now), source: Source(partition: 0, offset: commands),
-            into: &newEntries)
-        ledger += newEntries
+            into: &effects)
+        ledger += effects.entries
+    }
+}
+
+/// A line that gives a command.
+private struct Line {
+    let words: [String]
+
+    func value(after word: String) -> String? {
+        words.dropFirst().firstIndex(of: word).flatMap { $0 + 1 < words.count ? words[$0 + 1] : nil }
+    }
+
+    func number(after word: String) -> Int64? { value(after: word).flatMap { Int64($0) } }
+
+    func has(_ word: String) -> Bool { words.contains(word) }
+
+    private func time(after word: String) -> Timestamp? {
+        number(after: word).map { Timestamp(milliseconds: $0) }
+    }
+
+    private var expiry: Command.Expiry {
+        if let until = time(after: "until") { return .at(until) }
+        return number(after: "ttl").map { .after(milliseconds: $0) } ?? .standard
+    }
+
+    private func point(after word: String) -> Point? {
+        guard let text = value(after: word) else { return nil }
+        let parts = text.split(separator: ",").compactMap { Double($0) }
+        guard parts.count == 2 else { return nil }
+        return Point(latitude: Int64(parts[0] * 1e6), longitude: Int64(parts[1] * 1e6))
+    }
+
+    private var condition: Condition { has("damaged") ? .damaged : .sellable }
+
+    private var strategy: Strategy? { value(after: "by").flatMap(Strategy.init(rawValue:)) }
+
+    func command(id: String) -> Command {
+        let (sku, body) = skuAndBody
+        return Command(id: id, sku: sku, generation: number(after: "generation"), body: body)
+    }
+
+    private var skuAndBody: (String, Command.Body) {
+        switch words[0] {
+        case "receive":
+            return (
+                words[2],
+                .receive(warehouse: value(after: "in")!, quantity: Int64(words[1])!, reference: nil)
+            )
+        case "return":
+            return (
+                words[2],
+                .return(
+                    Command.Return(
+                        warehouse: value(after: "in")!, quantity: Int64(words[1])!, condition: condition))
+            )
+        case "damage":
+            return (
+                words[2], .damage(warehouse: value(after: "in")!, quantity: Int64(words[1])!, reference: nil)
+            )
+        case "adjust", "count":
+            let number = Int64(words[1])!
+            return (
+                words[2],
+                .adjust(
+                    Command.Adjust(
+                        warehouse: value(after: "in")!,
+                        change: words[0] == "adjust"
+                            ? .delta(number) : .count(number, expected: self.number(after: "expected")),
+                        condition: condition, reasonCode: ReasonCode(rawValue: value(after: "because")!)!))
+            )
+        case "dispatch":
+            return (
+                words[3],
+                .transferDispatch(
+                    Command.TransferDispatch(
+                        transferID: words[1], from: value(after: "from")!, to: value(after: "to")!,
+                        quantity: Int64(words[2])!, expectedAt: time(after: "due")))
+            )
+        case "arrive":
+            return (
+                words[3],
+                .transferReceive(
+                    transferID: words[1], quantity: Int64(words[2])!, damaged: number(after: "damaged") ?? 0)
+            )
+        case "cancel": return (words[2], .transferCancel(transferID: words[1]))
+        case "overdue": return (words[2], .transferDue(transferID: words[1]))
+        case "reserve": return (words[3], .reserve(reserve))
+        case "confirm": return (words[2], .confirm(reservationID: words[1], quantity: number(after: "units")))
+        case "release": return (words[2], .release(reservationID: words[1], quantity: number(after: "units")))
+        case "expire": return (words[2], .expire(reservationID: words[1]))
+        case "extend": return (words[2], .extend(reservationID: words[1], expiry: expiry))
+        case "reallocate": return (words[2], .reallocate(reservationID: words[1], allocations: shares("to")))
+        case "policy": return (words[1], .setPolicy(warehouse: value(after: "in"), policy))
+        case "retire": return (words[1], .retire)
+        case "warehouse": return (PartitionBook.sku(0), .setWarehouse(warehouse))
+        case "settings": return (PartitionBook.sku(0), .setSettings(settings))
+        default: preconditionFailure("no such command: \(words)")
+        }
+    }
+
+    private var reserve: Command.Reserve {
+        Command.Reserve(
+            reservationID: words[1], orderID: value(after: "for")!, quantity: Int64(words[2])!,
+            warehouse: value(after: "from"), expiry: expiry, strategy: strategy,
+            allowPartial: has("partial"), allowSplit: !has("unsplit"), allowBackorder: !has("now"),
+            channel: value(after: "through"), shipTo: point(after: "to"),
+            deliverWithinHours: number(after: "within"))
+    }
+
+    /// WAREHOUSE:UNITS, with commas between.
+    private func shares(_ word: String) -> [Allocation] {
+        (value(after: word) ?? "").split(separator: ",").map {
+            let parts = $0.split(separator: ":")
+            return Allocation(warehouse: String(parts[0]), quantity: Int64(parts[1])!)
+        }
+    }
+
+    private var policy: Policy {
+        Policy(
+            safetyStock: number(after: "safety"), reorderPoint: number(after: "reorder"),
+            rearmPoint: number(after: "rearm"), reorderUpTo: number(after: "upto"),
+            countsInTransit: has("transit"), backorderLimit: number(after: "backorders"),
+            strategy: strategy, unitsPerOrder: number(after: "limit"),
+            channels: shares("apart").map { ChannelShare(channel: $0.warehouse, quantity: $0.quantity) })
+    }
+
+    private var warehouse: Warehouse {
+        Warehouse(
+            id: words[1], location: point(after: "at"),
+            priority: number(after: "priority") ?? Limits.standardPriority,
+            handlingHours: number(after: "handling") ?? 0,
+            kilometresPerHour: number(after: "speed") ?? Limits.standardKilometresPerHour,
+            isActive: !has("closed"))
+    }
+
+    private var settings: Settings {
+        let standard = Settings()
+        return Settings(
+            defaultTTL: number(after: "ttl") ?? standard.defaultTTL,
+            shortestTTL: number(after: "least") ?? standard.shortestTTL,
+            longestTTL: number(after: "most") ?? standard.longestTTL,
+            dedupeCount: number(after: "remember").map { Int($0) } ?? standard.dedupeCount,
+            dedupeAge: number(after: "for") ?? standard.dedupeAge,
+            strategy: strategy ?? standard.strategy)
     }
 }

@@ -31,131 +31,370 @@ enum Contract {
     }
 }
 
-/// The words that the golden records stand for.
+/// The words that the golden records stand for: a day of one SKU, and what the core makes of it.
 private enum Words {
     static let nine = Timestamp(milliseconds: 1_795_510_800_000)
     static let quarterPast = Timestamp(milliseconds: 1_795_511_700_000)
     static let source = Source(partition: 3, offset: 42)
     static let sku = "TEA-250"
 
-    static var commands: [String: Command] {
-        func reserve(_ id: String, _ warehouse: String?, _ expiry: Command.Expiry) -> Command {
-            Command(
-                id: id, sku: sku,
-                body: .reserve(
-                    reservationID: "r-1", orderID: "o-1", quantity: 2, warehouse: warehouse, expiry: expiry))
-        }
+    private static func reserve(_ id: String, _ quantity: Int64) -> Command.Reserve {
+        Command.Reserve(
+            reservationID: id, orderID: "o-1", quantity: quantity, expiry: .after(milliseconds: 60_000))
+    }
+
+    private static func command(_ number: Int, _ body: Command.Body, sku: String = Words.sku) -> Command {
+        Command(id: "c-\(number)", sku: sku, body: body)
+    }
+
+    /// An example of each command.
+    static let commands: [String: Command] = {
+        var everything = reserve("r-1", 12)
+        everything.strategy = .nearest
+        everything.allowPartial = true
+        everything.allowSplit = false
+        everything.allowBackorder = false
+        everything.channel = "web"
+        everything.shipTo = Point(latitude: 53_550_000, longitude: -9_990_001)
+        everything.deliverWithinHours = 48
+        var named = reserve("r-1", 2)
+        named.warehouse = "BER"
+        named.expiry = .at(quarterPast)
+        var plain = reserve("r-1", 2)
+        plain.expiry = .standard
+        var byCount = Command.Adjust(
+            warehouse: "BER", change: .count(8, expected: 10), reasonCode: .other, note: "water in aisle 3")
+        byCount.reference = "count 2026-11"
         return [
-            "reserve": reserve("c-1", nil, .after(milliseconds: 60_000)),
-            "reserve.from_warehouse_until": reserve("c-2", "BER", .at(quarterPast)),
-            "confirm": Command(id: "c-3", sku: sku, body: .confirm(reservationID: "r-1")),
-            "release": Command(id: "c-3", sku: sku, body: .release(reservationID: "r-1")),
-            "expire": Command(id: "c-3", sku: sku, body: .expire(reservationID: "r-1")),
-            "receive": Command(
-                id: "c-4", sku: sku, body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
+            "reserve": command(1, .reserve(plain)),
+            "reserve.from_warehouse_until": command(2, .reserve(named)),
+            "reserve.with_everything": command(3, .reserve(everything)),
+            "confirm": command(4, .confirm(reservationID: "r-1", quantity: nil)),
+            "confirm.part": command(5, .confirm(reservationID: "r-1", quantity: 1)),
+            "release": command(6, .release(reservationID: "r-1", quantity: nil)),
+            "release.part": command(7, .release(reservationID: "r-1", quantity: 1)),
+            "extend": command(8, .extend(reservationID: "r-1", expiry: .after(milliseconds: 900_000))),
+            "expire": command(9, .expire(reservationID: "r-1")),
+            "receive": command(10, .receive(warehouse: "BER", quantity: 10, reference: nil)),
             "receive.with_reference": Command(
                 id: "c-\"4\"\\", sku: "Tee-grün-茶",
                 body: .receive(warehouse: "BER", quantity: 1_000_000_000, reference: "note 17/2026")),
+            "receive.generation": Command(
+                id: "c-11", sku: sku, generation: 2,
+                body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
+            "return": command(
+                12, .return(Command.Return(warehouse: "BER", quantity: 1, orderID: "o-1"))),
+            "return.damaged": command(
+                13, .return(Command.Return(warehouse: "BER", quantity: 1, condition: .damaged))),
+            "damage": command(14, .damage(warehouse: "BER", quantity: 2, reference: "fork lift")),
+            "adjust": command(
+                15, .adjust(Command.Adjust(warehouse: "BER", change: .delta(-2), reasonCode: .stolen))),
+            "adjust.count": command(16, .adjust(byCount)),
+            "adjust.damaged": command(
+                17,
+                .adjust(
+                    Command.Adjust(
+                        warehouse: "BER", change: .count(0, expected: nil), condition: .damaged,
+                        reasonCode: .writeOff))),
+            "transfer_dispatch": command(
+                18,
+                .transferDispatch(
+                    Command.TransferDispatch(
+                        transferID: "t-1", from: "BER", to: "HAM", quantity: 4, expectedAt: quarterPast))),
+            "transfer_receive": command(19, .transferReceive(transferID: "t-1", quantity: 2, damaged: 1)),
+            "transfer_cancel": command(20, .transferCancel(transferID: "t-1")),
+            "transfer_due": command(21, .transferDue(transferID: "t-1")),
+            "reallocate": command(
+                22,
+                .reallocate(
+                    reservationID: "r-1",
+                    allocations: [
+                        Allocation(warehouse: "HAM", quantity: 1), Allocation(warehouse: "MUC", quantity: 1),
+                    ])),
+            "set_policy": command(
+                23,
+                .setPolicy(
+                    warehouse: nil,
+                    Policy(
+                        safetyStock: 2, reorderPoint: 10, rearmPoint: 12, reorderUpTo: 50,
+                        countsInTransit: true,
+                        backorderLimit: 20, strategy: .fewestSplits, unitsPerOrder: 5))),
+            "set_policy.warehouse": command(
+                24,
+                .setPolicy(
+                    warehouse: "BER",
+                    Policy(safetyStock: 1, channels: [ChannelShare(channel: "web", quantity: 4)]))),
+            "retire": command(25, .retire),
+            "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
+            "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
         ]
+    }()
+
+    static let warehouse = Warehouse(
+        id: "BER", location: Point(latitude: 52_520_000, longitude: 13_405_000), priority: 1,
+        handlingHours: 4, kilometresPerHour: 50, isActive: true)
+
+    static let settings = Settings(
+        defaultTTL: 600_000, shortestTTL: 1_000, longestTTL: 3_600_000, dedupeCount: 100_000,
+        dedupeAge: 3_600_000, strategy: .nearest)
+
+    /// What a day of commands gives.
+    struct Day {
+        var entries: [LedgerEntry] = []
+        var alerts: [Alert] = []
+        var outcomes: [(Outcome, Source)] = []
+        var levels: [LevelsSnapshot] = []
+        var reservations: [ReservationSnapshot] = []
+        var transfers: [TransferSnapshot] = []
+    }
+
+    private static func channelled(_ id: String, _ quantity: Int64) -> Command.Body {
+        var reserve = reserve(id, quantity)
+        reserve.channel = "web"
+        return .reserve(reserve)
+    }
+
+    private static func partial(_ id: String, _ quantity: Int64) -> Command.Body {
+        var reserve = reserve(id, quantity)
+        reserve.allowPartial = true
+        reserve.allowBackorder = false
+        reserve.allowSplit = false
+        return .reserve(reserve)
+    }
+
+    private static func named(_ id: String, _ quantity: Int64) -> Command.Body {
+        var reserve = reserve(id, quantity)
+        reserve.warehouse = "BER"
+        return .reserve(reserve)
+    }
+
+    private static let bodies: [(at: Int64, body: Command.Body)] = [
+        (
+            0,
+            .setPolicy(
+                warehouse: nil,
+                Policy(safetyStock: 1, reorderPoint: 4, rearmPoint: 6, reorderUpTo: 20, backorderLimit: 9))
+        ),
+        (
+            0,
+            .setPolicy(
+                warehouse: "HAM",
+                Policy(safetyStock: 0, reorderPoint: 1, channels: [ChannelShare(channel: "web", quantity: 2)])
+            )
+        ),
+        (1, .receive(warehouse: "BER", quantity: 5, reference: "note 17/2026")),
+        (2, .receive(warehouse: "HAM", quantity: 4, reference: nil)),
+        (3, .reserve(reserve("r-1", 6))), (4, channelled("r-2", 4)), (5, partial("r-3", 1)),
+        (6, .return(Command.Return(warehouse: "BER", quantity: 5, orderID: "o-0"))),
+        (7, .return(Command.Return(warehouse: "HAM", quantity: 1, condition: .damaged))),
+        (8, partial("r-4", 9)), (9, .confirm(reservationID: "r-1", quantity: 4)),
+        (10, .extend(reservationID: "r-1", expiry: .after(milliseconds: 90_000))),
+        (11, .release(reservationID: "r-4", quantity: 1)),
+        (12, .release(reservationID: "r-4", quantity: nil)),
+        (13, named("r-5", 1)), (14, .damage(warehouse: "HAM", quantity: 2, reference: "fork lift")),
+        (15, .adjust(Command.Adjust(warehouse: "BER", change: .delta(3), reasonCode: .found))),
+        (
+            16,
+            .adjust(
+                Command.Adjust(
+                    warehouse: "BER", change: .count(0, expected: nil), reasonCode: .other,
+                    note: "water in aisle 3", reference: "count 2026-11"))
+        ),
+        (17, .receive(warehouse: "BER", quantity: 20, reference: nil)),
+        (
+            18,
+            .transferDispatch(
+                Command.TransferDispatch(
+                    transferID: "t-1", from: "BER", to: "HAM", quantity: 4,
+                    expectedAt: Timestamp(milliseconds: nine.milliseconds + 20)))
+        ),
+        (21, .transferDue(transferID: "t-1")),
+        (22, .transferReceive(transferID: "t-1", quantity: 1, damaged: 1)),
+        (23, .transferCancel(transferID: "t-1")),
+        (24, .receive(warehouse: "HAM", quantity: 3, reference: nil)),
+        (24, .reserve(reserve("r-6", 2))),
+        (
+            25,
+            .reallocate(
+                reservationID: "r-6",
+                allocations: [
+                    Allocation(warehouse: "HAM", quantity: 1), Allocation(warehouse: "BER", quantity: 1),
+                ])
+        ),
+        (70_000, .expire(reservationID: "r-6")), (70_001, .confirm(reservationID: "r-6", quantity: nil)),
+    ]
+
+    private static let empty: [(at: Int64, body: Command.Body)] = [
+        (0, .retire), (1, .receive(warehouse: "BER", quantity: 3, reference: nil)),
+    ]
+
+    private static let low: [(at: Int64, body: Command.Body)] = [
+        (0, .receive(warehouse: "BER", quantity: 5, reference: nil)),
+        (1, .setPolicy(warehouse: nil, Policy(reorderPoint: 2, reorderUpTo: 10))),
+        (2, .setPolicy(warehouse: "BER", Policy(reorderPoint: 2, reorderUpTo: 10))),
+        (3, .reserve(reserve("r-7", 3))),
+    ]
+
+    private static let book: [(at: Int64, body: Command.Body)] = [
+        (0, .setWarehouse(warehouse)), (1, .setSettings(settings)),
+    ]
+
+    private static func day(_ sku: String, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
+        var stock = Stock()
+        var day = Day()
+        for (number, (at, body)) in bodies.enumerated() {
+            var effects = Effects()
+            let source = Source(partition: 3, offset: Int64(number))
+            let outcome = stock.handle(
+                Command(id: "c-\(number + 1)", sku: sku, body: body),
+                at: Timestamp(milliseconds: nine.milliseconds + at), source: source, into: &effects)
+            day.entries += effects.entries
+            day.alerts += effects.alerts
+            day.outcomes.append((outcome, source))
+            day.levels += stock.allLevels
+            day.reservations += stock.allReservations
+            day.transfers += stock.allTransfers
+        }
+        return day
+    }
+
+    static let days = [
+        day(sku, bodies), day("TEA-500", empty), day(PartitionBook.sku(3), book), day("TEA-1000", low),
+    ]
+
+    /// The first of each name.
+    private static func named<Word>(_ words: [Word], _ name: (Word) -> String) -> [String: Word] {
+        Dictionary(words.map { (name($0), $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Which command each rejection refuses in the golden records.
     static func refused(_ reason: Rejection) -> CommandKind {
         switch reason {
-        case .reservationIDConflict, .expiryOutOfRange, .insufficientStock: .reserve
+        case .commandIDConflict, .generationMismatch, .skuRetired, .reservationIDConflict, .expiryOutOfRange,
+            .warehouseInactive, .orderLimitExceeded, .deliveryTooLate, .splitRequired, .insufficientStock:
+            .reserve
+        case .reservationNotFound, .reservationExpired, .reservationReleased, .reservationLost,
+            .quantityExceedsReserved, .backorderUnfilled:
+            .confirm
         case .reservationConfirmed: .release
-        case .onHandLimitExceeded: .receive
-        default: .confirm
+        case .transferIDConflict: .transferDispatch
+        case .transferNotFound, .transferEnded, .quantityExceedsTransfer: .transferReceive
+        case .allocationMismatch: .reallocate
+        case .expectedMismatch, .onHandBelowZero: .adjust
+        case .onHandLimitExceeded, .warehouseLimitExceeded: .receive
+        case .skuInUse: .retire
         }
-    }
-
-    static var outcomes: [String: Outcome] {
-        func outcome(_ kind: Outcome.Kind, _ command: CommandKind, _ sequence: Int64?) -> Outcome {
-            Outcome(
-                kind: kind, command: command, commandID: "c-1", sku: sku, reservationID: "r-1",
-                orderID: "o-1", warehouse: "BER", quantity: 2, sequence: sequence, at: nine)
-        }
-        var reserved = outcome(.reserved, .reserve, 7)
-        reserved.expiresAt = quarterPast
-        var duplicate = reserved
-        duplicate.isDuplicate = true
-        var outcomes = [
-            "reserved": reserved, "reserved.duplicate": duplicate,
-            "confirmed": outcome(.confirmed, .confirm, 8), "released": outcome(.released, .release, 8),
-            "expired": outcome(.expired, .expire, 8),
-            "received": Outcome(
-                kind: .received, command: .receive, commandID: "c-1", sku: sku, warehouse: "BER",
-                quantity: 10, sequence: 1, at: nine),
-        ]
-        for noOp in NoOp.allCases {
-            outcomes["ignored.\(noOp.rawValue)"] = Outcome(
-                kind: .ignored, command: .expire, commandID: "c-1", sku: sku, noOp: noOp,
-                reservationID: "r-1", expiresAt: noOp == .notDue ? quarterPast : nil, at: nine)
-        }
-        for entry in entries.values {
-            guard let reason = entry.reason else { continue }
-            outcomes["rejected.\(reason.rawValue)"] = Outcome(
-                kind: .rejected, command: entry.command, commandID: "c-1", sku: sku, rejection: reason,
-                reservationID: entry.reservationID, orderID: entry.orderID, warehouse: entry.warehouse,
-                quantity: entry.quantity, sequence: 9, at: nine)
-        }
-        return outcomes
-    }
-
-    static var entries: [String: LedgerEntry] {
-        func moved(
-            _ movement: Movement, _ command: CommandKind, _ sequence: Int64, _ deltas: (Int64, Int64),
-            _ balances: (Int64, Int64)
-        ) -> LedgerEntry {
-            LedgerEntry(
-                sku: sku, sequence: sequence, movement: movement, at: nine, source: source, command: command,
-                commandID: "c-1", reservationID: "r-1", orderID: "o-1", warehouse: "BER", quantity: 2,
-                onHandDelta: deltas.0, reservedDelta: deltas.1, onHand: balances.0, reserved: balances.1)
-        }
-        var reserve = moved(.reserve, .reserve, 7, (0, 2), (10, 2))
-        reserve.expiresAt = quarterPast
-        var entries = [
-            "receive": LedgerEntry(
-                sku: sku, sequence: 1, movement: .receive, at: nine, source: source, command: .receive,
-                commandID: "c-1", warehouse: "BER", quantity: 10, onHandDelta: 10, onHand: 10,
-                reference: "note 17/2026"),
-            "reserve": reserve, "ship": moved(.ship, .confirm, 8, (-2, -2), (8, 0)),
-            "release": moved(.release, .release, 8, (0, -2), (10, 0)),
-            "expire": moved(.expire, .expire, 8, (0, -2), (10, 0)),
-        ]
-        for reason in Rejection.allCases { entries["rejection.\(reason.rawValue)"] = rejection(reason) }
-        return entries
     }
 
     private static func rejection(_ reason: Rejection) -> LedgerEntry {
         let command = refused(reason)
         var entry = LedgerEntry(
             sku: sku, sequence: 9, movement: .rejection, at: nine, source: source, command: command,
-            commandID: "c-1", quantity: 0, reason: reason)
+            commandID: "c-1", commandHash: 0x0123_4567_89AB_CDEF, quantity: 0, reason: reason)
         switch command {
-        case .receive:
-            (entry.warehouse, entry.quantity, entry.reference) = ("BER", 1_000_000_000, "note 17/2026")
+        case .receive: (entry.warehouse, entry.quantity) = ("BER", 1_000_000_000)
         case .reserve:
             (entry.reservationID, entry.orderID, entry.quantity) = ("r-1", "o-1", 2)
-            if reason == .insufficientStock { entry.warehouse = "BER" }
+            if reason == .insufficientStock || reason == .warehouseInactive { entry.warehouse = "BER" }
+        case .transferDispatch:
+            (entry.transferID, entry.warehouse, entry.counterpart) = ("t-1", "BER", "HAM")
+            entry.quantity = 4
+        case .transferReceive: (entry.transferID, entry.quantity) = ("t-1", 2)
+        case .adjust:
+            (entry.warehouse, entry.quantity, entry.reasonCode) = ("BER", 2, .stolen)
+        case .retire: break
         default: entry.reservationID = "r-1"
         }
         return entry
     }
 
-    static let levels = [
-        "levels": LevelsSnapshot(
-            sku: sku, sequence: 7,
-            levels: [
-                Level(warehouse: "BER", onHand: 10, reserved: 2),
-                Level(warehouse: "HAM", onHand: 3, reserved: 3),
-            ]),
-        "levels.none": LevelsSnapshot(sku: sku, sequence: 1, levels: []),
+    static let entries: [String: LedgerEntry] = {
+        var entries = named(days.flatMap(\.entries).filter { $0.movement != .rejection }) { entry in
+            switch (entry.movement, entry.warehouse) {
+            case (.setPolicy, .some): "set_policy.warehouse"
+            case (.expire, nil), (.release, nil): "\(entry.movement.rawValue).backordered"
+            case (.backorder, .some): "backorder.named"
+            default: entry.movement.rawValue + (entry.channel == nil ? "" : ".channel")
+            }
+        }
+        for reason in Rejection.allCases { entries["rejection.\(reason.rawValue)"] = rejection(reason) }
+        return entries
+    }()
+
+    static let outcomes: [String: Outcome] = {
+        var outcomes = named(days.flatMap(\.outcomes).filter { $0.0.kind != .rejected }.map(\.0)) {
+            $0.isReacquired
+                ? "confirmed.reacquired" : $0.kind.rawValue + ($0.channel == nil ? "" : ".channel")
+        }
+        var duplicate = outcomes["reserved"]!
+        duplicate.isDuplicate = true
+        outcomes["reserved.duplicate"] = duplicate
+        for noOp in NoOp.allCases {
+            var ignored = Outcome(
+                kind: .ignored, command: noOp == .alreadyTold ? .transferDue : .expire, commandID: "c-1",
+                sku: sku, noOp: noOp, expiresAt: noOp == .notDue ? quarterPast : nil, at: nine)
+            if noOp == .alreadyTold { ignored.transferID = "t-1" } else { ignored.reservationID = "r-1" }
+            outcomes["ignored.\(noOp.rawValue)"] = ignored
+        }
+        for entry in entries.values {
+            guard let reason = entry.reason else { continue }
+            var rejected = Outcome(
+                kind: .rejected, command: entry.command, commandID: "c-1", sku: sku, rejection: reason,
+                reservationID: entry.reservationID, orderID: entry.orderID, transferID: entry.transferID,
+                warehouse: entry.warehouse, quantity: entry.quantity, sequence: 9, at: nine)
+            rejected.isRefundRequired =
+                reason == .reservationExpired || reason == .reservationReleased || reason == .reservationLost
+            outcomes["rejected.\(reason.rawValue)"] = rejected
+        }
+        return outcomes
+    }()
+
+    static let notices: [String: Notice] = named(days.flatMap(\.entries).compactMap { Notice(of: $0) }) {
+        "notice.\($0.kind.rawValue)"
+    }
+
+    static let alerts: [String: Alert] = named(days.flatMap(\.alerts)) {
+        $0.kind.rawValue + ($0.warehouse == nil || $0.transferID != nil ? "" : ".warehouse")
+    }
+
+    static let levels: [String: LevelsSnapshot] = {
+        var levels = [
+            "levels": days[0].levels[6], "levels.alert": days[0].levels[5], "retired": days[1].levels[0],
+            "generation": days[1].levels[1], "partition": days[2].levels[1],
+        ]
+        levels["levels.none"] = LevelsSnapshot(sku: sku, sequence: 1, levels: [])
+        return levels
+    }()
+
+    static let reservations: [String: ReservationSnapshot] = named(days[0].reservations) { live in
+        if live.isExtended { return "extended" }
+        if !live.allowSplit { return "unsplit" }
+        if live.warehouse != nil { return "named" }
+        return live.backordered > 0 ? "backordered" : "reservation"
+    }
+
+    static let warehouses = [
+        "warehouse": WarehouseRecord(
+            warehouse: warehouse, name: "Berlin Großbeeren", timezone: "Europe/Berlin"),
+        "warehouse.closed": WarehouseRecord(warehouse: Warehouse(id: "HAM", isActive: false)),
     ]
 
-    static let reservation = ReservationSnapshot(
-        id: "r-1", orderID: "o-1", sku: sku, warehouse: "BER", quantity: 2, reservedAt: nine,
-        expiresAt: quarterPast, sequence: 7)
+    static let products = [
+        "product": ProductRecord(
+            sku: sku, name: "Darjeeling First Flush, 250 g", description: "Loose leaf.\nIn a tin.",
+            weightGrams: 310, dimensions: ProductRecord.Dimensions(length: 120, width: 80, height: 160),
+            policy: Policy(safetyStock: 2, reorderPoint: 10, backorderLimit: 20),
+            warehousePolicies: [
+                ProductRecord.WarehousePolicy(
+                    warehouse: "BER",
+                    policy: Policy(channels: [ChannelShare(channel: "web", quantity: 4)]))
+            ]),
+        "product.plain": ProductRecord(sku: sku, name: "Darjeeling"),
+    ]
+
+    static let transfers: [String: TransferSnapshot] = named(days[0].transfers) {
+        $0.isOverdue ? "overdue" : "transfer"
+    }
 }
 
 @Suite("The contract of the topics")
@@ -199,15 +438,36 @@ struct ContractTests {
     @Test("Every outcome and every reason is written as its golden record, and read from it")
     func results() throws {
         try hold(
-            .results, Words.outcomes, write: { $0.write(outcome: $1, source: Words.source) },
+            .results, Words.outcomes, besides: Set(Words.notices.keys),
+            write: { $0.write(outcome: $1, source: Words.source) },
             read: { reader, value, _ in
                 let (outcome, source) = try reader.outcome(value)
                 #expect(source == Words.source)
+                #expect(try reader.notice(value) == nil)
                 return outcome
             })
         #expect(Set(Words.outcomes.values.map(\.kind)) == Set(Outcome.Kind.allCases))
         #expect(Set(Words.outcomes.values.compactMap(\.rejection)) == Set(Rejection.allCases))
         #expect(Set(Words.outcomes.values.compactMap(\.noOp)) == Set(NoOp.allCases))
+    }
+
+    @Test("Every notice is written as its golden record, and read from it, and is no result")
+    func notices() throws {
+        try hold(
+            .results, Words.notices, besides: Set(Words.outcomes.keys), write: { $0.write(notice: $1) },
+            read: { reader, value, word in
+                #expect(throws: DecodingFailure.self) { _ = try reader.outcome(value) }
+                return try #require(try reader.notice(value))
+            })
+        #expect(Set(Words.notices.values.map(\.kind)) == Set(Notice.Kind.allCases))
+    }
+
+    @Test("Every alert is written as its golden record, and read from it")
+    func alerts() throws {
+        try hold(
+            .alerts, Words.alerts, write: { $0.write(alert: $1) },
+            read: { reader, value, _ in try reader.alert(value) })
+        #expect(Set(Words.alerts.values.map(\.kind)) == Set(Alert.Kind.allCases))
     }
 
     @Test("Every movement and every rejection is written as its golden record, and read from it")
@@ -218,16 +478,43 @@ struct ContractTests {
         #expect(Set(Words.entries.values.map(\.movement)) == Set(Movement.allCases))
     }
 
-    @Test("Levels and reservations are written as their golden records, and read from them")
+    @Test("Levels, reservations and transfers are written as their golden records, and read from them")
     func levelsAndReservations() throws {
         try hold(
             .levels, Words.levels, write: { $0.write(levels: $1) },
             read: { reader, value, _ in try reader.levels(value) })
         try hold(
-            .reservations, ["reservation": Words.reservation], besides: ["tombstone"],
+            .reservations, Words.reservations, besides: ["tombstone"],
             write: { $0.write(reservation: $1) },
             read: { reader, value, _ in try reader.reservation(value) })
         #expect(try Contract.records(.reservations, "golden")["tombstone"] == [])
+        try hold(
+            .transfers, Words.transfers, besides: ["tombstone"], write: { $0.write(transfer: $1) },
+            read: { reader, value, _ in try reader.transfer(value) })
+        #expect(try Contract.records(.transfers, "golden")["tombstone"] == [])
+    }
+
+    @Test("Warehouses, products and settings are written as their golden records, and read from them")
+    func published() throws {
+        try hold(
+            .warehouses, Words.warehouses, write: { $0.write(warehouse: $1) },
+            read: { reader, value, word in
+                try Array(word.warehouse.id.utf8).withUnsafeBytes {
+                    try reader.warehouse(key: $0, value: value)
+                }
+            })
+        try hold(
+            .products, Words.products, write: { $0.write(product: $1) },
+            read: { reader, value, word in
+                try Array(word.sku.utf8).withUnsafeBytes { try reader.product(key: $0, value: value) }
+            })
+        try hold(
+            .settings, ["settings": Words.settings], write: { $0.write(settings: $1) },
+            read: { reader, value, _ in
+                try Array(RecordReader.settingsKey.utf8).withUnsafeBytes {
+                    try reader.settings(key: $0, value: value)
+                }
+            })
     }
 
     @Test("Dead letters are written as their golden records: whole, without a value, and cut")
@@ -307,6 +594,10 @@ struct ContractTests {
         #expect(try list(.results, "reason") == rejections.union(NoOp.allCases.map(\.rawValue)))
         #expect(try list(.ledger, "reason") == rejections)
         #expect(try list(.ledger, "movement") == Set(Movement.allCases.map(\.rawValue)))
+        #expect(try list(.results, "notice") == Set(Notice.Kind.allCases.map(\.rawValue)))
+        #expect(try list(.alerts, "alert") == Set(Alert.Kind.allCases.map(\.rawValue)))
+        #expect(try list(.ledger, "reason_code") == Set(ReasonCode.allCases.map(\.rawValue)))
+        #expect(try list(.ledger, "condition") == Set(Condition.allCases.map(\.rawValue)))
         let reasons = DecodingFailure.Reason.allCases.map(\.rawValue)
         #expect(try list(.deadLetters, "reason") == Set(reasons))
     }

@@ -33,6 +33,10 @@ indirect enum JSONValue: Decodable, Equatable {
     var object: [String: JSONValue]? { if case .object(let value) = self { value } else { nil } }
     var string: String? { if case .string(let value) = self { value } else { nil } }
     var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+    /// Any number, also a whole one.
+    var number: Double? {
+        if case .number(let value) = self { value } else { integer.map { Double($0) } }
+    }
     var integer: Int64? { if case .integer(let value) = self { value } else { nil } }
 
     /// The word of JSON Schema for what it is.
@@ -94,7 +98,7 @@ struct JSONSchema {
             let allowed = rule.array?.map { $0.string! } ?? [rule.string!]
             return unless(!value.types.isDisjoint(with: allowed))
         case "minimum", "maximum":
-            guard let number = value.integer, let bound = rule.integer else { return [] }
+            guard let number = value.number, let bound = rule.number else { return [] }
             return unless(keyword == "minimum" ? number >= bound : number <= bound)
         case "minLength", "maxLength", "pattern", "format":
             return value.string.map { unless(text($0, keyword, rule)) } ?? []

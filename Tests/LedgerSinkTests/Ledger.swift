@@ -1,48 +1,90 @@
 import InventoryCore
 import LedgerSink
 
-/// Entries for tests, of one SKU in one warehouse.
+/// Entries for tests, decided by the core.
 enum Ledger {
     /// Receives 5; reserves 1 and 2; ships the 1; releases the 2; refuses 9; reserves 3 under the id of the
     /// reservation that was released.
-    static let story = [
-        receipt(1, 5),
-        entry(2, .reserve, .reserve, "r1", 1, reserved: 1, balance: (5, 1)),
-        entry(3, .reserve, .reserve, "r2", 2, reserved: 2, balance: (5, 3)),
-        entry(4, .ship, .confirm, "r1", 1, onHand: -1, reserved: -1, balance: (4, 2)),
-        entry(5, .release, .release, "r2", 2, reserved: -2, balance: (4, 0)),
-        rejection(6),
-        entry(7, .reserve, .reserve, "r2", 3, reserved: 3, balance: (4, 3)),
-    ]
+    static let story = entries(
+        [
+            .receive(warehouse: "BER", quantity: 5, reference: "note"), reserve("r1", 1), reserve("r2", 2),
+            .confirm(reservationID: "r1", quantity: nil), .release(reservationID: "r2", quantity: nil),
+            reserve("r9", 9), reserve("r2", 3),
+        ], remembered: 1)
+
+    /// Every movement there is: splits, backorders, late payments, damage, transfers, policies and a new
+    /// generation.
+    static let everything = entries([
+        .setPolicy(warehouse: nil, Policy(safetyStock: 1, backorderLimit: 9, strategy: .priority)),
+        .setPolicy(
+            warehouse: "HAM",
+            Policy(safetyStock: 0, reorderPoint: 2, channels: [ChannelShare(channel: "web", quantity: 2)])),
+        .receive(warehouse: "BER", quantity: 5, reference: nil),
+        .receive(warehouse: "HAM", quantity: 4, reference: nil),
+        reserve("split", 6), reserve("waits", 4, channel: "web"), reserve("late", 2, ttl: 20),
+        .confirm(reservationID: "split", quantity: 5),
+        .return(Command.Return(warehouse: "BER", quantity: 9, orderID: "o")),
+        .return(Command.Return(warehouse: "BER", quantity: 1, condition: .damaged)),
+        .extend(reservationID: "split", expiry: .after(milliseconds: 90_000)),
+        .confirm(reservationID: "late", quantity: nil),
+        .damage(warehouse: "HAM", quantity: 1, reference: "fork lift"),
+        .adjust(
+            Command.Adjust(
+                warehouse: "BER", change: .count(2, expected: nil), reasonCode: .other, note: "water")),
+        .receive(warehouse: "BER", quantity: 9, reference: nil),
+        .transferDispatch(
+            Command.TransferDispatch(
+                transferID: "t1", from: "BER", to: "MUC", quantity: 1,
+                expectedAt: Timestamp(milliseconds: start + 1))),
+        .transferDue(transferID: "t1"), .transferReceive(transferID: "t1", quantity: 0, damaged: 1),
+        .transferDispatch(
+            Command.TransferDispatch(transferID: "t2", from: "BER", to: "MUC", quantity: 3)),
+        .transferReceive(transferID: "t2", quantity: 1, damaged: 0), .transferCancel(transferID: "t2"),
+        reserve("moves", 3),
+        .reallocate(
+            reservationID: "moves",
+            allocations: [
+                Allocation(warehouse: "BER", quantity: 2), Allocation(warehouse: "MUC", quantity: 1),
+            ]),
+        .release(reservationID: "moves", quantity: 1), reserve("gone", 30), .retire,
+    ])
+
+    static let start: Int64 = 1_790_000_000_000
+
+    private static func reserve(
+        _ id: String, _ quantity: Int64, ttl: Int64 = 60_000, channel: String? = nil
+    ) -> Command.Body {
+        .reserve(
+            Command.Reserve(
+                reservationID: id, orderID: "o", quantity: quantity, expiry: .after(milliseconds: ttl),
+                channel: channel))
+    }
+
+    /// What the commands give when they come 10 ms apart, all for the SKU A.
+    static func entries(_ bodies: [Command.Body], remembered: Int = 1000) -> [LedgerEntry] {
+        var stock = Stock(settings: Settings(dedupeCount: remembered))
+        var entries: [LedgerEntry] = []
+        for (number, body) in bodies.enumerated() {
+            var effects = Effects()
+            _ = stock.handle(
+                Command(id: "c\(number + 1)", sku: "A", body: body),
+                at: Timestamp(milliseconds: start + Int64(number) * 10),
+                source: Source(partition: 0, offset: Int64(number)), into: &effects)
+            entries += effects.entries
+        }
+        return entries
+    }
 
     static func receipt(_ sequence: Int64, _ quantity: Int64) -> LedgerEntry {
-        LedgerEntry(
-            sku: "A", sequence: sequence, movement: .receive, at: moment(sequence),
-            source: Source(partition: 0, offset: sequence - 1), command: .receive, commandID: "c\(sequence)",
-            warehouse: "BER", quantity: quantity, onHandDelta: quantity, onHand: quantity, reference: "note")
+        entries([.receive(warehouse: "BER", quantity: quantity, reference: nil)])[0]
     }
 
-    static func rejection(_ sequence: Int64, in warehouse: String? = nil) -> LedgerEntry {
-        LedgerEntry(
-            sku: "A", sequence: sequence, movement: .rejection, at: moment(sequence),
-            source: Source(partition: 0, offset: sequence - 1), command: .reserve, commandID: "c\(sequence)",
-            reservationID: "r9", orderID: "o", warehouse: warehouse, quantity: 9, reason: .insufficientStock)
-    }
-
-    private static func entry(
-        _ sequence: Int64, _ movement: Movement, _ command: CommandKind, _ reservation: String,
-        _ quantity: Int64, onHand: Int64 = 0, reserved: Int64, balance: (onHand: Int64, reserved: Int64)
-    ) -> LedgerEntry {
-        LedgerEntry(
-            sku: "A", sequence: sequence, movement: movement, at: moment(sequence),
-            source: Source(partition: 0, offset: sequence - 1), command: command, commandID: "c\(sequence)",
-            reservationID: reservation, orderID: "o", warehouse: "BER", quantity: quantity,
-            expiresAt: movement == .reserve ? moment(sequence + 60_000) : nil, onHandDelta: onHand,
-            reservedDelta: reserved, onHand: balance.onHand, reserved: balance.reserved)
-    }
-
-    private static func moment(_ number: Int64) -> Timestamp {
-        Timestamp(milliseconds: 1_790_000_000_000 + number)
+    /// A refused reservation of 9 units.
+    static func rejection(_ sequence: Int64, in warehouse: String) -> LedgerEntry {
+        var entry = story[5]
+        entry.sequence = sequence
+        entry.warehouse = warehouse
+        return entry
     }
 
     /// These entries in partition 0, from offset 0.

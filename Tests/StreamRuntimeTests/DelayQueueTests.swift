@@ -6,8 +6,9 @@ import Testing
 struct DelayQueueTests {
     func reservation(_ id: String, due: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
-            id: id, orderID: "o", sku: "A", warehouse: "BER", quantity: 1,
-            reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due), sequence: 1)
+            id: id, orderID: "o", sku: "A", allocations: [Allocation(warehouse: "BER", quantity: 1)],
+            reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due),
+            reservedSequence: 1, sequence: 1)
     }
 
     /// A queue whose partition 3 was read to its end, and then `reservations`.
@@ -26,20 +27,20 @@ struct DelayQueueTests {
         var queue = queue([reservation("late", due: 300), reservation("soon", due: 100)])
         #expect(queue.nextDue() == 100)
         #expect(queue.takeDue(at: 99, limit: 10).isEmpty)
-        #expect(queue.takeDue(at: 100, limit: 10).map(\.reservationID) == ["soon"])
+        #expect(queue.takeDue(at: 100, limit: 10).map(\.command.reservationID) == ["soon"])
         #expect(queue.nextDue() == 300)
         let late = queue.takeDue(at: 500, limit: 10)
-        #expect(late.map(\.reservationID) == ["late"])
+        #expect(late.map(\.command.reservationID) == ["late"])
         #expect(late.map(\.partition) == [3])
-        #expect(late.map(\.commandID) == ["expire/3/0/1"])
+        #expect(late.map(\.command.id) == ["expire/3/0/1"])
         #expect(queue.nextDue() == nil)
     }
 
     @Test("A reservation that ended is not expired")
     func ended() {
         var queue = queue([reservation("r1", due: 100), reservation("r2", due: 100)])
-        queue.sawEnd(ofReservation: "r1", partition: 3)
-        #expect(queue.takeDue(at: 100, limit: 10).map(\.reservationID) == ["r2"])
+        queue.sawEnd(of: "r1", partition: 3)
+        #expect(queue.takeDue(at: 100, limit: 10).map(\.command.reservationID) == ["r2"])
         #expect(queue.count == 1)
     }
 
@@ -52,10 +53,10 @@ struct DelayQueueTests {
         queue.saw(reservation("r2", due: 100), partition: 3, offset: 1)
         #expect(!queue.isComplete)
         #expect(queue.takeDue(at: 900, limit: 10).isEmpty)
-        queue.sawEnd(ofReservation: "r1", partition: 3)
+        queue.sawEnd(of: "r1", partition: 3)
         queue.reachedEnd(of: 3)
         #expect(queue.isComplete)
-        #expect(queue.takeDue(at: 900, limit: 10).map(\.reservationID) == ["r2"])
+        #expect(queue.takeDue(at: 900, limit: 10).map(\.command.reservationID) == ["r2"])
     }
 
     @Test(
@@ -69,7 +70,7 @@ struct DelayQueueTests {
         #expect(queue.nextDue() == 1040)
         #expect(queue.takeDue(at: 1039, limit: 10).isEmpty)
         let again = queue.takeDue(at: 1040, limit: 10)
-        #expect(again.map(\.commandID) == ["expire/3/0/2"])
+        #expect(again.map(\.command.id) == ["expire/3/0/2"])
         queue.delivered(again[0].tag, appendedAt: 1000, at: 1040)
         #expect(queue.nextDue() == nil)
     }
@@ -80,7 +81,7 @@ struct DelayQueueTests {
         let request = queue.takeDue(at: 1000, limit: 10)[0]
         queue.delivered(request.tag, appendedAt: 1300, at: 1000)
         #expect(queue.nextDue() == 1700)
-        #expect(queue.takeDue(at: 1700, limit: 10).map(\.reservationID) == ["r2"])
+        #expect(queue.takeDue(at: 1700, limit: 10).map(\.command.reservationID) == ["r2"])
     }
 
     @Test("An expire that could not be sent is sent again")
@@ -96,7 +97,7 @@ struct DelayQueueTests {
     func lateAcknowledgement() {
         var queue = queue([reservation("r1", due: 100)])
         let request = queue.takeDue(at: 100, limit: 10)[0]
-        queue.sawEnd(ofReservation: "r1", partition: 3)
+        queue.sawEnd(of: "r1", partition: 3)
         queue.saw(reservation("r2", due: 900), partition: 3, offset: 5)
         queue.failed(request.tag, at: 200)
         queue.delivered(request.tag, appendedAt: 50, at: 50)
@@ -109,7 +110,7 @@ struct DelayQueueTests {
         var queue = queue([reservation("r1", due: 100), reservation("r1", due: 700)])
         #expect(queue.count == 1)
         #expect(queue.takeDue(at: 699, limit: 10).isEmpty)
-        #expect(queue.takeDue(at: 700, limit: 10).map(\.commandID) == ["expire/3/1/1"])
+        #expect(queue.takeDue(at: 700, limit: 10).map(\.command.id) == ["expire/3/1/1"])
     }
 
     @Test("A partition that was revoked is another's business")
@@ -135,11 +136,36 @@ struct DelayQueueTests {
         var queue = queue([])
         for number in 0..<100_000 {
             queue.saw(reservation("r\(number)", due: 1_000_000), partition: 3, offset: Int64(number))
-            queue.sawEnd(ofReservation: "r\(number)", partition: 3)
+            queue.sawEnd(of: "r\(number)", partition: 3)
             _ = queue.nextDue()
         }
         #expect(queue.count == 0)
         #expect(queue.nextDue() == nil)
         #expect(queue.slotCount == 1)
+    }
+
+    @Test("A transfer is told of when it is overdue, and never one without a time or one that was told of")
+    func transfers() {
+        func transfer(_ id: String, due: Int64?, isOverdue: Bool = false) -> TransferSnapshot {
+            TransferSnapshot(
+                id: id, sku: "A", from: "BER", to: "HAM", quantity: 3, remaining: 2,
+                dispatchedAt: Timestamp(milliseconds: 0),
+                expectedAt: due.map { Timestamp(milliseconds: $0) }, isOverdue: isOverdue,
+                dispatchedSequence: 1, sequence: 2)
+        }
+        var queue = DelayQueue(.transfers)
+        queue.assigned(3)
+        queue.reachedEnd(of: 3)
+        queue.saw(transfer("never", due: nil), partition: 3, offset: 0)
+        queue.saw(transfer("late", due: 500), partition: 3, offset: 1)
+        queue.saw(transfer("arrives", due: 500), partition: 3, offset: 2)
+        #expect(queue.takeDue(at: 499, limit: 10).isEmpty)
+        queue.sawEnd(of: "arrives", partition: 3)
+        #expect(
+            queue.takeDue(at: 500, limit: 10).map(\.command) == [
+                Command(id: "transfer_due/3/1/1", sku: "A", body: .transferDue(transferID: "late"))
+            ])
+        queue.saw(transfer("late", due: 500, isOverdue: true), partition: 3, offset: 3)
+        #expect(queue.count == 0)
     }
 }

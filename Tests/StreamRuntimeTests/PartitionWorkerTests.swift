@@ -54,10 +54,11 @@ struct PartitionWorkerTests {
                 case 0..<2: .receive(warehouse: "BER", quantity: 3, reference: nil)
                 case 2..<6:
                     .reserve(
-                        reservationID: "r\(number)", orderID: "o\(number)", quantity: 1, warehouse: nil,
-                        expiry: .after(milliseconds: 100))
-                case 6: .confirm(reservationID: reservation)
-                case 7: .release(reservationID: reservation)
+                        Command.Reserve(
+                            reservationID: "r\(number)", orderID: "o\(number)", quantity: 1,
+                            expiry: .after(milliseconds: 100)))
+                case 6: .confirm(reservationID: reservation, quantity: nil)
+                case 7: .release(reservationID: reservation, quantity: nil)
                 default: .expire(reservationID: reservation)
                 }
             let id = Int.random(in: 0..<15, using: &random) == 0 ? "c\(number / 2)" : "c\(number)"
@@ -78,8 +79,9 @@ struct PartitionWorkerTests {
             Command(
                 id: "c2", sku: "A",
                 body: .reserve(
-                    reservationID: "r1", orderID: "o1", quantity: 2, warehouse: nil,
-                    expiry: .after(milliseconds: 50))), at: 2)
+                    Command.Reserve(
+                        reservationID: "r1", orderID: "o1", quantity: 2, expiry: .after(milliseconds: 50)))),
+            at: 2)
         let log = MemoryLog(topics)
         let observer = run(log)
         #expect(observer.committedCommands == 2)
@@ -89,9 +91,9 @@ struct PartitionWorkerTests {
         #expect(topics.committed(.levels).count == 1, "the level is written once a transaction")
         #expect(topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == ["r1"])
         #expect(
-            log.operations.prefix(9) == [
+            log.operations.prefix(10) == [
                 "open", "committedOffset", "read stock.levels", "read stock.reservations",
-                "read stock.ledger", "startReading", "poll", "begin", "produce",
+                "read stock.transfers", "read stock.ledger", "startReading", "poll", "begin", "produce",
             ])
     }
 

@@ -108,6 +108,18 @@ struct WorkerLifecycleTests {
                 == .finish(halted: "produce: not allowed"))
     }
 
+    @Test("Topics that disagree are read again some times, and then a person must look at them")
+    func doubt() {
+        var lifecycle = WorkerLifecycle(settings: .init(commitInterval: 10, commandLimit: 5))
+        let doubt = LogFailure(.doubt, operation: "restore", message: "SKU A")
+        for _ in 0..<5 {
+            _ = lifecycle.start()
+            #expect(lifecycle.failed(doubt) == .drop)
+            #expect(lifecycle.dropped() == .wait(milliseconds: 3_000))
+        }
+        #expect(lifecycle.failed(doubt) == .finish(halted: "restore: SKU A"))
+    }
+
     @Test("A stop commits what is in the transaction first")
     func stopInTransaction() {
         var lifecycle = restored()

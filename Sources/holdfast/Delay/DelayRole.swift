@@ -5,26 +5,31 @@ import KafkaClient
 import Operations
 import StreamRuntime
 
-/// `holdfast delay`: follows `stock.reservations` and sends `expire` into the same partition of
-/// `stock.commands` when a reservation is due. One thread: reads, sends, takes acknowledgements, in turn.
+/// `holdfast delay`: follows `stock.reservations` and `stock.transfers`, and sends `expire` or `transfer_due`
+/// into the same partition of `stock.commands` when a reservation or a transfer is due. One thread: reads, sends, takes acknowledgements, in turn.
 final class DelayRole {
     /// How many requests are sent before the acknowledgements are looked at again.
     private static let sendLimit = 5_000
+    /// The topmost bit of a tag tells whose request it is.
+    private static let transferMark: UInt64 = 1 << 63
 
     private let service: Service
     private let settings: KafkaSettings
     private let events: ClientEvents
     private let logger: Logger
     private let readiness = Readiness(notYet: "the group has not assigned partitions yet")
-    private var queue = DelayQueue()
+    private var reservations = DelayQueue(.reservations)
+    private var transfers = DelayQueue(.transfers)
     private var reader = RecordReader()
     private var writer = RecordWriter()
     private var failures = 0
     private var faults: [String] = []
+    private var transfersTopic: KafkaClient.Topic!
 
     private let sent: Counter
     private let late: Histogram
     private let live: Gauge
+    private let underWay: Gauge
     private let offset: Gauge
 
     init(service: Service) {
@@ -33,12 +38,15 @@ final class DelayRole {
         events = service.kafkaEvents()
         logger = service.logger
         sent = service.metrics.counter(
-            "holdfast_delay_expires_total", help: "Expire commands that the broker has acknowledged.")
+            "holdfast_delay_expires_total",
+            help: "Expire and transfer_due commands that the broker has acknowledged.")
         late = service.metrics.histogram(
             "holdfast_delay_lateness_seconds",
-            help: "From a reservation's due time to its expire's append time.")
+            help: "From the due time of a reservation or transfer to the command's append time.")
         live = service.metrics.gauge(
             "holdfast_delay_live_reservations", help: "Reservations that are waited for.")
+        underWay = service.metrics.gauge(
+            "holdfast_delay_live_transfers", help: "Transfers that are waited for.")
         offset = service.metrics.gauge(
             "holdfast_delay_clock_offset_seconds", help: "The broker's clock less ours, as last seen.")
     }
@@ -58,11 +66,13 @@ final class DelayRole {
         let commands = try producer.topic(settings.name(.commands))
         let consumer = try Consumer(
             configuration: settings.member(role: "delay", atEnd: true), events: events)
-        try consumer.subscribe(topics: [settings.name(.reservations)])
+        transfersTopic = try consumer.topic(settings.name(.transfers))
+        try consumer.subscribe(topics: [settings.name(.reservations), settings.name(.transfers)])
         while !service.shutdown.isRequested {
             watched.beat(limitMilliseconds: limit)
             try read(consumer)
-            try send(producer, commands)
+            try send(producer, commands, &reservations, mark: 0)
+            try send(producer, commands, &transfers, mark: Self.transferMark)
             producer.poll(timeoutMilliseconds: 0)
             report()
         }
@@ -80,17 +90,18 @@ final class DelayRole {
         return .success
     }
 
-    /// Reads what is there, waiting for it no longer than until the next reservation is due.
+    /// Reads what is there, waiting for it no longer than until the next is due.
     private func read(_ consumer: Consumer) throws {
         let now = WallClock.milliseconds()
-        let wait = queue.nextDue().map { min(max($0 - now, 0), 50) } ?? 50
+        let due = [reservations.nextDue(), transfers.nextDue()].compactMap { $0 }.min()
+        let wait = due.map { min(max($0 - now, 0), 50) } ?? 50
         consumer.consumeBatch(
             maxMessages: 20_000, timeoutMilliseconds: Int(wait),
             rebalance: { self.rebalance(consumer, $0) },
             { message in
                 switch message.kind {
                 case .record: take(message)
-                case .endOfPartition: reachedEnd(message.partition)
+                case .endOfPartition: reachedEnd(message.topicName, message.partition)
                 case .failure(let error): if error.recovery != .retry { faults.append(error.description) }
                 }
             })
@@ -99,19 +110,30 @@ final class DelayRole {
 
     private func take(_ message: borrowing Message) {
         let (partition, offset) = (message.partition, message.offset)
+        let isTransfer = message.isFrom(transfersTopic)
         guard let value = message.value else {
-            if let key = message.key {
-                queue.sawEnd(ofReservation: String(decoding: key, as: UTF8.self), partition: partition)
+            guard let key = message.key else { return }
+            let id = String(decoding: key, as: UTF8.self)
+            if isTransfer {
+                transfers.sawEnd(of: id, partition: partition)
+            } else {
+                reservations.sawEnd(of: id, partition: partition)
             }
             return
         }
         do throws(DecodingFailure) {
-            queue.saw(try reader.reservation(value), partition: partition, offset: offset)
+            if isTransfer {
+                transfers.saw(try reader.transfer(value), partition: partition, offset: offset)
+            } else {
+                reservations.saw(try reader.reservation(value), partition: partition, offset: offset)
+            }
         } catch {
             // It is ours, so this is a fault; but one reservation that is not expired from here still expires
             // with the next command of its SKU, and all others must go on.
             logger.error(
-                "a reservation cannot be read; it expires with the next command of its SKU",
+                isTransfer
+                    ? "a transfer cannot be read; nobody is told when it is overdue"
+                    : "a reservation cannot be read; it expires with the next command of its SKU",
                 [
                     "partition": partition, "offset": offset, "reason": error.reason.rawValue,
                     "detail": error.detail,
@@ -124,18 +146,22 @@ final class DelayRole {
             switch rebalance {
             case .assigned(let partitions):
                 logger.info("assigned", ["partitions": partitions.map(\.partition).list])
-                for partition in partitions { queue.assigned(partition.partition) }
+                for place in partitions {
+                    change(place.topic) { $0.assigned(place.partition) }
+                }
                 try consumer.follow(
                     rebalance,
                     from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
-                if queue.isComplete {
+                if isComplete {
                     readiness.ready()
                 } else {
-                    readiness.notReady("reading stock.reservations")
+                    readiness.notReady("reading stock.reservations and stock.transfers")
                 }
             case .revoked(let partitions, _):
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
-                for partition in partitions { queue.revoked(partition.partition) }
+                for place in partitions {
+                    change(place.topic) { $0.revoked(place.partition) }
+                }
                 try consumer.follow(rebalance)
             case .failed(let error):
                 faults.append(error.description)
@@ -146,23 +172,28 @@ final class DelayRole {
         }
     }
 
-    private func reachedEnd(_ partition: Int32) {
-        queue.reachedEnd(of: partition)
-        if queue.isComplete { readiness.ready() }
+    private var isComplete: Bool { reservations.isComplete && transfers.isComplete }
+
+    private func change(_ topic: String, _ body: (inout DelayQueue) -> Void) {
+        if topic == settings.name(.transfers) { body(&transfers) } else { body(&reservations) }
     }
 
-    private func send(_ producer: Producer, _ topic: KafkaClient.Topic) throws {
+    private func reachedEnd(_ topic: String, _ partition: Int32) {
+        change(topic) { $0.reachedEnd(of: partition) }
+        if isComplete { readiness.ready() }
+    }
+
+    private func send(
+        _ producer: Producer, _ topic: KafkaClient.Topic, _ queue: inout DelayQueue, mark: UInt64
+    ) throws {
         for request in queue.takeDue(at: WallClock.milliseconds(), limit: Self.sendLimit) {
-            writer.write(
-                command: Command(
-                    id: request.commandID, sku: request.sku,
-                    body: .expire(reservationID: request.reservationID)))
-            var sku = request.sku
+            writer.write(command: request.command)
+            var sku = request.command.sku
             let outcome = try sku.withUTF8 { key in
                 try writer.withBytes { value throws(KafkaError) in
                     try producer.produce(
                         topic, partition: .number(request.partition), key: UnsafeRawBufferPointer(key),
-                        value: value, tag: request.tag)
+                        value: value, tag: request.tag | mark)
                 }
             }
             if outcome == .queueFull { queue.failed(request.tag, at: WallClock.milliseconds()) }
@@ -171,24 +202,29 @@ final class DelayRole {
 
     private func acknowledged(_ report: DeliveryReport) {
         let now = WallClock.milliseconds()
+        let isTransfer = report.tag & Self.transferMark != 0
+        let tag = report.tag & ~Self.transferMark
+        func change<Result>(_ body: (inout DelayQueue) -> Result) -> Result {
+            isTransfer ? body(&transfers) : body(&reservations)
+        }
         if let error = report.error {
             if failures == 0 {
                 logger.warning("an expire was not delivered; trying again", ["reason": error.description])
             }
             failures += 1
-            queue.failed(report.tag, at: now)
+            change { $0.failed(tag, at: now) }
             return
         }
         if failures > 0 { logger.info("expires are delivered again", ["failures": failures]) }
         failures = 0
         sent.add()
-        if let lateness = queue.delivered(report.tag, appendedAt: report.timestampMilliseconds, at: now) {
-            late.observe(Double(lateness) / 1000)
-        }
+        let lateness = change { $0.delivered(tag, appendedAt: report.timestampMilliseconds, at: now) }
+        if let lateness { late.observe(Double(lateness) / 1000) }
     }
 
     private func report() {
-        live.set(queue.count)
-        offset.set(Double(queue.clockOffset) / 1000)
+        live.set(reservations.count)
+        underWay.set(transfers.count)
+        offset.set(Double(reservations.clockOffset) / 1000)
     }
 }

@@ -81,14 +81,14 @@ struct DemoBooks {
             faults.append("\(entry.sku): sequence \(entry.sequence) follows \(book.sequence)")
         }
         book.sequence = entry.sequence
-        if let warehouse = entry.warehouse, entry.movement != .rejection {
+        if let warehouse = entry.warehouse, entry.hasBalances {
             var balance = book.balances[warehouse] ?? Balance()
-            balance.onHand += entry.onHandDelta
-            balance.reserved += entry.reservedDelta
-            if balance != Balance(onHand: entry.onHand, reserved: entry.reserved) {
+            balance.onHand += entry.deltas.onHand
+            balance.reserved += entry.deltas.reserved
+            if balance != Balance(onHand: entry.balances.onHand, reserved: entry.balances.reserved) {
                 faults.append("\(entry.sku), \(entry.sequence): the balance is not the sum of the deltas")
             }
-            if balance.reserved < 0 || balance.reserved > balance.onHand {
+            if balance.reserved < 0 || (balance.reserved > balance.onHand && !entry.more) {
                 faults.append("\(entry.sku), \(entry.sequence): oversold")
             }
             book.balances[warehouse] = balance

@@ -1,5 +1,6 @@
 import Foundation
 import InventoryCore
+import LedgerSink
 import Operations
 import PostgresClient
 
@@ -66,53 +67,26 @@ final class DemoDatabase {
         let expected = Dictionary(
             entries.map { (RowKey(sku: $0.sku, sequence: $0.sequence), $0) }, uniquingKeysWith: { $1 })
         var last = RowKey(sku: "", sequence: 0)
+        var columns = LedgerColumns()
         var rows = 0
         var wrong = 0
         while true {
             let page = try connection.query(
                 """
-                SELECT sku, sequence, movement, at, source_partition, source_offset, command, command_id,
-                    reservation_id, order_id, warehouse_id, quantity, expires_at, on_hand_delta,
-                    reserved_delta, on_hand, reserved, reason, reference
+                SELECT \(LedgerColumns.names)
                 FROM holdfast.inventory_transactions
                 WHERE starts_with(sku, $1) AND (sku, sequence) > ($2, $3)
                 ORDER BY sku, sequence LIMIT $4
                 """,
                 [.text(prefix), .text(last.sku), .int64(last.sequence), .int64(Int64(Self.pageRows))])
             for row in 0..<page.rowCount {
-                let entry = try Self.entry(page, row)
+                let entry = try columns.entry(page, row)
                 last = RowKey(sku: entry?.sku ?? last.sku, sequence: entry?.sequence ?? last.sequence)
                 if entry == nil || expected[last] != entry { wrong += 1 }
             }
             rows += page.rowCount
             if page.rowCount < Self.pageRows { return (rows, wrong) }
         }
-    }
-
-    /// The entry that a row stands for; nil if it stands for none.
-    private static func entry(_ page: borrowing QueryResult, _ row: Int) throws -> LedgerEntry? {
-        guard let sku = try page.text(row, 0), let sequence = try page.int64(row, 1),
-            let movement = try page.text(row, 2).flatMap(Movement.init(rawValue:)),
-            let at = try page.timestampMilliseconds(row, 3), let partition = try page.int32(row, 4),
-            let offset = try page.int64(row, 5),
-            let command = try page.text(row, 6).flatMap(CommandKind.init(rawValue:)),
-            let commandID = try page.text(row, 7), let quantity = try page.int64(row, 11)
-        else { return nil }
-        var entry = LedgerEntry(
-            sku: sku, sequence: sequence, movement: movement, at: Timestamp(milliseconds: at),
-            source: Source(partition: partition, offset: offset), command: command, commandID: commandID,
-            quantity: quantity)
-        entry.reservationID = try page.text(row, 8)
-        entry.orderID = try page.text(row, 9)
-        entry.warehouse = try page.text(row, 10)
-        entry.expiresAt = try page.timestampMilliseconds(row, 12).map { Timestamp(milliseconds: $0) }
-        entry.onHandDelta = try page.int64(row, 13) ?? 0
-        entry.reservedDelta = try page.int64(row, 14) ?? 0
-        entry.onHand = try page.int64(row, 15) ?? 0
-        entry.reserved = try page.int64(row, 16) ?? 0
-        entry.reason = try page.text(row, 17).flatMap(Rejection.init(rawValue:))
-        entry.reference = try page.text(row, 18)
-        return entry
     }
 
     private func compareLevels(

@@ -85,9 +85,10 @@ struct DemoPlan: Sendable {
         return Command(
             id: "\(run)-c\(number)", sku: sku,
             body: .reserve(
-                reservationID: reservationID(number), orderID: "\(run)-o\(number)",
-                quantity: isHot ? 1 : Int64(1 + hash(number, 3) % 2), warehouse: nil,
-                expiry: .after(milliseconds: ttlMilliseconds)))
+                Command.Reserve(
+                    reservationID: reservationID(number), orderID: "\(run)-o\(number)",
+                    quantity: isHot ? 1 : Int64(1 + hash(number, 3) % 2),
+                    expiry: .after(milliseconds: ttlMilliseconds))))
     }
 
     /// The numbers of the reservations that are for the hot SKU: exactly as many as planned, drawn by the seed.
@@ -106,10 +107,12 @@ struct DemoPlan: Sendable {
         let id = reservationID(number)
         switch hash(number, 5) % 100 {
         case 0..<Self.confirmedOfHundred:
-            return Command(id: "\(run)-p\(number)", sku: sku, body: .confirm(reservationID: id))
+            return Command(
+                id: "\(run)-p\(number)", sku: sku, body: .confirm(reservationID: id, quantity: nil))
         // Nobody gives a unit of the hot SKU back while the sale goes on.
         case 0..<(Self.confirmedOfHundred + Self.releasedOfHundred) where sku != hotSKU:
-            return Command(id: "\(run)-x\(number)", sku: sku, body: .release(reservationID: id))
+            return Command(
+                id: "\(run)-x\(number)", sku: sku, body: .release(reservationID: id, quantity: nil))
         default:
             return nil
         }

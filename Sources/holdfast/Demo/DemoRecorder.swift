@@ -71,7 +71,7 @@ final class DemoRecorder: Sendable {
             case .confirmed: state.counts.confirmed += 1
             case .released: state.counts.released += 1
             case .expired: state.counts.expired += 1
-            case .received, .ignored: break
+            default: break
             }
             if state.kill > 0, now < state.end {
                 let before = max(state.lastSeen[partition] ?? 0, state.kill)

@@ -43,7 +43,7 @@ final class KafkaPartitionLog: PartitionLog {
                 events: events)
             self.producer = producer
             try producer.initTransactions(timeoutMilliseconds: settings.callTimeout)
-            for topic in Topic.allCases where topic != .commands {
+            for topic in Topic.outputs {
                 topics[topic] = try producer.topic(settings.name(topic))
             }
         }

@@ -20,6 +20,7 @@ final class SinkRole {
     private var reader = RecordReader()
     private var fault: SinkFault?
     private var consumer: Consumer!
+    private var masterData: MasterDataReader!
     private var partitions: Range<Int32> = 0..<0
     private var lifecycle = SinkLifecycle()
     private var store: LedgerStore?
@@ -43,6 +44,7 @@ final class SinkRole {
         partitions = 0..<count
         consumer = try Consumer(
             configuration: settings.reader(isolation: .committed), events: service.kafkaEvents())
+        masterData = try MasterDataReader(service: service, settings: settings)
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
         let watched = watchdog.register("sink")
@@ -71,6 +73,8 @@ final class SinkRole {
         case .connect:
             return try connect()
         case .gather:
+            let changes = try masterData.gather()
+            if !changes.isEmpty { try store!.store(changes) }
             gather()
             if let fault { throw fault }
             return lifecycle.gathered(rows: batch.rows.count)
@@ -94,6 +98,7 @@ final class SinkRole {
         let store = try open()
         let offsets = try store.offsets(of: partitions)
         guard let ends = try place(offsets) else { return lifecycle.stop(insteadOf: .connect) }
+        try masterData.place(store)
         self.store = store
         batch = LedgerBatch(from: offsets)
         if lifecycle.failuresInARow > 0 {

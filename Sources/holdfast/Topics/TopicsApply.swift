@@ -1,3 +1,4 @@
+import InventoryWire
 import KafkaClient
 import Operations
 
@@ -45,8 +46,10 @@ struct TopicsApply {
         service.configuration.string("topic_prefix") + contract.name
     }
 
+    /// What people publish is little, and not partitioned with the stock.
     private func partitions(_ contract: TopicContract) -> Int {
-        service.configuration.optionalInteger("partitions") ?? contract.partitions
+        if Topic.published.contains(where: { $0.rawValue == contract.name }) { return contract.partitions }
+        return service.configuration.optionalInteger("partitions") ?? contract.partitions
     }
 
     /// - Returns: whether any could not be created.

@@ -84,12 +84,12 @@ extension Service {
                 .usage,
                 "missing topics: \(missing.joined(separator: ", ")); create them with: holdfast topics apply")
         }
-        let counts = Topic.allCases.filter { $0 != .deadLetters }.map { found[settings.name($0)]! }
+        let counts = Topic.stock.map { found[settings.name($0)]! }
         guard let count = counts.first, counts.allSatisfy({ $0 == count }) else {
             throw RoleFailure(
                 .usage,
                 "the stock.* topics must have the same number of partitions; they have "
-                    + Topic.allCases.map { "\(settings.name($0)) \(found[settings.name($0)]!)" }
+                    + Topic.stock.map { "\(settings.name($0)) \(found[settings.name($0)]!)" }
                     .joined(separator: ", "))
         }
         guard found[settings.name(.deadLetters)]! >= count else {

@@ -32,6 +32,9 @@ struct KafkaSettings: Sendable {
         "\(prefix)\(configuration.string("transactional_id_prefix"))-stock-\(partition)"
     }
 
+    /// There is one relay; a second one fences the first.
+    var relayTransactionalID: String { "\(prefix)\(configuration.string("transactional_id_prefix"))-relay" }
+
     func group(_ role: String?) -> String {
         let group = prefix + configuration.string("group_id")
         return role.map { "\(group)-\($0)" } ?? group
@@ -48,6 +51,13 @@ struct KafkaSettings: Sendable {
         // Partitions that stay keep their worker and its state through a rebalance.
         settings["partition.assignment.strategy"] = "cooperative-sticky"
         settings["enable.partition.eof"] = atEnd ? "true" : "false"
+        return settings
+    }
+
+    /// A consumer that is told what to read, and whose offsets the group keeps, in a producer's transactions.
+    func offsetHolder(role: String) -> KafkaConfiguration {
+        var settings = reader(isolation: .committed)
+        settings["group.id"] = group(role)
         return settings
     }
 

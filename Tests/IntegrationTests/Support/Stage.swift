@@ -194,10 +194,24 @@ final class Stage {
         outcome: Outcome, source: Source, bytes: [UInt8]
     )] {
         var reader = RecordReader()
-        return try read(.results, isolation: isolation).map { record in
+        return try read(.results, isolation: isolation).compactMap { record in
+            guard try record.value!.withUnsafeBytes({ try reader.notice($0) }) == nil else { return nil }
             let (outcome, source) = try record.value!.withUnsafeBytes { try reader.outcome($0) }
             return (outcome, source, record.value!)
         }
+    }
+
+    /// What orders were told besides the results of commands.
+    func notices(isolation: String = "read_committed") throws -> [Notice] {
+        var reader = RecordReader()
+        return try read(.results, isolation: isolation).compactMap { record in
+            try record.value!.withUnsafeBytes { try reader.notice($0) }
+        }
+    }
+
+    func alerts() throws -> [Alert] {
+        var reader = RecordReader()
+        return try read(.alerts).map { try $0.value!.withUnsafeBytes { try reader.alert($0) } }
     }
 
     func ledger() throws -> [LedgerEntry] {
@@ -227,6 +241,18 @@ final class Stage {
         return live
     }
 
+    /// The transfers that live.
+    func liveTransfers() throws -> [String: TransferSnapshot] {
+        var reader = RecordReader()
+        var live: [String: TransferSnapshot] = [:]
+        for record in try read(.transfers) {
+            live[record.keyText] = try record.value.map {
+                try $0.withUnsafeBytes { try reader.transfer($0) }
+            }
+        }
+        return live
+    }
+
     /// The outcome of a command, once there is one.
     func outcome(of commandID: String, seconds: Double = 60) throws -> Outcome {
         var found: Outcome?
@@ -241,7 +267,7 @@ final class Stage {
     func awaitResults(_ count: Int? = nil, seconds: Double = 120) throws {
         let wanted = count ?? published
         try eventually("\(wanted) results", seconds: seconds) {
-            try read(.results).count + read(.deadLetters).count >= wanted
+            try results().count + read(.deadLetters).count >= wanted
         }
     }
 
@@ -276,16 +302,34 @@ final class Stage {
         #expect(contradictions == 0, "aborted results say the same", sourceLocation: sourceLocation)
 
         // Folding the ledger refuses gaps, wrong balances and overselling by itself.
-        var folded = Stock()
-        for entry in try ledger() { folded.apply(entry) }
+        var folded: [Int32: Stock] = [:]
+        var notices: [Notice] = []
+        var alerts: [Alert] = []
+        for entry in try ledger() {
+            alerts += folded[entry.source.partition, default: Stock()].fold(entry)
+            if let notice = Notice(of: entry) { notices.append(notice) }
+        }
         let levels = try levels()
         #expect(
-            folded.allLevels == levels.values.sorted { $0.sku < $1.sku }, "the ledger's sums are the levels",
+            folded.values.flatMap(\.allLevels).sorted { $0.sku < $1.sku }
+                == levels.values.sorted { $0.sku < $1.sku }, "the ledger's sums are the levels",
             sourceLocation: sourceLocation)
         let live = try liveReservations().values.sorted { $0.id < $1.id }
         #expect(
-            folded.allReservations == live,
+            folded.values.flatMap(\.allReservations).sorted { $0.id < $1.id } == live,
             "the ledger's reservations are the live ones", sourceLocation: sourceLocation)
+        let underWay = try liveTransfers().values.sorted { $0.id < $1.id }
+        #expect(
+            folded.values.flatMap(\.allTransfers).sorted { $0.id < $1.id } == underWay,
+            "the ledger's transfers are those under way", sourceLocation: sourceLocation)
+        func place(_ sku: String, _ sequence: Int64) -> String { "\(sku) \(sequence)" }
+        #expect(
+            try self.notices().map { place($0.sku, $0.sequence) }.sorted()
+                == notices.map { place($0.sku, $0.sequence) }.sorted(),
+            "orders are told once what the ledger says", sourceLocation: sourceLocation)
+        #expect(
+            try self.alerts().map { "\($0)" }.sorted() == alerts.map { "\($0)" }.sorted(),
+            "alerts are raised once, as the ledger says", sourceLocation: sourceLocation)
     }
 }
 
@@ -298,14 +342,15 @@ func reserve(_ id: String, _ quantity: Int64, _ sku: String, ttl: Int64 = 600_00
     Command(
         id: "c-\(id)", sku: sku,
         body: .reserve(
-            reservationID: id, orderID: "o-\(id)", quantity: quantity, warehouse: nil,
-            expiry: .after(milliseconds: ttl)))
+            Command.Reserve(
+                reservationID: id, orderID: "o-\(id)", quantity: quantity, expiry: .after(milliseconds: ttl)))
+    )
 }
 
 func confirm(_ id: String, _ sku: String, as commandID: String? = nil) -> Command {
-    Command(id: commandID ?? "p-\(id)", sku: sku, body: .confirm(reservationID: id))
+    Command(id: commandID ?? "p-\(id)", sku: sku, body: .confirm(reservationID: id, quantity: nil))
 }
 
 func release(_ id: String, _ sku: String) -> Command {
-    Command(id: "x-\(id)", sku: sku, body: .release(reservationID: id))
+    Command(id: "x-\(id)", sku: sku, body: .release(reservationID: id, quantity: nil))
 }

@@ -1,0 +1,209 @@
+/// The names of the strategies, and the one place where they are registered: a new one is a case here and a
+/// type that conforms to `AllocationStrategy`.
+package enum Strategy: String, CaseIterable, Sendable {
+    case nearest
+    case mostStock = "most_stock"
+    case priority
+    case fewestSplits = "fewest_splits"
+
+    var type: any AllocationStrategy.Type {
+        switch self {
+        case .nearest: Nearest.self
+        case .mostStock: MostStock.self
+        case .priority: Priority.self
+        case .fewestSplits: FewestSplits.self
+        }
+    }
+}
+
+/// A warehouse that may serve a reservation.
+struct Candidate {
+    var warehouse: String
+    /// Units that it has for it.
+    var available: Int64
+    var facts: KnownWarehouse
+}
+
+/// What makes one warehouse better than another for a reservation.
+protocol AllocationStrategy {
+    /// The warehouse's rank: less is better. Ties go to the lower warehouse id, so that a replay decides alike.
+    ///
+    /// - Parameter shipTo: where the units go, if that is known.
+    static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double
+}
+
+/// The nearest to the customer, by great circle. Where either place is unknown, the warehouse is the last.
+enum Nearest: AllocationStrategy {
+    static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
+        guard let shipTo, let direction = candidate.facts.direction else { return .infinity }
+        return direction.squaredChord(to: shipTo)
+    }
+}
+
+/// The one with most units available.
+enum MostStock: AllocationStrategy {
+    static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
+        -Double(candidate.available)
+    }
+}
+
+/// The one that people have put first.
+enum Priority: AllocationStrategy {
+    static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
+        Double(candidate.facts.facts.priority)
+    }
+}
+
+/// The one with the fewest units that still has all: large stocks stay whole, so that later reservations need
+/// not be split. When it comes to a split the largest stocks serve, as all strategies split as little as
+/// possible.
+enum FewestSplits: AllocationStrategy {
+    static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
+        Double(candidate.available)
+    }
+}
+
+/// Picks warehouses: one that has it all if there is any, the best by rank; else as few as possible and, among
+/// as few, the set whose best is best by rank, then its second, and so on.
+///
+/// The number of warehouses is exactly the least, however many there are: no set of k has more units than the
+/// k largest stocks. And the set is exactly the first by rank: going through the candidates from the best, each
+/// is taken that leaves enough to the largest of the later ones; that is a question of sums, and no search.
+struct Allocator {
+    let strategy: Strategy
+    let shipTo: UnitVector?
+
+    private struct Ranked {
+        let index: Int
+        let rank: Double
+        let available: Int64
+    }
+
+    /// - Parameters:
+    ///   - quantity: at least 1.
+    ///   - candidates: ordered by warehouse; those without units are passed over.
+    /// - Returns: the allocations, best first; nil if all together have too few.
+    func allocate(_ quantity: Int64, from candidates: [Candidate]) -> [Allocation]? {
+        if let whole = best(of: candidates, with: quantity) {
+            return [Allocation(warehouse: candidates[whole].warehouse, quantity: quantity)]
+        }
+        return split(quantity, over: candidates)
+    }
+
+    /// The best of those that have so many units.
+    func best(of candidates: [Candidate], with quantity: Int64) -> Int? {
+        let type = strategy.type
+        var best: (index: Int, rank: Double)?
+        for (index, candidate) in candidates.enumerated() where candidate.available >= quantity {
+            let rank = type.rank(candidate, shipTo: shipTo)
+            if best == nil || rank < best!.rank { best = (index, rank) }
+        }
+        return best?.index
+    }
+
+    private func split(_ quantity: Int64, over candidates: [Candidate]) -> [Allocation]? {
+        // No warehouse has it all, so that the largest stocks are the best of those that tie otherwise.
+        let type = strategy == .fewestSplits ? MostStock.self : strategy.type
+        var ranked: [Ranked] = []
+        ranked.reserveCapacity(candidates.count)
+        for (index, candidate) in candidates.enumerated() where candidate.available > 0 {
+            ranked.append(
+                Ranked(
+                    index: index, rank: type.rank(candidate, shipTo: shipTo),
+                    available: candidate.available))
+        }
+        let largest = ranked.map(\.available).sorted(by: >)
+        var count = 0
+        var sum: Int64 = 0
+        while sum < quantity {
+            guard count < largest.count else { return nil }
+            sum += largest[count]
+            count += 1
+        }
+        ranked.sort { $0.rank == $1.rank ? $0.index < $1.index : $0.rank < $1.rank }
+        var allocations: [Allocation] = []
+        for chosen in choose(count, for: quantity, from: ranked) {
+            let left = quantity - allocations.reduce(0) { $0 + $1.quantity }
+            allocations.append(
+                Allocation(
+                    warehouse: candidates[chosen.index].warehouse, quantity: min(left, chosen.available)))
+        }
+        return allocations
+    }
+
+    /// The first set of `count` in the order of ranks whose units suffice.
+    private func choose(_ count: Int, for quantity: Int64, from ranked: [Ranked]) -> [Ranked] {
+        var chosen: [Ranked] = []
+        var have: Int64 = 0
+        // The stocks of the candidates after the present one, largest first.
+        var later = ranked.map(\.available).sorted(by: >)
+        for candidate in ranked where chosen.count < count {
+            let place = later.firstIndex(of: candidate.available)!
+            later.remove(at: place)
+            let helpers = later.prefix(count - chosen.count - 1).reduce(0, +)
+            if have + candidate.available + helpers >= quantity {
+                chosen.append(candidate)
+                have += candidate.available
+            }
+        }
+        return chosen
+    }
+}
+
+/// What a `reserve` gets.
+enum Grant {
+    case granted([Allocation], backordered: Int64)
+    case refused(Rejection)
+}
+
+extension Stock {
+    /// - Precondition: a named warehouse is active.
+    func allocate(_ reserve: Command.Reserve, of sku: String) -> Grant {
+        guard let item = item(of: sku) else { return .refused(.insufficientStock) }
+        let shipTo = reserve.shipTo.map(UnitVector.init)
+        var isTooLate = false
+        var candidates: [Candidate] = []
+        candidates.reserveCapacity(item.levels.count)
+        for level in item.levels {
+            if let named = reserve.warehouse, named != level.warehouse { continue }
+            let facts = warehouses[level.place]
+            let available = level.available(to: reserve.channel)
+            guard available > 0, facts.facts.isActive else { continue }
+            guard isInTime(facts, shipTo, reserve.deliverWithinHours) else {
+                isTooLate = true
+                continue
+            }
+            candidates.append(Candidate(warehouse: level.warehouse, available: available, facts: facts))
+        }
+        if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
+        let allocator = Allocator(
+            strategy: reserve.strategy ?? item.policy?.strategy ?? settings.strategy, shipTo: shipTo)
+        let most =
+            reserve.allowSplit
+            ? candidates.reduce(0) { $0 + $1.available } : candidates.reduce(0) { max($0, $1.available) }
+        let now = min(reserve.quantity, most)
+        func grant(_ units: Int64) -> [Allocation] {
+            units == 0 ? [] : allocator.allocate(units, from: candidates) ?? []
+        }
+        if now == reserve.quantity { return .granted(grant(now), backordered: 0) }
+        let missing = reserve.quantity - now
+        if reserve.allowBackorder, reserve.deliverWithinHours == nil,
+            item.backordered + missing <= item.policy?.backorderLimit ?? 0
+        {
+            return .granted(grant(now), backordered: missing)
+        }
+        if reserve.allowPartial, now > 0 { return .granted(grant(now), backordered: 0) }
+        let isThere = candidates.reduce(0) { $0 + $1.available } >= reserve.quantity
+        return .refused(isThere ? .splitRequired : .insufficientStock)
+    }
+
+    /// Handling plus transit, along the great circle.
+    private func isInTime(_ warehouse: KnownWarehouse, _ shipTo: UnitVector?, _ hours: Int64?) -> Bool {
+        guard let hours else { return true }
+        guard let shipTo, let direction = warehouse.direction else { return false }
+        let transit = hours - warehouse.facts.handlingHours
+        guard transit >= 0 else { return false }
+        let reach = UnitVector.squaredChord(kilometres: transit * warehouse.facts.kilometresPerHour)
+        return direction.squaredChord(to: shipTo) <= reach
+    }
+}

@@ -1,0 +1,243 @@
+/// What a command asks for. The raw values are the words of the topics.
+package enum CommandKind: String, CaseIterable, Sendable {
+    case reserve, confirm, release, extend, expire
+    case receive
+    case `return`
+    case damage, adjust
+    case transferDispatch = "transfer_dispatch"
+    case transferReceive = "transfer_receive"
+    case transferCancel = "transfer_cancel"
+    case transferDue = "transfer_due"
+    case reallocate
+    case setPolicy = "set_policy"
+    case retire
+    case setWarehouse = "set_warehouse"
+    case setSettings = "set_settings"
+}
+
+/// One command about one SKU, already decoded and within the limits of its form.
+package struct Command: Equatable, Sendable {
+    /// What the command asks for, with what only that needs.
+    package enum Body: Equatable, Sendable {
+        /// Claim units for an order.
+        case reserve(Reserve)
+        /// The order is paid: units of the reservation ship; all that it has where `quantity` is nil.
+        case confirm(reservationID: String, quantity: Int64?)
+        /// The order is cancelled: units of the reservation return; all that it has where `quantity` is nil.
+        case release(reservationID: String, quantity: Int64?)
+        /// A new expiry for a live reservation.
+        case extend(reservationID: String, expiry: Expiry)
+        /// The delay service says that the reservation is due.
+        case expire(reservationID: String)
+        /// Physical units in. `reference` is the sender's own (a delivery note, say), here as elsewhere.
+        case receive(warehouse: String, quantity: Int64, reference: String?)
+        /// Units come back from a customer.
+        case `return`(Return)
+        /// Units on hand are spoiled.
+        case damage(warehouse: String, quantity: Int64, reference: String?)
+        /// A correction, by difference or by count.
+        case adjust(Adjust)
+        /// Units leave a warehouse for another.
+        case transferDispatch(TransferDispatch)
+        /// Units of a transfer arrive: `quantity` sound ones and `damaged` ones, together at least 1.
+        case transferReceive(transferID: String, quantity: Int64, damaged: Int64)
+        /// What has not arrived goes back.
+        case transferCancel(transferID: String)
+        /// The delay service says that the transfer should have arrived.
+        case transferDue(transferID: String)
+        /// The reservation is to be served by these warehouses, with these units.
+        case reallocate(reservationID: String, allocations: [Allocation])
+        /// The policy of the SKU or, with a warehouse, of the SKU there. It replaces the one before as a whole.
+        case setPolicy(warehouse: String?, Policy)
+        /// The SKU ends.
+        case retire
+        /// What decisions must know of a warehouse; a command to the partition itself.
+        case setWarehouse(Warehouse)
+        /// The settings that decisions depend on; a command to the partition itself.
+        case setSettings(Settings)
+    }
+
+    /// Until when a reservation claims its units.
+    package enum Expiry: Equatable, Sendable {
+        /// The default TTL of the settings, from the record's time.
+        case standard
+        case at(Timestamp)
+        /// From the record's time; 1...`Limits.longestTTL` milliseconds.
+        case after(milliseconds: Int64)
+    }
+
+    package struct Reserve: Equatable, Sendable {
+        package var reservationID: String
+        package var orderID: String
+        package var quantity: Int64
+        /// The one that must serve it; nil leaves the choice to the strategy.
+        package var warehouse: String?
+        package var expiry: Expiry
+        /// Nil for the one of the SKU's policy.
+        package var strategy: Strategy?
+        /// Whether fewer units than asked for will do.
+        package var allowPartial: Bool
+        /// Whether several warehouses may serve it.
+        package var allowSplit: Bool
+        /// Whether it may be granted beyond what is available, as far as the SKU's policy lets it.
+        package var allowBackorder: Bool
+        /// The sales channel, whose units set apart it may take.
+        package var channel: String?
+        package var shipTo: Point?
+        /// The most hours for handling and transit; needs `shipTo`. A reservation with it is never backordered.
+        package var deliverWithinHours: Int64?
+
+        package init(
+            reservationID: String, orderID: String, quantity: Int64, warehouse: String? = nil,
+            expiry: Expiry = .standard, strategy: Strategy? = nil, allowPartial: Bool = false,
+            allowSplit: Bool = true, allowBackorder: Bool = true, channel: String? = nil,
+            shipTo: Point? = nil, deliverWithinHours: Int64? = nil
+        ) {
+            self.reservationID = reservationID
+            self.orderID = orderID
+            self.quantity = quantity
+            self.warehouse = warehouse
+            self.expiry = expiry
+            self.strategy = strategy
+            self.allowPartial = allowPartial
+            self.allowSplit = allowSplit
+            self.allowBackorder = allowBackorder
+            self.channel = channel
+            self.shipTo = shipTo
+            self.deliverWithinHours = deliverWithinHours
+        }
+    }
+
+    package struct Return: Equatable, Sendable {
+        package var warehouse: String
+        package var quantity: Int64
+        package var condition: Condition
+        package var orderID: String?
+        package var reference: String?
+
+        package init(
+            warehouse: String, quantity: Int64, condition: Condition = .sellable, orderID: String? = nil,
+            reference: String? = nil
+        ) {
+            self.warehouse = warehouse
+            self.quantity = quantity
+            self.condition = condition
+            self.orderID = orderID
+            self.reference = reference
+        }
+    }
+
+    package struct Adjust: Equatable, Sendable {
+        package enum Change: Equatable, Sendable {
+            /// Not 0; within `Limits.quantity` either way.
+            case delta(Int64)
+            /// Units were counted; refused where `expected` is given and is not what there was.
+            case count(Int64, expected: Int64?)
+        }
+
+        package var warehouse: String
+        package var change: Change
+        package var condition: Condition
+        package var reasonCode: ReasonCode
+        /// What the reason code does not say; there for `other`.
+        package var note: String?
+        package var reference: String?
+
+        package init(
+            warehouse: String, change: Change, condition: Condition = .sellable, reasonCode: ReasonCode,
+            note: String? = nil, reference: String? = nil
+        ) {
+            self.warehouse = warehouse
+            self.change = change
+            self.condition = condition
+            self.reasonCode = reasonCode
+            self.note = note
+            self.reference = reference
+        }
+    }
+
+    package struct TransferDispatch: Equatable, Sendable {
+        package var transferID: String
+        package var from: String
+        /// Another warehouse than `from`.
+        package var to: String
+        package var quantity: Int64
+        /// When it is overdue; nil for never.
+        package var expectedAt: Timestamp?
+        package var reference: String?
+
+        package init(
+            transferID: String, from: String, to: String, quantity: Int64, expectedAt: Timestamp? = nil,
+            reference: String? = nil
+        ) {
+            self.transferID = transferID
+            self.from = from
+            self.to = to
+            self.quantity = quantity
+            self.expectedAt = expectedAt
+            self.reference = reference
+        }
+    }
+
+    package var id: String
+    package var sku: String
+    /// The generation of the SKU that it is for; nil for the one that lives.
+    package var generation: Int64?
+    package var body: Body
+
+    package init(id: String, sku: String, generation: Int64? = nil, body: Body) {
+        self.id = id
+        self.sku = sku
+        self.generation = generation
+        self.body = body
+    }
+
+    package var kind: CommandKind {
+        switch body {
+        case .reserve: .reserve
+        case .confirm: .confirm
+        case .release: .release
+        case .extend: .extend
+        case .expire: .expire
+        case .receive: .receive
+        case .return: .return
+        case .damage: .damage
+        case .adjust: .adjust
+        case .transferDispatch: .transferDispatch
+        case .transferReceive: .transferReceive
+        case .transferCancel: .transferCancel
+        case .transferDue: .transferDue
+        case .reallocate: .reallocate
+        case .setPolicy: .setPolicy
+        case .retire: .retire
+        case .setWarehouse: .setWarehouse
+        case .setSettings: .setSettings
+        }
+    }
+
+    package var reservationID: String? {
+        switch body {
+        case .reserve(let reserve): reserve.reservationID
+        case .confirm(let id, _), .release(let id, _), .extend(let id, _), .expire(let id),
+            .reallocate(let id, _):
+            id
+        default: nil
+        }
+    }
+
+    package var transferID: String? {
+        switch body {
+        case .transferDispatch(let dispatch): dispatch.transferID
+        case .transferReceive(let id, _, _), .transferCancel(let id), .transferDue(let id): id
+        default: nil
+        }
+    }
+}
+
+/// The name under which a partition keeps what belongs to none of its SKUs: warehouses and settings. It has
+/// levels, a sequence and a ledger like a SKU, and no SKU may be called so.
+package enum PartitionBook {
+    package static let prefix = "@holdfast/partition/"
+
+    package static func sku(_ partition: Int32) -> String { prefix + String(partition) }
+}

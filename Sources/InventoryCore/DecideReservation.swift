@@ -1,0 +1,299 @@
+/// What can happen to a reservation by a command about it.
+extension Stock {
+    func decideReserve(_ reserve: Command.Reserve, _ cause: Cause) -> Decision {
+        if let live = reservations[reserve.reservationID] {
+            return live.commandHash == cause.hash && items[live.item].sku == cause.command.sku
+                ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
+                : reject(.reservationIDConflict, cause)
+        }
+        if !window.ending(of: reserve.reservationID, at: cause.at).isEmpty {
+            return reject(.reservationIDConflict, cause)
+        }
+        guard let expiresAt = expiry(reserve.expiry, from: cause.at) else {
+            return reject(.expiryOutOfRange, cause)
+        }
+        if let named = reserve.warehouse, !isActive(named) { return reject(.warehouseInactive, cause) }
+        if isOverOrderLimit(reserve, cause) { return reject(.orderLimitExceeded, cause) }
+        switch allocate(reserve, of: cause.command.sku) {
+        case .refused(let reason): return reject(reason, cause)
+        case .granted(let allocations, let backordered):
+            return .entries(reserving(reserve, allocations, backordered, until: expiresAt, cause))
+        }
+    }
+
+    private func isOverOrderLimit(_ reserve: Command.Reserve, _ cause: Cause) -> Bool {
+        guard let item = item(of: cause.command.sku), let limit = item.policy?.unitsPerOrder else {
+            return false
+        }
+        let had =
+            (item.unitsByOrder?[reserve.orderID] ?? 0) + window.shipped(item.sku, for: reserve.orderID)
+        return had + reserve.quantity > limit
+    }
+
+    private func reserving(
+        _ reserve: Command.Reserve, _ allocations: [Allocation], _ backordered: Int64,
+        until expiresAt: Timestamp, _ cause: Cause
+    ) -> [LedgerEntry] {
+        var entries: [LedgerEntry] = []
+        for allocation in allocations {
+            entries.append(
+                entry(
+                    .reserve, cause, allocation.quantity, in: allocation.warehouse,
+                    LedgerEntry.Deltas(reserved: allocation.quantity), after: entries.count))
+        }
+        if backordered > 0 {
+            entries.append(
+                entry(
+                    .backorder, cause, backordered: backordered, by: backordered, in: reserve.warehouse,
+                    after: entries.count))
+        }
+        let granted = entries.reduce(0) { $0 + $1.quantity }
+        var remaining: Int64 = 0
+        for index in entries.indices {
+            remaining += entries[index].quantity
+            entries[index].reservationID = reserve.reservationID
+            entries[index].orderID = reserve.orderID
+            entries[index].channel = reserve.channel
+            entries[index].origin = entries[0].sequence
+            entries[index].remaining = remaining
+            entries[index].expiresAt = expiresAt
+            entries[index].isNamed = reserve.warehouse != nil
+            entries[index].allowSplit = reserve.allowSplit
+            entries[index].requested = granted < reserve.quantity ? reserve.quantity : nil
+        }
+        return entries
+    }
+
+    /// Nil when the expiry is not after `at`, or not within what the settings allow.
+    private func expiry(_ expiry: Command.Expiry, from at: Timestamp) -> Timestamp? {
+        let ttl: Int64
+        switch expiry {
+        case .standard: ttl = settings.defaultTTL
+        case .after(let milliseconds): ttl = milliseconds
+        case .at(let moment): ttl = moment.milliseconds - at.milliseconds
+        }
+        let moment = at.milliseconds + ttl
+        guard ttl >= max(1, settings.shortestTTL), ttl <= settings.longestTTL, moment <= Limits.latestTime
+        else { return nil }
+        return Timestamp(milliseconds: moment)
+    }
+
+    /// The live reservation of that id, if it is of the command's SKU.
+    private func live(_ id: String, _ cause: Cause) -> Reservation? {
+        guard let live = reservations[id], items[live.item].sku == cause.command.sku else { return nil }
+        return live
+    }
+
+    func decideConfirm(_ cause: Cause) -> Decision {
+        guard case .confirm(let id, let wanted) = cause.command.body else {
+            preconditionFailure("\(cause.command.kind) is no confirm")
+        }
+        guard let live = live(id, cause) else {
+            return decideEnded(id, by: .ship, cause) { ended in reacquire(ended, wanted, cause) }
+        }
+        let quantity = wanted ?? live.quantity
+        if quantity > live.quantity { return reject(.quantityExceedsReserved, cause) }
+        if quantity > live.allocated { return reject(.backorderUnfilled, cause) }
+        return .entries(taking(quantity, from: live, by: .ship, cause))
+    }
+
+    func decideRelease(of id: String, _ wanted: Int64?, _ cause: Cause) -> Decision {
+        guard let live = live(id, cause) else {
+            return decideEnded(id, by: .release, cause) { _ in reject(.reservationExpired, cause) }
+        }
+        let quantity = wanted ?? live.quantity
+        if quantity > live.quantity { return reject(.quantityExceedsReserved, cause) }
+        return .entries(taking(quantity, from: live, by: .release, cause))
+    }
+
+    func decideExtend(of id: String, _ expiry: Command.Expiry, _ cause: Cause) -> Decision {
+        guard let live = live(id, cause) else {
+            return decideEnded(id, by: .extend, cause) { _ in reject(.reservationExpired, cause) }
+        }
+        guard let expiresAt = self.expiry(expiry, from: cause.at) else {
+            return reject(.expiryOutOfRange, cause)
+        }
+        var entry = entry(.extend, cause, live.quantity)
+        concern(&entry, live, remaining: live.quantity)
+        entry.expiresAt = expiresAt
+        return .entries([entry])
+    }
+
+    /// A command for a reservation that does not live: it ended in the same way, in another, or is not known.
+    private func decideEnded(
+        _ id: String, by movement: Movement, _ cause: Cause, whenExpired: ([LedgerEntry]) -> Decision
+    ) -> Decision {
+        let ended = window.ending(of: id, at: cause.at)
+        // An id that lives under another SKU again is not ours any more.
+        guard let last = ended.last, last.sku == cause.command.sku, reservations[id] == nil else {
+            return reject(.reservationNotFound, cause)
+        }
+        guard last.generation == item(of: last.sku)?.generation else {
+            return reject(.generationMismatch, cause)
+        }
+        if last.movement == movement {
+            let first = window.decision(of: last.commandID, at: cause.at)
+            return .answer(Outcome(of: first.isEmpty ? ended : first, to: cause.command, isDuplicate: true))
+        }
+        switch last.movement {
+        case .expire: return whenExpired(ended)
+        case .lose: return reject(.reservationLost, cause)
+        case .ship: return reject(.reservationConfirmed, cause)
+        default: return reject(.reservationReleased, cause)
+        }
+    }
+
+    /// A confirm after the expiry takes the units again if they are there (rule 4): from the warehouses that
+    /// had them, else from as few as possible; one that named its warehouse, from that one alone, and one that may
+    /// not be split, from one. Safety stock counts as there, for the customer has paid.
+    private func reacquire(_ ended: [LedgerEntry], _ wanted: Int64?, _ cause: Cause) -> Decision {
+        let had = ended.reduce(0) { $0 + $1.quantity }
+        let quantity = wanted ?? had
+        if quantity > had { return reject(.quantityExceedsReserved, cause) }
+        guard let last = ended.last, let id = last.reservationID, let orderID = last.orderID,
+            let allocations = reallocation(of: quantity, ended, cause)
+        else { return reject(.reservationExpired, cause) }
+        var entries: [LedgerEntry] = []
+        var remaining: Int64 = 0
+        for allocation in allocations {
+            remaining += allocation.quantity
+            var entry = entry(
+                .reacquire, cause, allocation.quantity, in: allocation.warehouse,
+                LedgerEntry.Deltas(reserved: allocation.quantity), after: entries.count)
+            entry.reservationID = id
+            entry.orderID = orderID
+            entry.origin = entries.first?.sequence ?? entry.sequence
+            entry.channel = last.channel
+            (entry.isNamed, entry.allowSplit) = (last.isNamed, last.allowSplit)
+            entry.remaining = remaining
+            // It ships at once, so that it can never come due.
+            entry.expiresAt = Timestamp(milliseconds: cause.at.milliseconds + 1)
+            entries.append(entry)
+        }
+        return .reacquire(entries)
+    }
+
+    private func reallocation(
+        of quantity: Int64, _ ended: [LedgerEntry], _ cause: Cause
+    ) -> [Allocation]? {
+        guard let item = item(of: cause.command.sku) else { return nil }
+        let channel = ended.last?.channel
+        var same: [Allocation] = []
+        var left = quantity
+        for entry in ended where left > 0 && entry.deltas.backordered == 0 {
+            guard let level = entry.warehouse.flatMap({ item.level(of: $0) }), isActive(level.warehouse)
+            else { break }
+            let units = min(left, entry.quantity, max(0, level.unclaimed(by: channel)))
+            if units > 0 { same.append(Allocation(warehouse: level.warehouse, quantity: units)) }
+            left -= units
+        }
+        let isBound = ended.last?.isNamed ?? false
+        let allowSplit = ended.last?.allowSplit ?? true
+        if left == 0 && (allowSplit || same.count == 1) { return same }
+        if isBound { return nil }
+        let candidates = item.levels.compactMap { level -> Candidate? in
+            guard warehouses[level.place].facts.isActive else { return nil }
+            return Candidate(
+                warehouse: level.warehouse, available: level.unclaimed(by: channel),
+                facts: warehouses[level.place])
+        }
+        let found = Allocator(strategy: .fewestSplits, shipTo: nil).allocate(quantity, from: candidates)
+        return allowSplit || found?.count == 1 ? found : nil
+    }
+
+    /// The expiry itself happened before the command was looked at, so that an `expire` only tells it.
+    func answerExpire(of id: String, _ cause: Cause) -> Outcome {
+        let command = cause.command
+        let ended = window.ending(of: id, at: cause.at)
+        if let last = ended.last, last.sku == command.sku, last.movement == .expire {
+            return Outcome(of: ended, to: command, isDuplicate: last.source != cause.source)
+        }
+        let live = live(id, cause)
+        return Outcome(
+            kind: .ignored, command: .expire, commandID: command.id, sku: command.sku,
+            noOp: live == nil ? .alreadyEnded : .notDue, reservationID: id, expiresAt: live?.expiresAt,
+            at: cause.at)
+    }
+
+    func decideReallocate(of id: String, to wanted: [Allocation], _ cause: Cause) -> Decision {
+        guard let live = live(id, cause), let item = item(of: cause.command.sku) else {
+            return decideEnded(id, by: .reallocate, cause) { _ in reject(.reservationExpired, cause) }
+        }
+        guard wanted.reduce(0, { $0 + $1.quantity }) == live.allocated else {
+            return reject(.allocationMismatch, cause)
+        }
+        func units(_ allocations: [Allocation], _ warehouse: String) -> Int64 {
+            allocations.first { $0.warehouse == warehouse }?.quantity ?? 0
+        }
+        let gains = wanted.map {
+            Allocation(
+                warehouse: $0.warehouse, quantity: $0.quantity - units(live.allocations, $0.warehouse))
+        }.filter { $0.quantity > 0 }
+        if gains.contains(where: { !isActive($0.warehouse) }) { return reject(.warehouseInactive, cause) }
+        let isThere = gains.allSatisfy {
+            (item.level(of: $0.warehouse)?.available(to: live.channel) ?? 0) >= $0.quantity
+        }
+        if !isThere { return reject(.insufficientStock, cause) }
+        let losses = live.allocations.map {
+            Allocation(warehouse: $0.warehouse, quantity: $0.quantity - units(wanted, $0.warehouse))
+        }.filter { $0.quantity > 0 }
+        return .entries(moving(live, losses, gains, cause))
+    }
+
+    /// Nothing moves where the reservation is served so already; that is told as well.
+    private func moving(
+        _ reservation: Reservation, _ losses: [Allocation], _ gains: [Allocation], _ cause: Cause
+    ) -> [LedgerEntry] {
+        guard let firstLoss = losses.first, let firstGain = gains.first else {
+            var entry = entry(.reallocate, cause, reservation.allocated)
+            concern(&entry, reservation, remaining: reservation.quantity)
+            return [entry]
+        }
+        var entries: [LedgerEntry] = []
+        for (changes, sign) in [(losses, -1 as Int64), (gains, 1)] {
+            for change in changes {
+                var entry = entry(
+                    .reallocate, cause, change.quantity, in: change.warehouse,
+                    LedgerEntry.Deltas(reserved: sign * change.quantity), after: entries.count)
+                concern(&entry, reservation, remaining: reservation.quantity)
+                entry.counterpart = sign < 0 ? firstGain.warehouse : firstLoss.warehouse
+                entries.append(entry)
+            }
+        }
+        return entries
+    }
+
+    /// Units of a live reservation go by `ship`, `release` or `expire`. A shipment takes from the warehouses in
+    /// the order of their allocation; a release and an expiry take what is backordered first, then from the
+    /// last warehouse back.
+    func taking(
+        _ quantity: Int64, from reservation: Reservation, by movement: Movement, _ cause: Cause
+    ) -> [LedgerEntry] {
+        var entries: [LedgerEntry] = []
+        var left = quantity
+        var remaining = reservation.quantity
+        let backordered = movement == .ship ? 0 : min(left, reservation.backordered)
+        if backordered > 0 {
+            remaining -= backordered
+            left -= backordered
+            var entry = entry(
+                movement, cause, backordered: backordered, by: -backordered, in: reservation.named, after: 0)
+            concern(&entry, reservation, remaining: remaining)
+            entries.append(entry)
+        }
+        let order = movement == .ship ? reservation.allocations : reservation.allocations.reversed()
+        for allocation in order where left > 0 {
+            let units = min(left, allocation.quantity)
+            remaining -= units
+            left -= units
+            var entry = entry(
+                movement, cause, units, in: allocation.warehouse,
+                LedgerEntry.Deltas(onHand: movement == .ship ? -units : 0, reserved: -units),
+                after: entries.count)
+            concern(&entry, reservation, remaining: remaining)
+            entries.append(entry)
+        }
+        precondition(left == 0, "reservation \(reservation.id) has fewer units than were taken")
+        return entries
+    }
+}

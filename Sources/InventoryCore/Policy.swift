@@ -1,0 +1,105 @@
+/// What is laid down for a SKU or, in part, for a SKU in one warehouse. What is nil has no effect.
+package struct Policy: Equatable, Sendable {
+    /// Units withheld from sale. Of a SKU: in each warehouse that lays down nothing of its own.
+    package var safetyStock: Int64?
+    /// An alert is raised at or under so many units. Of a SKU: over all warehouses.
+    package var reorderPoint: Int64?
+    /// The alert is taken back above so many units; at least, and without it, the reorder point.
+    package var rearmPoint: Int64?
+    /// Up to how many units to reorder; at least, and without it, the re-arm point.
+    package var reorderUpTo: Int64?
+    /// Whether units in transit count for the alerts.
+    package var countsInTransit: Bool
+    /// The most units of the SKU that may be backordered at once; only of a SKU.
+    package var backorderLimit: Int64?
+    /// How warehouses are picked; only of a SKU.
+    package var strategy: Strategy?
+    /// The most units that one order may have; only of a SKU.
+    package var unitsPerOrder: Int64?
+    /// Units set apart for channels, ordered by channel; only of a SKU in a warehouse.
+    package var channels: [ChannelShare]
+
+    package init(
+        safetyStock: Int64? = nil, reorderPoint: Int64? = nil, rearmPoint: Int64? = nil,
+        reorderUpTo: Int64? = nil, countsInTransit: Bool = false, backorderLimit: Int64? = nil,
+        strategy: Strategy? = nil, unitsPerOrder: Int64? = nil, channels: [ChannelShare] = []
+    ) {
+        self.safetyStock = safetyStock
+        self.reorderPoint = reorderPoint
+        self.rearmPoint = rearmPoint
+        self.reorderUpTo = reorderUpTo
+        self.countsInTransit = countsInTransit
+        self.backorderLimit = backorderLimit
+        self.strategy = strategy
+        self.unitsPerOrder = unitsPerOrder
+        self.channels = channels
+    }
+}
+
+/// Units that are given to a channel, and that others cannot take.
+package struct ChannelShare: Equatable, Sendable {
+    package var channel: String
+    package var quantity: Int64
+
+    package init(channel: String, quantity: Int64) {
+        self.channel = channel
+        self.quantity = quantity
+    }
+}
+
+/// What decisions must know of a warehouse.
+package struct Warehouse: Equatable, Sendable {
+    package var id: String
+    /// Nil where it is not known: such a warehouse is the last for `nearest`, and cannot promise a delivery time.
+    package var location: Point?
+    /// 1 is served from first.
+    package var priority: Int64
+    /// From the order to the parcel, in hours.
+    package var handlingHours: Int64
+    /// How far a parcel comes in an hour, in km along the great circle.
+    package var kilometresPerHour: Int64
+    /// Whether it takes new allocations.
+    package var isActive: Bool
+
+    package init(
+        id: String, location: Point? = nil, priority: Int64 = Limits.standardPriority,
+        handlingHours: Int64 = 0, kilometresPerHour: Int64 = Limits.standardKilometresPerHour,
+        isActive: Bool = true
+    ) {
+        self.id = id
+        self.location = location
+        self.priority = priority
+        self.handlingHours = handlingHours
+        self.kilometresPerHour = kilometresPerHour
+        self.isActive = isActive
+    }
+}
+
+/// The settings that decisions depend on. They come into each partition as a command, so that a command that
+/// is decided again gets the same outcome (DESIGN.md, rule 11).
+package struct Settings: Equatable, Sendable {
+    /// Of a reservation that names no expiry, in milliseconds.
+    package var defaultTTL: Int64
+    /// The least and the most of a reservation's TTL, in milliseconds.
+    package var shortestTTL: Int64
+    package var longestTTL: Int64
+    /// How many of the partition's newest ledger entries are remembered to recognise repeats.
+    package var dedupeCount: Int
+    /// For how long they are, in milliseconds of record time.
+    package var dedupeAge: Int64
+    /// For SKUs whose policy names none.
+    package var strategy: Strategy
+
+    package init(
+        defaultTTL: Int64 = Limits.defaultTTL, shortestTTL: Int64 = 1,
+        longestTTL: Int64 = Limits.standardLongestTTL, dedupeCount: Int = Limits.dedupeWindow,
+        dedupeAge: Int64 = Limits.dedupeAge, strategy: Strategy = .mostStock
+    ) {
+        self.defaultTTL = defaultTTL
+        self.shortestTTL = shortestTTL
+        self.longestTTL = longestTTL
+        self.dedupeCount = dedupeCount
+        self.dedupeAge = dedupeAge
+        self.strategy = strategy
+    }
+}

@@ -1,0 +1,113 @@
+/// What follows from a decision for reservations that it was not about.
+extension Stock {
+    /// The next step towards 0 <= reserved <= on hand (rule 7): a reservation of a warehouse that has fewer
+    /// units than are claimed moves to another, or loses them. Nil when all is well.
+    ///
+    /// Order of loss: those that were never extended come before those that were, which are close to payment;
+    /// within each, the newest first. A reservation moves as far as other warehouses have units that no
+    /// reservation claims, safety stock included, for it was sold before; one that its command bound to a
+    /// warehouse does not move, and one that may not be split moves as a whole or not at all.
+    func decideRelief(_ cause: Cause) -> [LedgerEntry]? {
+        guard let index = itemIndex(of: cause.command.sku) else { return nil }
+        let item = items[index]
+        guard let level = item.levels.first(where: { $0.reserved > $0.onHand }) else { return nil }
+        let deficit = level.reserved - level.onHand
+        var next: Reservation?
+        for id in item.reservationIDs {
+            guard let candidate = reservations[id], candidate.item == index,
+                candidate.allocations.contains(where: { $0.warehouse == level.warehouse })
+            else { continue }
+            if next == nil || Self.isLostBefore(candidate, next!) { next = candidate }
+        }
+        guard let next,
+            let claim = next.allocations.first(where: { $0.warehouse == level.warehouse })?.quantity
+        else {
+            preconditionFailure("\(item.sku) in \(level.warehouse): units are reserved by nobody")
+        }
+        return move(next, claim, deficit, from: level, item, cause)
+            ?? [losing(min(claim, deficit), of: next, from: level, cause)]
+    }
+
+    private static func isLostBefore(_ left: Reservation, _ right: Reservation) -> Bool {
+        left.isExtended == right.isExtended ? left.sequence > right.sequence : !left.isExtended
+    }
+
+    private func losing(
+        _ quantity: Int64, of reservation: Reservation, from level: Level, _ cause: Cause
+    ) -> LedgerEntry {
+        var entry = entry(
+            .lose, cause, quantity, in: level.warehouse, LedgerEntry.Deltas(reserved: -quantity))
+        concern(&entry, reservation, remaining: reservation.quantity - quantity)
+        return entry
+    }
+
+    /// To one other warehouse at a time; nil where none has units for it.
+    private func move(
+        _ reservation: Reservation, _ claim: Int64, _ deficit: Int64, from level: Level, _ item: Item,
+        _ cause: Cause
+    ) -> [LedgerEntry]? {
+        guard reservation.named == nil else { return nil }
+        // What may not be split moves as a whole, also when a part of it would do.
+        let wanted = reservation.allowSplit ? min(claim, deficit) : claim
+        let candidates = item.levels.compactMap { other -> Candidate? in
+            let units = other.unclaimed(by: reservation.channel)
+            let facts = warehouses[other.place]
+            guard other.warehouse != level.warehouse, units > 0, facts.facts.isActive else { return nil }
+            return Candidate(warehouse: other.warehouse, available: units, facts: facts)
+        }
+        let allocator = Allocator(strategy: .mostStock, shipTo: nil)
+        let place = allocator.best(of: candidates, with: reservation.allowSplit ? 1 : wanted)
+        guard let place else { return nil }
+        let units = min(wanted, candidates[place].available)
+        var leaving = entry(
+            .reallocate, cause, units, in: level.warehouse, LedgerEntry.Deltas(reserved: -units))
+        leaving.counterpart = candidates[place].warehouse
+        var arriving = entry(
+            .reallocate, cause, units, in: candidates[place].warehouse, LedgerEntry.Deltas(reserved: units),
+            after: 1)
+        arriving.counterpart = level.warehouse
+        concern(&leaving, reservation, remaining: reservation.quantity)
+        concern(&arriving, reservation, remaining: reservation.quantity)
+        return [leaving, arriving]
+    }
+
+    /// The next backordered units that can be filled, in the order in which their reservations were made; nil
+    /// when none can. The warehouse with most units available serves; a reservation that is bound to a
+    /// warehouse waits for that one, and one that may not be split for the one that serves it already.
+    func decideFill(_ cause: Cause) -> LedgerEntry? {
+        guard let index = itemIndex(of: cause.command.sku), items[index].backordered > 0 else { return nil }
+        let item = items[index]
+        let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
+        if open.isEmpty { return nil }
+        for due in item.backorders {
+            guard let waiting = reservations[due.reservationID], waiting.sequence == due.sequence,
+                waiting.backordered > 0
+            else { continue }
+            var best: (level: Level, units: Int64)?
+            for level in open where isOpen(level, to: waiting) {
+                let units = level.available(to: waiting.channel)
+                if units > best?.units ?? 0 { best = (level, units) }
+            }
+            guard let best else { continue }
+            return filling(min(best.units, waiting.backordered), of: waiting, in: best.level, item, cause)
+        }
+        return nil
+    }
+
+    private func isOpen(_ level: Level, to waiting: Reservation) -> Bool {
+        if let named = waiting.named { return level.warehouse == named }
+        guard !waiting.allowSplit else { return true }
+        if let first = waiting.allocations.first { return level.warehouse == first.warehouse }
+        return level.available(to: waiting.channel) >= waiting.backordered
+    }
+
+    private func filling(
+        _ units: Int64, of waiting: Reservation, in level: Level, _ item: Item, _ cause: Cause
+    ) -> LedgerEntry {
+        var entry = entry(
+            .fill, cause, units, in: level.warehouse,
+            LedgerEntry.Deltas(reserved: units, backordered: -units))
+        concern(&entry, waiting, remaining: waiting.quantity)
+        return entry
+    }
+}

@@ -1,0 +1,191 @@
+import InventoryCore
+
+/// The fields of a record of `stock.ledger`.
+enum LedgerFields {
+    static func entry(_ object: JSONObject) throws(DecodingFailure) -> LedgerEntry {
+        let movement = try object.word("movement", Movement.self)
+        var entry = LedgerEntry(
+            sku: try object.id("sku"),
+            generation: try object.optionalInteger("generation", 1 ... .max) ?? 1,
+            sequence: try object.integer("sequence", 1 ... .max), more: try object.boolean("more"),
+            movement: movement, at: try object.time("at"),
+            source: try Shared.source(try object.object("source")),
+            command: try object.word("command", CommandKind.self), commandID: try object.id("command_id"),
+            commandHash: try object.hexadecimal("command_hash"),
+            quantity: try object.integer("quantity", 0 ... .max))
+        entry.reservationID = try object.optionalID("reservation_id")
+        entry.orderID = try object.optionalID("order_id")
+        entry.transferID = try object.optionalID("transfer_id")
+        entry.origin = try object.optionalInteger("origin", 1 ... .max)
+        entry.channel = try object.optionalID("channel")
+        entry.warehouse = try object.optionalID("warehouse")
+        entry.counterpart = try object.optionalID("counterpart")
+        entry.requested = try object.optionalInteger("requested", 1 ... .max)
+        entry.remaining = try object.optionalInteger("remaining", 0 ... .max)
+        entry.expiresAt = try object.optionalTime("expires_at")
+        entry.expectedAt = try object.optionalTime("expected_at")
+        entry.isNamed = try object.boolean("named")
+        entry.allowSplit = try object.optionalBoolean("allow_split") ?? true
+        entry.condition = try object.optionalWord("condition", Condition.self)
+        entry.reasonCode = try object.optionalWord("reason_code", ReasonCode.self)
+        entry.note = try object.optionalNote("note")
+        entry.reference = try object.optionalID("reference")
+        if movement == .rejection {
+            entry.reason = try object.word("reason", Rejection.self)
+        } else {
+            try balances(&entry, object)
+            entry.details = try details(movement, isInWarehouse: entry.warehouse != nil, object)
+        }
+        return entry
+    }
+
+    private static func balances(_ entry: inout LedgerEntry, _ object: JSONObject) throws(DecodingFailure) {
+        if entry.hasBalances {
+            entry.deltas.onHand = try object.integer("on_hand_delta")
+            entry.deltas.reserved = try object.integer("reserved_delta")
+            entry.deltas.inTransit = try object.optionalInteger("in_transit_delta") ?? 0
+            entry.deltas.damaged = try object.optionalInteger("damaged_delta") ?? 0
+            entry.balances.onHand = try object.integer("on_hand", 0 ... .max)
+            entry.balances.reserved = try object.integer("reserved", 0 ... .max)
+            entry.balances.inTransit = try object.optionalInteger("in_transit", 0 ... .max) ?? 0
+            entry.balances.damaged = try object.optionalInteger("damaged", 0 ... .max) ?? 0
+            entry.setApart = try object.optionalInteger("set_apart", 0 ... .max) ?? 0
+        }
+        entry.deltas.backordered = try object.optionalInteger("backordered_delta") ?? 0
+        entry.balances.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
+    }
+
+    private static func details(
+        _ movement: Movement, isInWarehouse: Bool, _ object: JSONObject
+    ) throws(DecodingFailure) -> LedgerEntry.Details? {
+        switch movement {
+        case .setPolicy:
+            return .policy(try Shared.policy(try object.object("policy"), inWarehouse: isInWarehouse))
+        case .setWarehouse: return .warehouse(try Shared.warehouse(try object.object("facts")))
+        case .setSettings: return .settings(try Shared.settings(try object.object("settings")))
+        default: return nil
+        }
+    }
+}
+
+extension JSONBuffer {
+    mutating func entry(_ entry: LedgerEntry) {
+        begin()
+        string("sku", entry.sku)
+        if entry.generation > 1 { integer("generation", entry.generation) }
+        integer("sequence", entry.sequence)
+        flag("more", entry.more)
+        string("movement", entry.movement.rawValue)
+        time("at", entry.at)
+        string("command", entry.command.rawValue)
+        string("command_id", entry.commandID)
+        hexadecimal("command_hash", entry.commandHash)
+        source(entry.source, topic: .commands)
+        string("reservation_id", entry.reservationID)
+        string("order_id", entry.orderID)
+        string("transfer_id", entry.transferID)
+        integer("origin", entry.origin)
+        string("channel", entry.channel)
+        string("warehouse", entry.warehouse)
+        string("counterpart", entry.counterpart)
+        integer("quantity", entry.quantity)
+        integer("requested", entry.requested)
+        integer("remaining", entry.remaining)
+        time("expires_at", entry.expiresAt)
+        time("expected_at", entry.expectedAt)
+        flag("named", entry.isNamed)
+        if !entry.allowSplit { boolean("allow_split", false) }
+        balances(entry)
+        string("reason", entry.reason?.rawValue)
+        string("condition", entry.condition?.rawValue)
+        string("reason_code", entry.reasonCode?.rawValue)
+        string("note", entry.note)
+        string("reference", entry.reference)
+        details(entry.details)
+        end()
+    }
+
+    private mutating func balances(_ entry: LedgerEntry) {
+        if entry.hasBalances {
+            integer("on_hand_delta", entry.deltas.onHand)
+            integer("reserved_delta", entry.deltas.reserved)
+            units("in_transit_delta", entry.deltas.inTransit)
+            units("damaged_delta", entry.deltas.damaged)
+            integer("on_hand", entry.balances.onHand)
+            integer("reserved", entry.balances.reserved)
+            units("in_transit", entry.balances.inTransit)
+            units("damaged", entry.balances.damaged)
+            units("set_apart", entry.setApart)
+        }
+        if entry.deltas.backordered != 0 {
+            integer("backordered_delta", entry.deltas.backordered)
+            integer("backordered", entry.balances.backordered)
+        }
+    }
+
+    private mutating func details(_ details: LedgerEntry.Details?) {
+        switch details {
+        case nil: return
+        case .policy(let policy): self.policy(policy)
+        case .warehouse(let warehouse):
+            beginObject("facts")
+            warehouseFields(warehouse)
+            endElement()
+        case .settings(let settings):
+            beginObject("settings")
+            settingsFields(settings)
+            endElement()
+        }
+    }
+}
+
+extension RecordReader {
+    /// What an entry lays down, from what `RecordWriter.details` made of it.
+    package mutating func details(
+        of entry: LedgerEntry, _ text: [UInt8]
+    ) throws(DecodingFailure) -> LedgerEntry.Details? {
+        var result: Swift.Result<LedgerEntry.Details?, DecodingFailure>?
+        text.withUnsafeBytes { bytes in
+            do throws(DecodingFailure) {
+                let details = try read(bytes, limit: Self.recordBytes) { object throws(DecodingFailure) in
+                    switch entry.movement {
+                    case .setPolicy:
+                        LedgerEntry.Details?.some(
+                            .policy(try Shared.policy(object, inWarehouse: entry.warehouse != nil)))
+                    case .setWarehouse: LedgerEntry.Details?.some(.warehouse(try Shared.warehouse(object)))
+                    case .setSettings: LedgerEntry.Details?.some(.settings(try Shared.settings(object)))
+                    default: LedgerEntry.Details?.none
+                    }
+                }
+                result = .success(details)
+            } catch {
+                result = .failure(error)
+            }
+        }
+        return try result!.get()
+    }
+}
+
+extension RecordWriter {
+    /// What an entry lays down, as one JSON object; nil for one that lays down nothing.
+    package mutating func details(of entry: LedgerEntry) -> String? {
+        guard let details = entry.details else { return nil }
+        return json.object { json in
+            switch details {
+            case .policy(let policy): json.policyFields(policy)
+            case .warehouse(let warehouse): json.warehouseFields(warehouse)
+            case .settings(let settings): json.settingsFields(settings)
+            }
+        }
+    }
+}
+
+extension JSONBuffer {
+    /// An object of its own, as text.
+    fileprivate mutating func object(_ fields: (inout JSONBuffer) -> Void) -> String {
+        begin()
+        fields(&self)
+        end()
+        return withBytes { String(decoding: $0, as: UTF8.self) }
+    }
+}
