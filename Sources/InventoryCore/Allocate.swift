@@ -21,7 +21,16 @@ struct Candidate {
     var warehouse: String
     /// Units that it has for it.
     var available: Int64
-    var facts: KnownWarehouse
+    /// Where it stands; nil if that is not known.
+    var direction: UnitVector?
+    var priority: Int64
+
+    init(_ warehouse: String, available: Int64, _ known: borrowing KnownWarehouse) {
+        self.warehouse = warehouse
+        self.available = available
+        direction = known.direction
+        priority = known.facts.priority
+    }
 }
 
 /// What makes one warehouse better than another for a reservation.
@@ -35,7 +44,7 @@ protocol AllocationStrategy {
 /// The nearest to the customer, by great circle. Where either place is unknown, the warehouse is the last.
 enum Nearest: AllocationStrategy {
     static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
-        guard let shipTo, let direction = candidate.facts.direction else { return .infinity }
+        guard let shipTo, let direction = candidate.direction else { return .infinity }
         return direction.squaredChord(to: shipTo)
     }
 }
@@ -50,7 +59,7 @@ enum MostStock: AllocationStrategy {
 /// The one that people have put first.
 enum Priority: AllocationStrategy {
     static func rank(_ candidate: Candidate, shipTo: UnitVector?) -> Double {
-        Double(candidate.facts.facts.priority)
+        Double(candidate.priority)
     }
 }
 
@@ -112,36 +121,49 @@ struct Allocator {
                     index: index, rank: type.rank(candidate, shipTo: shipTo),
                     available: candidate.available))
         }
-        let largest = ranked.map(\.available).sorted(by: >)
+        ranked.sort { $0.rank == $1.rank ? $0.index < $1.index : $0.rank < $1.rank }
+        let bySize = ranked.indices.sorted {
+            ranked[$0].available == ranked[$1].available
+                ? $0 < $1 : ranked[$0].available > ranked[$1].available
+        }
         var count = 0
         var sum: Int64 = 0
         while sum < quantity {
-            guard count < largest.count else { return nil }
-            sum += largest[count]
+            guard count < bySize.count else { return nil }
+            sum += ranked[bySize[count]].available
             count += 1
         }
-        ranked.sort { $0.rank == $1.rank ? $0.index < $1.index : $0.rank < $1.rank }
-        var allocations: [Allocation] = []
-        for chosen in choose(count, for: quantity, from: ranked) {
-            let left = quantity - allocations.reduce(0) { $0 + $1.quantity }
-            allocations.append(
-                Allocation(
-                    warehouse: candidates[chosen.index].warehouse, quantity: min(left, chosen.available)))
+        return take(quantity, choose(count, for: quantity, from: ranked, bySize), candidates)
+    }
+
+    private func take(
+        _ quantity: Int64, _ chosen: [Ranked], _ candidates: [Candidate]
+    ) -> [Allocation] {
+        var left = quantity
+        return chosen.map {
+            let units = min(left, $0.available)
+            left -= units
+            return Allocation(warehouse: candidates[$0.index].warehouse, quantity: units)
         }
-        return allocations
     }
 
     /// The first set of `count` in the order of ranks whose units suffice.
-    private func choose(_ count: Int, for quantity: Int64, from ranked: [Ranked]) -> [Ranked] {
+    ///
+    /// - Parameter bySize: the places in `ranked`, the largest stock first.
+    private func choose(
+        _ count: Int, for quantity: Int64, from ranked: [Ranked], _ bySize: [Int]
+    ) -> [Ranked] {
         var chosen: [Ranked] = []
         var have: Int64 = 0
-        // The stocks of the candidates after the present one, largest first.
-        var later = ranked.map(\.available).sorted(by: >)
-        for candidate in ranked where chosen.count < count {
-            let place = later.firstIndex(of: candidate.available)!
-            later.remove(at: place)
-            let helpers = later.prefix(count - chosen.count - 1).reduce(0, +)
-            if have + candidate.available + helpers >= quantity {
+        for (place, candidate) in ranked.enumerated() where chosen.count < count {
+            // With the largest of those after it, does it suffice?
+            var helpers = count - chosen.count - 1
+            var units = have + candidate.available
+            for other in bySize where helpers > 0 && units < quantity && other > place {
+                units += ranked[other].available
+                helpers -= 1
+            }
+            if units >= quantity {
                 chosen.append(candidate)
                 have += candidate.available
             }
@@ -161,20 +183,7 @@ extension Stock {
     func allocate(_ reserve: Command.Reserve, of sku: String) -> Grant {
         guard let item = item(of: sku) else { return .refused(.insufficientStock) }
         let shipTo = reserve.shipTo.map(UnitVector.init)
-        var isTooLate = false
-        var candidates: [Candidate] = []
-        candidates.reserveCapacity(item.levels.count)
-        for level in item.levels {
-            if let named = reserve.warehouse, named != level.warehouse { continue }
-            let facts = warehouses[level.place]
-            let available = level.available(to: reserve.channel)
-            guard available > 0, facts.facts.isActive else { continue }
-            guard isInTime(facts, shipTo, reserve.deliverWithinHours) else {
-                isTooLate = true
-                continue
-            }
-            candidates.append(Candidate(warehouse: level.warehouse, available: available, facts: facts))
-        }
+        let (candidates, isTooLate) = candidates(for: reserve, shipTo, item)
         if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
         let allocator = Allocator(
             strategy: reserve.strategy ?? item.policy?.strategy ?? settings.strategy, shipTo: shipTo)
@@ -197,8 +206,35 @@ extension Stock {
         return .refused(isThere ? .splitRequired : .insufficientStock)
     }
 
+    /// The warehouses that have units for the command, and whether others have some that would come too late.
+    private func candidates(
+        for reserve: Command.Reserve, _ shipTo: UnitVector?, _ item: Item
+    ) -> ([Candidate], isTooLate: Bool) {
+        var isTooLate = false
+        var candidates: [Candidate] = []
+        candidates.reserveCapacity(item.levels.count)
+        // In place: a level is large, and a copy of it costs more than all that is asked of it here.
+        item.levels.withUnsafeBufferPointer { levels in
+            for index in levels.indices {
+                if let named = reserve.warehouse, named != levels[index].warehouse { continue }
+                let available = levels[index].available(to: reserve.channel)
+                let place = levels[index].place
+                guard available > 0, warehouses[place].facts.isActive else { continue }
+                guard isInTime(warehouses[place], shipTo, reserve.deliverWithinHours) else {
+                    isTooLate = true
+                    continue
+                }
+                candidates.append(
+                    Candidate(levels[index].warehouse, available: available, warehouses[place]))
+            }
+        }
+        return (candidates, isTooLate)
+    }
+
     /// Handling plus transit, along the great circle.
-    private func isInTime(_ warehouse: KnownWarehouse, _ shipTo: UnitVector?, _ hours: Int64?) -> Bool {
+    private func isInTime(_ warehouse: borrowing KnownWarehouse, _ shipTo: UnitVector?, _ hours: Int64?)
+        -> Bool
+    {
         guard let hours else { return true }
         guard let shipTo, let direction = warehouse.direction else { return false }
         let transit = hours - warehouse.facts.handlingHours

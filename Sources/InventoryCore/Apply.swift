@@ -45,12 +45,8 @@ extension Stock {
         Self.require(
             deltas.backordered == 0 || items[index].backordered == entry.balances.backordered, entry,
             "backordered does not follow from the delta")
-        let hasUnits =
-            deltas.onHand != 0 || deltas.reserved != 0 || deltas.inTransit != 0 || deltas.damaged != 0
-        guard hasUnits || entry.movement == .adjust else { return }
-        guard let warehouse = entry.warehouse else {
-            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): units move in no warehouse")
-        }
+        // A policy makes its level by itself, and changes what is set apart after this.
+        guard entry.hasBalances, entry.movement != .setPolicy, let warehouse = entry.warehouse else { return }
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].onHand += deltas.onHand
         items[index].levels[place].reserved += deltas.reserved

@@ -102,21 +102,15 @@ extension Stock {
         return entry
     }
 
-    /// An entry about backordered units that no warehouse has.
+    /// An entry about backordered units that no warehouse has, `warehouse` is to have them if it was named.
     func entry(
         _ movement: Movement, _ cause: Cause, backordered quantity: Int64, by delta: Int64,
         in warehouse: String?, after offset: Int
     ) -> LedgerEntry {
-        var entry: LedgerEntry
-        if let warehouse {
-            entry = self.entry(
-                movement, cause, quantity, in: warehouse, LedgerEntry.Deltas(backordered: delta),
-                after: offset)
-        } else {
-            entry = self.entry(movement, cause, quantity, after: offset)
-            entry.deltas.backordered = delta
-            entry.balances.backordered = (item(of: cause.command.sku)?.backordered ?? 0) + delta
-        }
+        var entry = entry(movement, cause, quantity, after: offset)
+        entry.warehouse = warehouse
+        entry.deltas.backordered = delta
+        entry.balances.backordered = (item(of: cause.command.sku)?.backordered ?? 0) + delta
         return entry
     }
 

@@ -194,8 +194,7 @@ extension Stock {
         let candidates = item.levels.compactMap { level -> Candidate? in
             guard warehouses[level.place].facts.isActive else { return nil }
             return Candidate(
-                warehouse: level.warehouse, available: level.unclaimed(by: channel),
-                facts: warehouses[level.place])
+                level.warehouse, available: level.unclaimed(by: channel), warehouses[level.place])
         }
         let found = Allocator(strategy: .fewestSplits, shipTo: nil).allocate(quantity, from: candidates)
         return allowSplit || found?.count == 1 ? found : nil

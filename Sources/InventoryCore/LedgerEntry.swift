@@ -121,7 +121,8 @@ package struct LedgerEntry: Equatable, Sendable {
 
     /// Whether the entry says how many units the SKU has in its warehouse.
     package var hasBalances: Bool {
-        guard warehouse != nil else { return false }
+        // Units that are backordered, or are no more, are in no warehouse, also where one was named for them.
+        guard warehouse != nil, deltas.backordered == 0 || deltas.reserved != 0 else { return false }
         switch movement {
         case .transferOverdue, .extend, .retire, .setWarehouse, .setSettings, .rejection: return false
         default: return true

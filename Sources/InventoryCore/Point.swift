@@ -76,3 +76,8 @@ enum Angle {
         return sum
     }
 }
+
+/// The core's sine, for tests.
+package enum AngleProbe {
+    package static func sine(_ angle: Int64) -> Double { Angle.sine(angle) }
+}

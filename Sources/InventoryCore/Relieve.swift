@@ -51,9 +51,10 @@ extension Stock {
         let wanted = reservation.allowSplit ? min(claim, deficit) : claim
         let candidates = item.levels.compactMap { other -> Candidate? in
             let units = other.unclaimed(by: reservation.channel)
-            let facts = warehouses[other.place]
-            guard other.warehouse != level.warehouse, units > 0, facts.facts.isActive else { return nil }
-            return Candidate(warehouse: other.warehouse, available: units, facts: facts)
+            guard other.warehouse != level.warehouse, units > 0, warehouses[other.place].facts.isActive else {
+                return nil
+            }
+            return Candidate(other.warehouse, available: units, warehouses[other.place])
         }
         let allocator = Allocator(strategy: .mostStock, shipTo: nil)
         let place = allocator.best(of: candidates, with: reservation.allowSplit ? 1 : wanted)

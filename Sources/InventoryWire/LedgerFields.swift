@@ -40,19 +40,19 @@ enum LedgerFields {
     }
 
     private static func balances(_ entry: inout LedgerEntry, _ object: JSONObject) throws(DecodingFailure) {
-        if entry.hasBalances {
-            entry.deltas.onHand = try object.integer("on_hand_delta")
-            entry.deltas.reserved = try object.integer("reserved_delta")
-            entry.deltas.inTransit = try object.optionalInteger("in_transit_delta") ?? 0
-            entry.deltas.damaged = try object.optionalInteger("damaged_delta") ?? 0
-            entry.balances.onHand = try object.integer("on_hand", 0 ... .max)
-            entry.balances.reserved = try object.integer("reserved", 0 ... .max)
-            entry.balances.inTransit = try object.optionalInteger("in_transit", 0 ... .max) ?? 0
-            entry.balances.damaged = try object.optionalInteger("damaged", 0 ... .max) ?? 0
-            entry.setApart = try object.optionalInteger("set_apart", 0 ... .max) ?? 0
-        }
         entry.deltas.backordered = try object.optionalInteger("backordered_delta") ?? 0
         entry.balances.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
+        entry.deltas.reserved = try object.optionalInteger("reserved_delta") ?? 0
+        guard entry.hasBalances else { return }
+        entry.deltas.onHand = try object.integer("on_hand_delta")
+        entry.deltas.reserved = try object.integer("reserved_delta")
+        entry.deltas.inTransit = try object.optionalInteger("in_transit_delta") ?? 0
+        entry.deltas.damaged = try object.optionalInteger("damaged_delta") ?? 0
+        entry.balances.onHand = try object.integer("on_hand", 0 ... .max)
+        entry.balances.reserved = try object.integer("reserved", 0 ... .max)
+        entry.balances.inTransit = try object.optionalInteger("in_transit", 0 ... .max) ?? 0
+        entry.balances.damaged = try object.optionalInteger("damaged", 0 ... .max) ?? 0
+        entry.setApart = try object.optionalInteger("set_apart", 0 ... .max) ?? 0
     }
 
     private static func details(

@@ -13,6 +13,9 @@ package struct QueryResult: ~Copyable {
     /// How many rows came back; wraps `PQntuples`.
     package var rowCount: Int { Int(PQntuples(raw)) }
 
+    /// How many columns each row has; wraps `PQnfields`.
+    package var columnCount: Int { Int(PQnfields(raw)) }
+
     /// How many rows an INSERT, UPDATE, DELETE or COPY touched; wraps `PQcmdTuples`.
     package var affectedRows: Int { Int(String(cString: PQcmdTuples(raw))) ?? 0 }
 

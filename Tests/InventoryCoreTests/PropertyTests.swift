@@ -195,6 +195,7 @@ struct PropertyTests {
         var now: Int64 = 1000
         var effects = Effects()
         var ledger: [LedgerEntry] = []
+        var running: [String: LedgerEntry.Deltas] = [:]
         for number in 0..<count {
             now += Int64.random(in: 0...6, using: &commands.random)
             let command = commands.next(now: now)
@@ -211,11 +212,37 @@ struct PropertyTests {
             try #require(
                 command.kind == .expire || outcome.isDuplicate == expected.isDuplicate, "\(place)")
             try #require(effects.entries.map(fact) == expected.2.map(plain), "\(place)")
+            for entry in effects.entries { try checkBalances(entry, &running, place) }
             try #require(difference(stock, model) == nil, "\(place)")
             try #require(alerts == effects.alerts, "\(place)")
             if number % 97 == 0 { stock = try RestoreTests.restored(stock, ledger) }
         }
         RestoreTests.expectSame(stock, folded)
+    }
+
+    /// Each entry's balances are the sums of the deltas up to it.
+    private static func checkBalances(
+        _ entry: LedgerEntry, _ running: inout [String: LedgerEntry.Deltas], _ place: String
+    ) throws {
+        var units = running[entry.sku, default: LedgerEntry.Deltas()]
+        units.backordered += entry.deltas.backordered
+        running[entry.sku] = units
+        if entry.deltas.backordered != 0 {
+            try #require(entry.balances.backordered == units.backordered, "\(place)")
+        }
+        guard entry.hasBalances, let warehouse = entry.warehouse else {
+            let moved = LedgerEntry.Deltas(backordered: entry.deltas.backordered)
+            return try #require(entry.deltas == moved, "\(place): units move in no warehouse")
+        }
+        var level = running["\(entry.sku) \(warehouse)", default: LedgerEntry.Deltas()]
+        level.onHand += entry.deltas.onHand
+        level.reserved += entry.deltas.reserved
+        level.inTransit += entry.deltas.inTransit
+        level.damaged += entry.deltas.damaged
+        running["\(entry.sku) \(warehouse)"] = level
+        level.backordered = entry.balances.backordered
+        try #require(entry.balances == level, "\(place): \(entry)")
+        try #require(entry.more || level.reserved <= level.onHand, "\(place): \(entry)")
     }
 
     private static func answer(_ outcome: Outcome) -> NaiveStock.Answer {

@@ -137,6 +137,30 @@ final class Stage {
         producer.poll(timeoutMilliseconds: 0)
     }
 
+    /// A record of a topic that people publish: `warehouses`, `products` or `settings`.
+    func publish(to topic: Topic, key: String, value: [UInt8]?) throws {
+        let handle = try producer.topic(name(topic))
+        _ = try Array(key.utf8).withUnsafeBytes { key in
+            try withBytes(value) { value in try producer.produce(handle, key: key, value: value) }
+        }
+        try producer.flush(timeoutMilliseconds: 60_000)
+    }
+
+    func publish(warehouse record: WarehouseRecord) throws {
+        writer.write(warehouse: record)
+        try publish(to: .warehouses, key: record.warehouse.id, value: writer.withBytes { Array($0) })
+    }
+
+    func publish(product: ProductRecord) throws {
+        writer.write(product: product)
+        try publish(to: .products, key: product.sku, value: writer.withBytes { Array($0) })
+    }
+
+    func publish(settings: Settings) throws {
+        writer.write(settings: settings)
+        try publish(to: .settings, key: RecordReader.settingsKey, value: writer.withBytes { Array($0) })
+    }
+
     func flush() throws { try producer.flush(timeoutMilliseconds: 60_000) }
 
     private func withBytes<Result>(
@@ -271,6 +295,19 @@ final class Stage {
         }
     }
 
+    /// Waits until every command that is in the log has its answer, those of the relay and the delay service too.
+    func awaitAnswers(seconds: Double = 120) throws {
+        try eventually("every command has an answer", seconds: seconds) {
+            let letters = try deadLetters().filter { $0.topic == Topic.commands.rawValue }.count
+            return try results().count + letters >= read(.commands).count
+        }
+    }
+
+    func deadLetters() throws -> [DeadLetter] {
+        var reader = RecordReader()
+        return try read(.deadLetters).map { try $0.value!.withUnsafeBytes { try reader.deadLetter($0) } }
+    }
+
     /// What must hold whatever happened: one result for each command, no two that differ, a ledger without gaps
     /// whose sums are the levels, and live reservations that are what is reserved.
     func checkBooks(sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -283,9 +320,7 @@ final class Stage {
         for (_, source, _) in try results() {
             answers[Place(partition: source.partition, offset: source.offset), default: 0] += 1
         }
-        var reader = RecordReader()
-        for record in try read(.deadLetters) {
-            let letter = try record.value!.withUnsafeBytes { try reader.deadLetter($0) }
+        for letter in try deadLetters() where letter.topic == Topic.commands.rawValue {
             answers[Place(partition: letter.partition, offset: letter.offset), default: 0] += 1
         }
         #expect(Set(answers.keys) == commands, "each record has an answer", sourceLocation: sourceLocation)

@@ -1,0 +1,143 @@
+import Foundation
+import InventoryCore
+import Testing
+
+/// What decisions cost. The figures are printed, so that docs can tell them with this command:
+/// `deploy/local test --only 'InventoryCoreTests.CostTests'`.
+@Suite("Cost", .serialized)
+struct CostTests {
+    private static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) }
+
+    /// A SKU in so many warehouses, each with a place, a priority and 1 to 9 units.
+    private static func stock(warehouses: Int, _ random: inout SeededGenerator) -> Stock {
+        var stock = Stock()
+        var effects = Effects()
+        for number in 0..<warehouses {
+            let bodies: [(String, Command.Body)] = [
+                (
+                    PartitionBook.sku(0),
+                    .setWarehouse(
+                        Warehouse(
+                            id: "W\(number)",
+                            location: Point(
+                                latitude: .random(in: 35_000_000...60_000_000, using: &random),
+                                longitude: .random(in: -9_000_000...30_000_000, using: &random)),
+                            priority: .random(in: 1...20, using: &random)))
+                ),
+                (
+                    "A",
+                    .receive(
+                        warehouse: "W\(number)", quantity: .random(in: 1...9, using: &random), reference: nil)
+                ),
+            ]
+            for (place, (sku, body)) in bodies.enumerated() {
+                effects.removeAll()
+                _ = stock.handle(
+                    Command(id: "s\(number)-\(place)", sku: sku, body: body),
+                    at: Timestamp(milliseconds: 0),
+                    source: Source(partition: 0, offset: Int64(2 * number + place)), into: &effects)
+            }
+        }
+        return stock
+    }
+
+    @Test("A SKU in 200 warehouses is allocated in under 20 µs in the mean", arguments: Strategy.allCases)
+    func allocation(strategy: Strategy) {
+        var random = SeededGenerator(seed: 7)
+        var stock = Self.stock(warehouses: 200, &random)
+        var effects = Effects()
+        let rounds = 4_000
+        // Other tests run beside this one: the least of five means is the nearest to the truth.
+        var means = [Double](repeating: 0, count: 5)
+        var splits = 0
+        for number in 0..<rounds {
+            // Every fourth is more than any warehouse has, so that it is split.
+            let quantity = number % 4 == 0 ? Int64.random(in: 10...60, using: &random) : 3
+            let reserve = Command.Reserve(
+                reservationID: "r\(number)", orderID: "o", quantity: quantity,
+                expiry: .after(milliseconds: 1000), strategy: strategy,
+                shipTo: Point(
+                    latitude: .random(in: 35_000_000...60_000_000, using: &random),
+                    longitude: .random(in: -9_000_000...30_000_000, using: &random)))
+            let command = Command(id: "c\(number)", sku: "A", body: .reserve(reserve))
+            let at = Timestamp(milliseconds: Int64(number))
+            effects.removeAll()
+            let start = Self.now()
+            let outcome = stock.handle(
+                command, at: at, source: Source(partition: 0, offset: Int64(1000 + 2 * number)),
+                into: &effects)
+            means[number * means.count / rounds] += (Self.now() - start) * 5 / Double(rounds) / 1000
+            if outcome.allocations.count > 1 { splits += 1 }
+            effects.removeAll()
+            _ = stock.handle(
+                Command(
+                    id: "x\(number)", sku: "A", body: .release(reservationID: "r\(number)", quantity: nil)),
+                at: at, source: Source(partition: 0, offset: Int64(1001 + 2 * number)), into: &effects)
+        }
+        let mean = means.min()!
+        print(
+            "allocation over 200 warehouses, \(strategy.rawValue): \(mean) µs in the mean, \(splits) of \(rounds) split"
+        )
+        #expect(splits > rounds / 5)
+        #expect(mean < 20)
+    }
+
+    /// Resident memory of the process, in bytes.
+    private static func residentBytes() -> Int {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    @Test("The dedupe window holds as many entries as its limit says, and its memory does not grow beyond")
+    func window() {
+        var stock = Stock()
+        var effects = Effects()
+        var offset: Int64 = 0
+        func run(_ count: Int) {
+            for _ in 0..<count {
+                offset += 1
+                effects.removeAll()
+                let body: Command.Body =
+                    offset % 2 == 1
+                    ? .receive(warehouse: "WAREHOUSE-BERLIN-1", quantity: 1, reference: nil)
+                    : .reserve(
+                        Command.Reserve(
+                            reservationID: "reservation-of-a-usual-length-\(offset)",
+                            orderID: "order-of-a-usual-length-\(offset)", quantity: 1,
+                            expiry: .after(milliseconds: 1)))
+                _ = stock.handle(
+                    Command(
+                        id: "command-of-a-usual-length-\(offset)", sku: "SKU-OF-A-USUAL-LENGTH", body: body),
+                    at: Timestamp(milliseconds: offset), source: Source(partition: 0, offset: offset),
+                    into: &effects)
+            }
+        }
+        run(2_000)
+        let empty = Self.residentBytes()
+        run(Limits.dedupeWindow)
+        let full = Self.residentBytes()
+        #expect(stock.dedupeWindowCount == Limits.dedupeWindow)
+        run(2 * Limits.dedupeWindow)
+        let later = Self.residentBytes()
+        #expect(stock.dedupeWindowCount == Limits.dedupeWindow)
+        let each = (full - empty) / (Limits.dedupeWindow - 3_000)
+        print(
+            "dedupe window: \(Limits.dedupeWindow) entries in \((full - empty) >> 20) MiB, \(each) bytes each; "
+                + "after two windows more \((later - full) >> 20) MiB more")
+        #expect(each < 2_000)
+        // Hash tables may grow once more; entries may not.
+        #expect(later - full < (full - empty) / 2)
+    }
+
+    @Test("The sine of every angle is that of the mathematical library, and exact at the poles")
+    func sine() {
+        var worst = 0.0
+        for angle in stride(from: Int64(-720_000_000), through: 720_000_000, by: 1_234_567) {
+            let found = AngleProbe.sine(angle)
+            worst = max(worst, abs(found - sin(Double(angle) / 1e6 * .pi / 180)))
+        }
+        #expect(worst < 1e-14)
+        #expect(AngleProbe.sine(0) == 0 && AngleProbe.sine(90_000_000) == 1)
+    }
+}
