@@ -28,9 +28,13 @@ struct BrokerTests {
         let skus = (0..<8).map { "SKU-\($0)" }
         try stage.publish(skus.enumerated().map { receive("c\($0.offset)", 100_000, $0.element) })
         for number in 0..<2_000 {
-            try stage.publishSoon(reserve("a\(number)", 1, skus[number % 8], ttl: 5_000))
+            try stage.publishSoon(reserve("a\(number)", 1, skus[number % 8], ttl: 30_000))
         }
-        try eventually("some are decided") { processor.metric("holdfast_commands_total") > 100 }
+        // A lone node that is stopped in the middle of a commit may forget to end it (docs/faults.md), which is
+        // not what is tested here: so it is stopped between two, and hangs in the middle of many.
+        let wanted = outage == .isStopped ? 2_008.0 : 100
+        try stage.flush()
+        try eventually("some are decided") { processor.metric("holdfast_commands_total") >= wanted }
         try outage.begin(kafka)
         let before = (processor.told, delay.told)
         // Longer than a session and a transaction, so that all that can time out does.

@@ -79,6 +79,18 @@ struct RuleTests {
         #expect(Set(Rejection.allCases).subtracting(reasons) == [.warehouseLimitExceeded])
     }
 
+    @Test("The documented order of precedence is the code's")
+    func precedence() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/decisions.md")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let section = try #require(text.components(separatedBy: "## Why a command is refused").last)
+            .components(separatedBy: "\n## ")[0]
+        let words = section.split(separator: "\n").filter { $0.hasPrefix("| `") }
+            .map { String($0.dropFirst(3).prefix { $0 != "`" }) }
+        #expect(words == Rejection.allCases.map(\.rawValue))
+    }
+
     @Test("A SKU stands in at most so many warehouses, and a partition knows at most so many")
     func warehouseLimits() {
         var lines: [String] = []

@@ -64,7 +64,7 @@ struct JSONSchema {
 
     /// Notes that change nothing of what is right.
     private static let annotations: Set<String> = [
-        "$schema", "$id", "$defs", "title", "description", "contentEncoding", "then", "else",
+        "$schema", "$id", "$defs", "title", "description", "contentEncoding", "then", "else", "examples",
     ]
 
     /// What is wrong with `value`: a line each, with where it is; empty if it is right.
