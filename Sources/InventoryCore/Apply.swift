@@ -78,10 +78,29 @@ extension Stock {
     func setApart(after entry: LedgerEntry) -> Int64 {
         guard entry.hasBalances, let warehouse = entry.warehouse else { return 0 }
         var level = item(of: entry.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
-        if case .policy(let policy) = entry.details { level.setApart(policy.channels) }
+        if case .policy(let policy) = entry.details {
+            level.setApart(policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
+        }
         if level.channels.isEmpty { return 0 }
         level.book(entry)
         return level.channels.reduce(0) { $0 + $1.unused }
+    }
+
+    /// What live reservations of the channels of a policy claim in a warehouse.
+    private func reservedByChannel(
+        _ sku: String, _ warehouse: String, _ policy: Policy
+    ) -> [String: Int64] {
+        guard !policy.channels.isEmpty, let index = itemIndex(of: sku) else { return [:] }
+        var reserved: [String: Int64] = [:]
+        for id in items[index].reservationIDs {
+            guard let live = reservations[id], live.item == index, let channel = live.channel else {
+                continue
+            }
+            for allocation in live.allocations where allocation.warehouse == warehouse {
+                reserved[channel, default: 0] += allocation.quantity
+            }
+        }
+        return reserved
     }
 
     // MARK: Reservations
@@ -194,13 +213,18 @@ extension Stock {
     private mutating func clearStaleBackorders(item index: Int) {
         if items[index].backordered == 0 {
             items[index].backorders.removeAll()
-        } else if let first = items[index].backorders.first, !waits(first) {
-            let reservations = reservations
-            let live = items[index].backorders.drop { due in
-                guard let found = reservations[due.reservationID] else { return true }
-                return found.sequence != due.sequence || found.backordered == 0
-            }
-            items[index].backorders = Array(live)
+            items[index].firstBackorder = 0
+            return
+        }
+        while items[index].firstBackorder < items[index].backorders.count,
+            !waits(items[index].backorders[items[index].firstBackorder])
+        {
+            items[index].firstBackorder += 1
+        }
+        // By halves, so that each stale one costs a constant.
+        if 2 * items[index].firstBackorder > items[index].backorders.count + 16 {
+            items[index].backorders.removeFirst(items[index].firstBackorder)
+            items[index].firstBackorder = 0
         }
     }
 
@@ -255,7 +279,8 @@ extension Stock {
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].policy = policy == Policy() ? nil : policy
         items[index].refreshSafetyStock()
-        items[index].levels[place].setApart(policy.channels)
+        items[index].levels[place].setApart(
+            policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
     }
 
     /// The units of each order are kept only while the policy limits them.

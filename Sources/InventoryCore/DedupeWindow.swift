@@ -67,8 +67,11 @@ struct DedupeWindow: Sendable {
         guard var place, isYoung(ring[place], at: now) else { return [] }
         let source = ring[place].source
         var found: [LedgerEntry] = []
+        // What belongs together stands together, so that a command that expired thousands of reservations costs
+        // those who ask for one of them nothing.
         for _ in 0..<ring.count where ring[place].source == source {
-            if isWanted(ring[place]) { found.append(ring[place]) }
+            guard isWanted(ring[place]) else { break }
+            found.append(ring[place])
             guard ring[place].more else { break }
             place = place + 1 == ring.count ? 0 : place + 1
         }
@@ -108,16 +111,15 @@ struct DedupeWindow: Sendable {
     /// Where the newest entry stands.
     private var newest: Int? { ring.isEmpty ? nil : oldest == 0 ? ring.count - 1 : oldest - 1 }
 
-    /// Goes back to the first entry of the same command that took units of the same reservation in the same way.
+    /// Goes back over the entries of the same command that took units of the same reservation in the same way.
     private func firstOfEnding(_ entry: LedgerEntry, last: Int) -> Int {
         var first = last
-        var place = last
         for _ in 1..<max(ring.count, 1) {
-            place = place == 0 ? ring.count - 1 : place - 1
-            guard ring[place].source == entry.source else { break }
-            if ring[place].reservationID == entry.reservationID && ring[place].movement == entry.movement {
-                first = place
-            }
+            let place = first == 0 ? ring.count - 1 : first - 1
+            guard ring[place].source == entry.source, ring[place].reservationID == entry.reservationID,
+                ring[place].movement == entry.movement
+            else { break }
+            first = place
         }
         return first
     }

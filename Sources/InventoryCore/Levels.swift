@@ -11,7 +11,7 @@ package struct Level: Equatable, Sendable {
     package var safetyStock: Int64
     /// What is laid down for the SKU in this warehouse.
     package var policy: Policy?
-    /// Ordered by channel; those with units set apart or reserved.
+    /// Ordered by channel; those that units are set apart for.
     package var channels: [Channel]
     package var alert: AlertState
     /// Where the warehouse stands in the partition's state.
@@ -48,34 +48,25 @@ package struct Level: Equatable, Sendable {
         return units
     }
 
-    /// Books what an entry does to its channel. Units set apart are used up as the channel's reservations ship.
+    /// Books what an entry does to its channel, if units are set apart for that. They are used up as the channel's
+    /// reservations ship.
     mutating func book(_ entry: LedgerEntry) {
-        guard let channel = entry.channel, entry.deltas.reserved != 0 else { return }
-        let place: Int
-        if let found = channels.firstIndex(where: { $0.channel == channel }) {
-            place = found
-        } else {
-            place = channels.firstIndex { $0.channel > channel } ?? channels.endIndex
-            channels.insert(Channel(channel: channel, setApart: 0, reserved: 0), at: place)
-        }
+        guard let channel = entry.channel, entry.deltas.reserved != 0,
+            let place = channels.firstIndex(where: { $0.channel == channel })
+        else { return }
         channels[place].reserved += entry.deltas.reserved
         let shipped = max(0, -entry.deltas.onHand)
         channels[place].setApart = max(0, channels[place].setApart - shipped)
-        if channels[place].reserved == 0 && channels[place].setApart == 0 { channels.remove(at: place) }
+        if channels[place].setApart == 0 { channels.remove(at: place) }
     }
 
-    /// Gives channels other units; what their reservations claim stays.
-    mutating func setApart(_ shares: [ChannelShare]) {
-        var given = shares.map { Channel(channel: $0.channel, setApart: $0.quantity, reserved: 0) }
-        for old in channels where old.reserved > 0 {
-            if let found = given.firstIndex(where: { $0.channel == old.channel }) {
-                given[found].reserved = old.reserved
-            } else {
-                given.append(Channel(channel: old.channel, setApart: 0, reserved: old.reserved))
-            }
-        }
-        given.removeAll { $0.setApart == 0 && $0.reserved == 0 }
-        channels = given.sorted { $0.channel < $1.channel }
+    /// Gives channels other units.
+    ///
+    /// - Parameter reserved: what each channel's live reservations claim here.
+    mutating func setApart(_ shares: [ChannelShare], reserved: [String: Int64]) {
+        channels = shares.filter { $0.quantity > 0 }.map {
+            Channel(channel: $0.channel, setApart: $0.quantity, reserved: reserved[$0.channel] ?? 0)
+        }.sorted { $0.channel < $1.channel }
     }
 
     /// Places do not count: they depend on how the state came about.
@@ -197,6 +188,8 @@ struct Item {
     var backordered: Int64 = 0
     /// The reservations with backordered units, in the order in which they were made; may hold stale ones.
     var backorders: [Due] = []
+    /// Those before it are stale.
+    var firstBackorder = 0
     /// A reservation that ends early or is extended leaves its due time behind; the owner clears such ones from
     /// the top, and all when more than half are stale, so that there are never more than twice as many as live.
     var dueTimes = Heap<Due>()

@@ -38,7 +38,7 @@ package enum Limits {
 
     /// The most warehouses that one SKU may stand in, and the most that a partition may know. A SKU's levels
     /// are one record, which must fit into its topic.
-    package static let warehousesPerSKU = 500
+    package static let warehousesPerSKU = 200
     package static let warehouses = 1_000
 
     /// The most channels that units of a SKU are set apart for in one warehouse.

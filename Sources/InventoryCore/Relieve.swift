@@ -1,31 +1,34 @@
 /// What follows from a decision for reservations that it was not about.
 extension Stock {
-    /// The next step towards 0 <= reserved <= on hand (rule 7): a reservation of a warehouse that has fewer
-    /// units than are claimed moves to another, or loses them. Nil when all is well.
+    /// The first warehouse of the command's SKU that has fewer units than are claimed (rule 7), and who claims
+    /// them there, in the order of loss; nil when all is well.
     ///
     /// Order of loss: those that were never extended come before those that were, which are close to payment;
-    /// within each, the newest first. A reservation moves as far as other warehouses have units that no
-    /// reservation claims, safety stock included, for it was sold before; one that its command bound to a
-    /// warehouse does not move, and one that may not be split moves as a whole or not at all.
-    func decideRelief(_ cause: Cause) -> [LedgerEntry]? {
-        guard let index = itemIndex(of: cause.command.sku) else { return nil }
-        let item = items[index]
-        guard let level = item.levels.first(where: { $0.reserved > $0.onHand }) else { return nil }
+    /// within each, the newest first.
+    func shortage(_ cause: Cause) -> (warehouse: String, claims: [String])? {
+        guard let index = itemIndex(of: cause.command.sku),
+            let level = items[index].levels.first(where: { $0.reserved > $0.onHand })
+        else { return nil }
+        let claims = items[index].reservationIDs.compactMap { reservations[$0] }.filter { live in
+            live.item == index && live.allocations.contains { $0.warehouse == level.warehouse }
+        }
+        return (level.warehouse, claims.sorted(by: Self.isLostBefore).map(\.id))
+    }
+
+    /// The next step of a reservation that claims units of a warehouse that has too few: they move to another, or
+    /// are lost. Nil when the warehouse has enough, or the reservation claims none there any more.
+    ///
+    /// It moves as far as other warehouses have units that no reservation claims, safety stock included, for it
+    /// was sold before; one that its command bound to a warehouse does not move, and one that may not be split
+    /// moves as a whole or not at all.
+    func decideRelief(_ warehouse: String, _ id: String, _ cause: Cause) -> [LedgerEntry]? {
+        guard let reservation = reservations[id],
+            let claim = reservation.allocations.first(where: { $0.warehouse == warehouse })?.quantity,
+            let level = items[reservation.item].level(of: warehouse), level.reserved > level.onHand
+        else { return nil }
         let deficit = level.reserved - level.onHand
-        var next: Reservation?
-        for id in item.reservationIDs {
-            guard let candidate = reservations[id], candidate.item == index,
-                candidate.allocations.contains(where: { $0.warehouse == level.warehouse })
-            else { continue }
-            if next == nil || Self.isLostBefore(candidate, next!) { next = candidate }
-        }
-        guard let next,
-            let claim = next.allocations.first(where: { $0.warehouse == level.warehouse })?.quantity
-        else {
-            preconditionFailure("\(item.sku) in \(level.warehouse): units are reserved by nobody")
-        }
-        return move(next, claim, deficit, from: level, item, cause)
-            ?? [losing(min(claim, deficit), of: next, from: level, cause)]
+        return move(reservation, claim, deficit, from: level, items[reservation.item], cause)
+            ?? [losing(min(claim, deficit), of: reservation, from: level, cause)]
     }
 
     private static func isLostBefore(_ left: Reservation, _ right: Reservation) -> Bool {
@@ -80,7 +83,7 @@ extension Stock {
         let item = items[index]
         let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
         if open.isEmpty { return nil }
-        for due in item.backorders {
+        for due in item.backorders[item.firstBackorder...] {
             guard let waiting = reservations[due.reservationID], waiting.sequence == due.sequence,
                 waiting.backordered > 0
             else { continue }

@@ -130,7 +130,11 @@ extension Stock {
     }
 
     private mutating func relieve(_ cause: Cause, _ effects: inout Effects) {
-        while let relief = decideRelief(cause) { carryOut(relief, &effects) }
+        while let (warehouse, claims) = shortage(cause) {
+            for id in claims {
+                while let relief = decideRelief(warehouse, id, cause) { carryOut(relief, &effects) }
+            }
+        }
     }
 
     private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {

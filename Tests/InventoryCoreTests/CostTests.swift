@@ -130,6 +130,58 @@ struct CostTests {
         #expect(later - full < (full - empty) / 2)
     }
 
+    @Test(
+        "What one command does to 100,000 reservations takes no more than some seconds",
+        arguments: ["expiry", "loss", "fill", "extension"])
+    func masses(what: String) {
+        let count: Int64 = 100_000
+        var stock = Stock()
+        var effects = Effects()
+        var offset: Int64 = 0
+        func run(_ body: Command.Body, at: Int64 = 0) {
+            offset += 1
+            effects.removeAll()
+            _ = stock.handle(
+                Command(id: "c\(offset)", sku: "A", body: body), at: Timestamp(milliseconds: at),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        if what == "fill" {
+            run(.setPolicy(warehouse: nil, Policy(backorderLimit: count)))
+        } else {
+            run(.receive(warehouse: "BER", quantity: count, reference: nil))
+        }
+        for number in 0..<count {
+            run(
+                .reserve(
+                    Command.Reserve(
+                        reservationID: "r\(number)", orderID: "o", quantity: 1,
+                        expiry: .after(milliseconds: 1000))))
+        }
+        let start = Self.now()
+        switch what {
+        case "expiry":
+            run(.receive(warehouse: "BER", quantity: 1, reference: nil), at: 1000)
+            #expect(effects.entries.count == Int(count) + 1)
+            for number in 0..<count { run(.expire(reservationID: "r\(number)"), at: 1000) }
+        case "loss":
+            run(
+                .adjust(
+                    Command.Adjust(
+                        warehouse: "BER", change: .count(0, expected: nil), reasonCode: .stolen)))
+            #expect(effects.entries.count == Int(count) + 1)
+        case "fill":
+            run(.receive(warehouse: "BER", quantity: count, reference: nil))
+            #expect(effects.entries.count == Int(count) + 1)
+        default:
+            for number in 0..<count {
+                run(.extend(reservationID: "r\(number)", expiry: .after(milliseconds: 2000)))
+            }
+        }
+        let seconds = (Self.now() - start) / 1e9
+        print("\(what) of \(count) reservations: \(seconds) s")
+        #expect(seconds < 10)
+    }
+
     @Test("The sine of every angle is that of the mathematical library, and exact at the poles")
     func sine() {
         var worst = 0.0

@@ -621,6 +621,45 @@ struct ContractTests {
         #expect(examples.compactMap { $0.object?["type"]?.string } == types)
     }
 
+    @Test("The largest levels that there can be fit into their topic")
+    func largestLevels() throws {
+        struct Contents: Decodable { let settings: [String: String] }
+        let file = Contract.folder.appending(path: "stock.levels/topic.json")
+        let contents = try JSONDecoder().decode(Contents.self, from: Data(contentsOf: file))
+        let limit = try #require(contents.settings["max.message.bytes"].flatMap { Int($0) })
+        // A quotation mark takes two bytes in JSON, which is the most that a byte of an id can take.
+        func id(_ number: Int) -> String {
+            String(repeating: "\"", count: Limits.idBytes - 3) + "\(100 + number)"
+        }
+        let policy = Policy(
+            safetyStock: Limits.onHand, reorderPoint: Limits.onHand, rearmPoint: Limits.onHand,
+            reorderUpTo: Limits.onHand, countsInTransit: true,
+            channels: (0..<Limits.channels).map { ChannelShare(channel: id($0), quantity: Limits.onHand) })
+        let level = Level(
+            warehouse: id(0), onHand: Limits.onHand, reserved: Limits.onHand, inTransit: Limits.onHand,
+            damaged: Limits.onHand, safetyStock: Limits.onHand, policy: policy,
+            channels: (0..<Limits.channels).map {
+                Channel(channel: id($0), setApart: Limits.onHand, reserved: Limits.onHand)
+            }, alert: .low)
+        let snapshot = LevelsSnapshot(
+            sku: id(0), sequence: .max, generation: .max, backordered: Limits.onHand, alert: .low,
+            policy: Policy(
+                safetyStock: Limits.onHand, reorderPoint: Limits.onHand, rearmPoint: Limits.onHand,
+                reorderUpTo: Limits.onHand, backorderLimit: Limits.onHand, strategy: .fewestSplits,
+                unitsPerOrder: Limits.onHand),
+            levels: Array(repeating: level, count: Limits.warehousesPerSKU))
+        #expect(bytes { $0.write(levels: snapshot) }.count < limit - 1000)
+        let warehouse = Warehouse(
+            id: id(0), location: Point(latitude: -89_999_999, longitude: -179_999_999), priority: 1_000_000,
+            handlingHours: 8760, kilometresPerHour: 1000, isActive: false)
+        let book = LevelsSnapshot(
+            sku: PartitionBook.sku(.max), sequence: .max, levels: [],
+            book: .init(
+                settings: Settings(), rememberedFrom: .max,
+                warehouses: Array(repeating: warehouse, count: Limits.warehouses)))
+        #expect(bytes { $0.write(levels: book) }.count < limit - 1000)
+    }
+
     @Test("Hostile records are refused for the reason that their names begin with")
     func hostile() throws {
         var reader = RecordReader()
