@@ -24,8 +24,7 @@ struct DomainTests {
             let group = Int.random(in: 0..<12, using: &random)
             let newest = number / 2
             let reservation = "r\(group)-\(Int.random(in: max(0, newest - 40)...newest, using: &random))"
-            let transfer =
-                "t\(group)-\(Int.random(in: max(0, number / 40 - 3)...(number / 40), using: &random))"
+            let transfer = "t\(group)-\(number / 300)"
             let body: Command.Body
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<18: body = .receive(warehouse: warehouse(), quantity: units(9), reference: nil)
