@@ -115,6 +115,7 @@ extension Stock {
         if !own.isEmpty { relieve(cause, &effects) }
         fillBackorders(cause, &effects)
         for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
+        checkInvariants(after: effects.entries)
         raiseAlerts(for: effects.entries, &effects.alerts)
         return outcome ?? Outcome(of: effects.entries[own], to: command, isDuplicate: false)
     }
@@ -154,8 +155,22 @@ extension Stock {
         var alerts: [Alert] = []
         let group = pending
         pending.removeAll(keepingCapacity: true)
+        checkInvariants(after: group)
         raiseAlerts(for: group, &alerts)
         return alerts
+    }
+
+    /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
+    /// the entries are about.
+    private func checkInvariants(after entries: [LedgerEntry]) {
+        for entry in entries where entry.hasBalances {
+            guard let item = item(of: entry.sku), let warehouse = entry.warehouse,
+                let place = item.index(of: warehouse)
+            else { continue }
+            precondition(
+                0 <= item.levels[place].reserved && item.levels[place].reserved <= item.levels[place].onHand,
+                "ledger of \(entry.sku), \(entry.sequence): reserved is not within on hand")
+        }
     }
 }
 

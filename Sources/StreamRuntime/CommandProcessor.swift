@@ -167,26 +167,25 @@ package struct CommandProcessor: ~Copyable {
 
 /// How many commands had which outcome, and how many were no commands at all.
 package struct CommandCounts: Sendable {
-    package private(set) var byOutcome = [Int](
-        repeating: 0, count: CommandKind.allCases.count * Outcome.Kind.allCases.count)
+    package struct Kind: Hashable, Sendable {
+        package let command: CommandKind
+        package let outcome: Outcome.Kind
+    }
+
+    package private(set) var byOutcome: [Kind: Int] = [:]
     package private(set) var duplicates = 0
     package var deadLetters = 0
     /// What was told of reservations that the commands were not about.
     package var notices = 0
     package var alerts = 0
 
-    private static func place(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
-        CommandKind.allCases.firstIndex(of: command)! * Outcome.Kind.allCases.count
-            + Outcome.Kind.allCases.firstIndex(of: outcome)!
-    }
-
     mutating func add(_ outcome: Outcome) {
-        byOutcome[Self.place(outcome.command, outcome.kind)] += 1
+        byOutcome[Kind(command: outcome.command, outcome: outcome.kind), default: 0] += 1
         if outcome.isDuplicate { duplicates += 1 }
     }
 
     package func count(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
-        byOutcome[Self.place(command, outcome)]
+        byOutcome[Kind(command: command, outcome: outcome)] ?? 0
     }
 }
 

@@ -28,6 +28,7 @@ final class WorkerReporter: WorkerObserver {
             "restored",
             [
                 "skus": progress.skus, "reservations": progress.reservations,
+                "transfers": progress.transfers,
                 "ledger_entries": progress.ledgerEntries, "milliseconds": milliseconds, "from_offset": from,
             ])
         reportedFailure = false
@@ -38,12 +39,11 @@ final class WorkerReporter: WorkerObserver {
     func worker(
         _ partition: Int32, committed counts: CommandCounts, _ transaction: TransactionFigures
     ) {
-        for command in CommandKind.allCases {
-            for outcome in Outcome.Kind.allCases {
-                let count = counts.count(command, outcome)
-                if count > 0 { metrics.commands.with(command.rawValue, outcome.rawValue).add(count) }
-            }
+        for (kind, count) in counts.byOutcome {
+            metrics.commands.with(kind.command.rawValue, kind.outcome.rawValue).add(count)
         }
+        if counts.notices > 0 { metrics.notices.add(counts.notices) }
+        if counts.alerts > 0 { metrics.alerts.add(counts.alerts) }
         if counts.duplicates > 0 { metrics.duplicates.add(counts.duplicates) }
         if counts.deadLetters > 0 { metrics.deadLetters.add(counts.deadLetters) }
         metrics.transactionSeconds.observe(transaction.seconds)
@@ -87,6 +87,8 @@ struct ProcessorMetrics: Sendable {
     let commands: MetricFamily<Counter>
     let duplicates: Counter
     let deadLetters: Counter
+    let notices: Counter
+    let alerts: Counter
     let transactionSeconds: Histogram
     let liveReservations: MetricFamily<Gauge>
     let nextOffset: MetricFamily<Gauge>
@@ -100,6 +102,11 @@ struct ProcessorMetrics: Sendable {
             labels: ["command", "outcome"])
         duplicates = registry.counter(
             "holdfast_duplicate_commands_total", help: "Commands that repeated an earlier one.")
+        notices = registry.counter(
+            "holdfast_notices_total",
+            help: "Notices to orders: reservations lost or moved, backorders filled.")
+        alerts = registry.counter(
+            "holdfast_alerts_total", help: "Alerts: low, out, recovered, transfer_overdue.")
         deadLetters = registry.counter(
             "holdfast_dead_letters_total", help: "Records that were no commands and went to dead.letters.")
         transactionSeconds = registry.histogram(
