@@ -14,13 +14,14 @@ let package = Package(
         // refuses with a warning, and their own headers are on the default path.
         .systemLibrary(name: "CRdKafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CLibpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CYyjson", pkgConfig: "yyjson", providers: [.apt(["libyyjson-dev"])]),
         .systemLibrary(
             name: "CMicrohttpd", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
 
         // The domain. InventoryCore imports nothing, Foundation included.
         .target(name: "InventoryCore"),
-        .target(name: "InventoryWire", dependencies: ["InventoryCore", "CYyjson"]),
+        .target(name: "InventoryWire", dependencies: ["InventoryCore", "CCrypto", "CYyjson"]),
         .target(name: "StreamRuntime", dependencies: ["InventoryCore", "InventoryWire"]),
 
         // Clients: they know bytes, not stock.

@@ -1,3 +1,4 @@
+import CCrypto
 import InventoryCore
 
 /// A record that could not be decoded, with where it came from.
@@ -14,7 +15,29 @@ package struct DeadLetter: Equatable, Sendable {
     package var value: [UInt8]?
     /// How many bytes the original value has.
     package var valueBytes: Int
+    /// Whether the key or the value is cut to what a record can hold.
     package var isTruncated: Bool
+    /// SHA-256 of the whole value in hexadecimal, if the value is cut.
+    package var valueSHA256: String?
+    /// SHA-256 of the whole key in hexadecimal, if the key is cut.
+    package var keySHA256: String?
+}
+
+/// SHA-256 (FIPS 180-4), by OpenSSL's libcrypto.
+package enum SHA256Digest {
+    package static func hexadecimal(_ bytes: UnsafeRawBufferPointer) -> String {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        // Null takes no bytes; the function allows that with a count of 0 (SHA256 in openssl/sha.h).
+        _ = SHA256(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &digest)
+        let digits = Array("0123456789abcdef".utf8)
+        return String(
+            decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+
+    /// The library's version, such as 3.5.1.
+    package static var libraryVersion: String {
+        String(cString: OpenSSL_version(OPENSSL_VERSION_STRING))
+    }
 }
 
 /// Where a record stands.
@@ -36,6 +59,12 @@ package struct RecordOrigin: Sendable {
 enum Base64 {
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    /// By byte, its place in the alphabet; 64 for a byte that is not in it.
+    private static let places = {
+        var places = [UInt8](repeating: 64, count: 256)
+        for (place, byte) in alphabet.enumerated() { places[Int(byte)] = UInt8(place) }
+        return places
+    }()
 
     static func encode(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
         var index = 0
@@ -65,7 +94,8 @@ enum Base64 {
                     padding += 1
                     group <<= 6
                 } else {
-                    guard padding == 0, let value = alphabet.firstIndex(of: text[index]) else { return nil }
+                    let value = places[Int(text[index])]
+                    guard padding == 0, value < 64 else { return nil }
                     group = group << 6 | UInt32(value)
                 }
             }

@@ -133,7 +133,8 @@ package struct RecordWriter: Sendable {
         json.end()
     }
 
-    /// A letter for `dead.letters`. A value that would take it over the limit is cut, and said to be.
+    /// A letter for `dead.letters`. A key or value that would take it over the limit is cut, and said to be, with
+    /// the SHA-256 of the whole: that and the origin tell the record, wherever a copy of it turns up.
     package mutating func write(
         deadLetter failure: DecodingFailure, origin: RecordOrigin, key: UnsafeRawBufferPointer?,
         value: UnsafeRawBufferPointer?, limit: Int = RecordWriter.deadLetterBytes
@@ -149,10 +150,14 @@ package struct RecordWriter: Sendable {
         let keyRoom = limit / 4 / 4 * 3
         let kept = key.map { UnsafeRawBufferPointer(rebasing: $0.prefix(keyRoom)) }
         json.base64("key_base64", kept)
-        let room = max(0, (limit - json.count - 128) / 4 * 3)
+        let room = max(0, (limit - json.count - 256) / 4 * 3)
         json.base64("value_base64", value.map { UnsafeRawBufferPointer(rebasing: $0.prefix(room)) })
         json.integer("value_bytes", Int64(value?.count ?? 0))
-        if value?.count ?? 0 > room || key?.count ?? 0 > keyRoom { json.boolean("truncated", true) }
+        let isValueCut = value?.count ?? 0 > room
+        let isKeyCut = key?.count ?? 0 > keyRoom
+        if isValueCut || isKeyCut { json.boolean("truncated", true) }
+        if isValueCut { json.string("value_sha256", value.map(SHA256Digest.hexadecimal)) }
+        if isKeyCut { json.string("key_sha256", key.map(SHA256Digest.hexadecimal)) }
         json.end()
     }
 }

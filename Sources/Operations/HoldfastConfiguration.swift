@@ -84,10 +84,24 @@ package enum HoldfastConfiguration {
                 differs and then ends with 1, and changes settings only with --alter. It never deletes.
                 """),
         ConfigurationRole(
-            "demo", summary: "a flash sale, with a processor killed in the middle, checked from outside",
+            "dead-letters list", summary: "count what could not be decoded, by reason, with samples",
+            details: """
+                Reads dead.letters from its start to its end, and tells how many letters there are of each reason, \
+                with the newest of each and where the records came from. It changes nothing.
+                """),
+        ConfigurationRole(
+            "dead-letters show", summary: "show one dead letter",
+            details: """
+                Shows the letter at a place that list tells: holdfast dead-letters show PARTITION/OFFSET. With \
+                --raw it writes the bytes of the original value alone, to be mended and published again.
+                """),
+        ConfigurationRole(
+            "demo", summary: "a flash sale, or a day in a shop, with processors killed, checked from outside",
             details: """
                 Starts two processors, a delay service and a sink, publishes a flash sale, kills one processor \
-                with SIGKILL in the middle, and checks topics and PostgreSQL at the end. Ends with 1 if a check \
+                with SIGKILL in the middle, and checks topics and PostgreSQL at the end. With --scenario day, and \
+                a relay besides, it tells a day in a shop instead: receipts, sales, late payments, a count that \
+                comes out short, transfers, a warehouse that closes, backorders, alerts. Ends with 1 if a check \
                 fails.
                 """),
         ConfigurationRole(
@@ -99,7 +113,7 @@ package enum HoldfastConfiguration {
     private static let services: Set<String> = ["process", "delay", "relay", "sink"]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + sinkKeys + runKeys + toolKeys + demoKeys
+        connectionKeys + processorKeys + sinkKeys + runKeys + toolKeys + deadLetterKeys + demoKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -212,7 +226,29 @@ package enum HoldfastConfiguration {
             help: "Change settings of topics that differ, instead of reporting them alone."),
     ]
 
+    private static let deadLetterKeys = [
+        ConfigurationKey(
+            "reason", .name(1...64), roles: ["dead-letters list"], isFlagOnly: true,
+            help: "Counts letters of that reason alone."),
+        ConfigurationKey(
+            "samples", .integer(0...100, unit: "letters"), default: "3", roles: ["dead-letters list"],
+            isFlagOnly: true, help: "How many letters of each reason are shown, the newest first."),
+        ConfigurationKey(
+            "letter", .text(1...64), roles: ["dead-letters show"], isFlagOnly: true,
+            help: "The letter's place in dead.letters, PARTITION/OFFSET; it may stand without the flag."),
+        ConfigurationKey(
+            "raw", .boolean, default: "false", roles: ["dead-letters show"], isFlagOnly: true,
+            help: "Writes the bytes of the original value, and nothing else."),
+        ConfigurationKey(
+            "json", .boolean, default: "false", roles: ["dead-letters list", "dead-letters show"],
+            isFlagOnly: true,
+            help: "Prints JSON: of list one object, of show the letter as it stands in the topic."),
+    ]
+
     private static let demoKeys = [
+        ConfigurationKey(
+            "scenario", .enumeration(["sale", "day"]), default: "sale", roles: ["demo"], isFlagOnly: true,
+            help: "A flash sale, or a day in a shop, which takes none of the sale's settings."),
         ConfigurationKey(
             "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000", roles: ["demo"], isFlagOnly: true,
             help: "SKUs besides the hot one."),

@@ -27,10 +27,19 @@ case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):
     run("topics apply", arguments.dropFirst(2)) { try TopicsApply(service: $0).run() }
+case ("dead-letters", "list"):
+    run("dead-letters list", arguments.dropFirst(2)) { try DeadLettersRole(service: $0).list() }
+case ("dead-letters", "show"):
+    run("dead-letters show", placeFirst(arguments.dropFirst(2))) { try DeadLettersRole(service: $0).show() }
 case ("demo", _):
-    run("demo", arguments.dropFirst()) { try Demo(service: $0).run() }
+    run("demo", arguments.dropFirst()) {
+        $0.configuration.string("scenario") == "day"
+            ? try DayDemo(service: $0).run() : try Demo(service: $0).run()
+    }
 case (let unknown?, let next):
-    let name = [unknown, next].compactMap { $0 }.prefix(unknown == "topics" ? 2 : 1).joined(separator: " ")
+    let name = [unknown, next].compactMap { $0 }.prefix(
+        ["topics", "dead-letters"].contains(unknown) ? 2 : 1
+    ).joined(separator: " ")
     fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
 }
 
@@ -58,6 +67,12 @@ func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) thro
         service.logger.error("\(error)")
         ExitCode.internalFault.exitProcess()
     }
+}
+
+/// `show 0/17` is short for `show --letter 0/17`.
+func placeFirst(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
+    guard let first = arguments.first, !first.hasPrefix("-") else { return arguments }
+    return ["--letter"] + arguments
 }
 
 func fail(_ message: String, _ code: ExitCode) -> Never {

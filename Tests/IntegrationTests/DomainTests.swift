@@ -80,19 +80,6 @@ struct DomainTests {
         }
     }
 
-    /// SplitMix64 (Steele, Lea and Flood 2014).
-    private struct SplitMix: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     private static let berlin = WarehouseRecord(
         warehouse: Warehouse(
             id: "BER", location: Point(latitude: 52_520_000, longitude: 13_400_000), priority: 1),

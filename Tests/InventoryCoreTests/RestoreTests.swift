@@ -115,6 +115,14 @@ struct RestoreTests {
         }
     }
 
+    @Test("A gap in the midst of the ledger's tail is refused")
+    func gapInTheMidst() {
+        let live = Scenario.check(Self.day)
+        let middle = live.ledger.filter { $0.sku == "A" }[2]
+        expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger.filter { $0 != middle }) }
+        expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger + [middle]) }
+    }
+
     private func expectInconsistency(
         of sku: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Stock
     ) {

@@ -517,48 +517,102 @@ struct ContractTests {
             })
     }
 
-    @Test("Dead letters are written as their golden records: whole, without a value, and cut")
-    func deadLetters() throws {
-        func letter(_ failure: DecodingFailure, key: String?, value: String?, limit: Int, at: Timestamp?)
-            -> [UInt8]
-        {
-            let key = key.map { Array($0.utf8) }
-            let value = value.map { Array($0.utf8) }
-            return bytes { writer in
-                (key ?? []).withUnsafeBytes { keyBytes in
-                    (value ?? []).withUnsafeBytes { valueBytes in
-                        writer.write(
-                            deadLetter: failure,
-                            origin: RecordOrigin(topic: .commands, partition: 3, offset: 42, timestamp: at),
-                            key: key == nil ? nil : keyBytes, value: value == nil ? nil : valueBytes,
-                            limit: limit)
-                    }
+    /// The letter that a record gets at partition 3, offset 42.
+    private func letter(
+        _ failure: DecodingFailure, key: [UInt8]?, value: [UInt8]?,
+        limit: Int = RecordWriter.deadLetterBytes, at: Timestamp? = Words.nine
+    ) -> [UInt8] {
+        bytes { writer in
+            (key ?? []).withUnsafeBytes { keyBytes in
+                (value ?? []).withUnsafeBytes { valueBytes in
+                    writer.write(
+                        deadLetter: failure,
+                        origin: RecordOrigin(topic: .commands, partition: 3, offset: 42, timestamp: at),
+                        key: key == nil ? nil : keyBytes, value: value == nil ? nil : valueBytes,
+                        limit: limit)
                 }
             }
         }
-        let tooLarge = String(repeating: " ", count: Limits.commandBytes + 1)
-        let written = [
-            "invalid_json": letter(
-                DecodingFailure(.invalidJSON, "at byte 1: unexpected end of data"), key: "TEA-250",
-                value: "{", limit: RecordWriter.deadLetterBytes, at: Words.nine),
-            "empty_value": letter(
-                DecodingFailure(.emptyValue, "the record has no value"), key: "TEA-250", value: nil,
-                limit: RecordWriter.deadLetterBytes, at: Words.nine),
-            "truncated": letter(
-                DecodingFailure(.tooLarge, "1048589 bytes; at most 1048588 are allowed"), key: nil,
-                value: tooLarge, limit: 260, at: nil),
-        ]
+    }
+
+    private func failure(of value: [UInt8], key: String) throws -> DecodingFailure {
+        var reader = RecordReader()
+        var found: DecodingFailure?
+        Array(key.utf8).withUnsafeBytes { key in
+            value.withUnsafeBytes { value in
+                do throws(DecodingFailure) {
+                    _ = try reader.command(key: key, value: value)
+                } catch {
+                    found = error
+                }
+            }
+        }
+        return try #require(found)
+    }
+
+    @Test("Each reason has a golden dead letter, which is what its hostile record becomes")
+    func deadLetters() throws {
+        let key = Array("A".utf8)
+        var written: [String: [UInt8]] = [:]
+        // One record of each reason: the last of them by name.
+        for (name, record) in try Contract.records(.commands, "hostile").sorted(by: { $0.key < $1.key }) {
+            let failure = try failure(of: record, key: "A")
+            written[String(name.split(separator: ".")[0])] = letter(failure, key: key, value: record)
+        }
+        let wrong = DecodingFailure(
+            .wrongPartition,
+            "the key belongs into another partition than 3: publish with the murmur2 partitioner")
+        written["wrong_partition"] = letter(
+            wrong, key: key, value: try #require(Contract.records(.commands, "golden")["receive"]))
+        let large = [UInt8](repeating: 0x20, count: Limits.commandBytes + 1)
+        written["too_large"] = letter(
+            try failure(of: large, key: "A"), key: nil, value: large, limit: 400, at: nil)
+        written["no_value"] = letter(
+            DecodingFailure(.emptyValue, "the record has no value"), key: key, value: nil)
+
         let golden = try Contract.records(.deadLetters, "golden")
         #expect(Set(golden.keys) == Set(written.keys))
+        let reasons = Set(DecodingFailure.Reason.allCases.map(\.rawValue))
+        #expect(Set(golden.keys) == reasons.union(["no_value"]))
         var reader = RecordReader()
         for (name, record) in golden {
             #expect(
                 String(decoding: written[name] ?? [], as: UTF8.self)
                     == String(decoding: record, as: UTF8.self))
             let letter = try record.withUnsafeBytes { try reader.deadLetter($0) }
-            #expect(letter.offset == 42 && letter.isTruncated == (name == "truncated"))
+            #expect(letter.reason.rawValue == (name == "no_value" ? "empty_value" : name))
+            #expect(letter.offset == 42 && letter.isTruncated == (name == "too_large"))
+            #expect((letter.valueSHA256 != nil) == (name == "too_large"))
         }
     }
+
+    @Test("A letter is whole as long as it fits into its topic, and cut with the hash of the whole beyond")
+    func oversizedLetters() throws {
+        var reader = RecordReader()
+        let failure = DecodingFailure(.tooLarge, "too large")
+        // As large as a record of stock.commands may be, key included.
+        let largest = [UInt8](repeating: 0x41, count: Limits.commandBytes)
+        let whole = letter(failure, key: Array("A".utf8), value: largest)
+        #expect(whole.count <= RecordWriter.deadLetterBytes)
+        let read = try whole.withUnsafeBytes { try reader.deadLetter($0) }
+        #expect(read.value == largest && !read.isTruncated && read.valueSHA256 == nil)
+
+        let keys: [[UInt8]?] = [nil, Array("A".utf8), [UInt8](repeating: 0x42, count: 2_000_000)]
+        for key in keys {
+            let value = [UInt8](repeating: 0x43, count: 3_000_000)
+            let cut = letter(failure, key: key, value: value)
+            #expect(cut.count <= RecordWriter.deadLetterBytes)
+            let read = try cut.withUnsafeBytes { try reader.deadLetter($0) }
+            #expect(read.isTruncated && read.valueBytes == 3_000_000 && read.value!.count > 1_000_000)
+            // Computed with `head -c 3000000 /dev/zero | tr '\0' C | sha256sum`.
+            #expect(read.valueSHA256 == Self.digestOfC)
+            // The same with 2000000 and B.
+            #expect(read.keySHA256 == (key?.count == 2_000_000 ? Self.digestOfB : nil))
+        }
+    }
+
+    private static let digestOfC = "d08d09c405a45d200ac3b78f1789340b9e981aec901f69ee7db5531b6b306567"
+    private static let digestOfB = "9b4545fb15923810ca1e025d78d3fe10a38cfc5c7b29011fec0920ecbd6dca58"
 
     @Test("Each schema accepts its golden records and names every field of theirs", arguments: Topic.allCases)
     func schemas(topic: Topic) throws {

@@ -119,7 +119,7 @@ struct CommandBytesTests {
     func roundTripsAndDamage() throws {
         let seed = UInt64.random(in: 0..<1_000_000)
         print("wire test: seed \(seed)")
-        var random = Generator(state: seed)
+        var random = SplitMix(state: seed)
         var refused = 0
         for _ in 0..<5_000 {
             let command = Self.command(&random)
@@ -140,7 +140,7 @@ struct CommandBytesTests {
         #expect(refused > 50_000)
     }
 
-    private static func command(_ random: inout Generator) -> Command {
+    private static func command(_ random: inout SplitMix) -> Command {
         let body = Self.body(&random)
         let isOfBook =
             switch body {
@@ -152,37 +152,36 @@ struct CommandBytesTests {
             generation: Bool.random(using: &random) ? .random(in: 1...9, using: &random) : nil, body: body)
     }
 
-    private static func id(_ random: inout Generator) -> String {
+    private static func id(_ random: inout SplitMix) -> String {
         let letters = Array("abcXYZ019-_. \"\\/ü漢👍")
         return String(
             (0..<Int.random(in: 1...20, using: &random)).map { _ in letters.randomElement(using: &random)! })
     }
 
-    private static func maybe<Value>(_ random: inout Generator, _ value: (inout Generator) -> Value) -> Value?
-    {
+    private static func maybe<Value>(_ random: inout SplitMix, _ value: (inout SplitMix) -> Value) -> Value? {
         Bool.random(using: &random) ? value(&random) : nil
     }
 
-    private static func units(_ random: inout Generator) -> Int64 {
+    private static func units(_ random: inout SplitMix) -> Int64 {
         .random(in: 1...Limits.quantity, using: &random)
     }
 
-    private static func point(_ random: inout Generator) -> Point {
+    private static func point(_ random: inout SplitMix) -> Point {
         Point(
             latitude: .random(in: -90_000_000...90_000_000, using: &random),
             longitude: .random(in: -180_000_000...180_000_000, using: &random))
     }
 
-    private static func moment(_ random: inout Generator) -> Timestamp {
+    private static func moment(_ random: inout SplitMix) -> Timestamp {
         Timestamp(milliseconds: .random(in: 0...Limits.latestTime, using: &random))
     }
 
-    private static func expiry(_ random: inout Generator) -> Command.Expiry {
+    private static func expiry(_ random: inout SplitMix) -> Command.Expiry {
         Bool.random(using: &random)
             ? .at(moment(&random)) : .after(milliseconds: .random(in: 1...Limits.longestTTL, using: &random))
     }
 
-    private static func body(_ random: inout Generator) -> Command.Body {
+    private static func body(_ random: inout SplitMix) -> Command.Body {
         switch CommandKind.allCases.randomElement(using: &random)! {
         case .reserve:
             let named = maybe(&random, id)
@@ -254,7 +253,7 @@ struct CommandBytesTests {
         }
     }
 
-    private static func policy(_ random: inout Generator) -> Command.Body {
+    private static func policy(_ random: inout SplitMix) -> Command.Body {
         let point = maybe(&random, units)
         var policy = Policy(safetyStock: maybe(&random, units), reorderPoint: point)
         if let point {
@@ -272,19 +271,6 @@ struct CommandBytesTests {
             ChannelShare(channel: "c\($0)", quantity: units(&random))
         }
         return .setPolicy(warehouse: id(&random), policy)
-    }
-
-    /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
     }
 }
 
@@ -309,5 +295,18 @@ struct OwnRecordTests {
         #expect(letter.reason == .invalidJSON && letter.detail == "no \"JSON\"")
         #expect(letter.topic == "stock.commands" && letter.partition == 3 && letter.offset == 42)
         #expect(letter.key == key && letter.value == Array(value) && letter.isTruncated == false)
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
     }
 }

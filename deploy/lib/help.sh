@@ -7,8 +7,9 @@ help() {
         demo) cat <<'TEXT' ;;
 deploy/local demo [OPTIONS]
 Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs `holdfast demo`:
-a flash sale with a processor killed in the middle, checked from outside at the end.
-OPTIONS go to it: --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --warm-up SECONDS, --seed N; all are told
+a flash sale with a processor killed in the middle, or with --scenario day a day in a shop, checked from
+outside at the end.
+OPTIONS go to it: --scenario sale|day, --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --warm-up SECONDS, --seed N; all are told
 by `holdfast demo --help`. Its topics are named demo.stock.commands and so on.
 Exit code: that of the demo, 0 if every check passed.
 TEXT
@@ -18,6 +19,18 @@ Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and r
 PATTERN is a regular expression over TARGET.SUITE/TEST.
 The last line is `N passed, N failed, N skipped`. Exit code 0 if some ran and none failed.
 Without Kafka or PostgreSQL their tests are skipped, with the reason; with CI set that is a failure.
+TEXT
+        mutants) cat <<'TEXT' ;;
+deploy/local mutants [--list | --only NAME | --sample N]
+Makes the wrong versions of the core that deploy/mutants.txt lists, one at a time in a copy of the sources, and
+runs the tests of the core on each: every one must be caught. --sample takes N of them, others with each commit.
+The last line is `N mutants, N caught, N survived`. Exit code 0 if none survived.
+A mutant whose text is not there any more, or that does not compile, is a failure.
+TEXT
+        fuzz) cat <<'TEXT' ;;
+deploy/local fuzz [--count N] [--seed N]
+Gives N (default 10000000) mutated records to the decoder, under the address sanitizer. A crash, a rejection
+without a name, or a command that does not survive writing and reading again is a failure.
 TEXT
         build) cat <<'TEXT' ;;
 deploy/local build
@@ -50,8 +63,10 @@ TEXT
         '' | help | --help | -h) cat <<'TEXT' ;;
 deploy/local SUBCOMMAND [OPTIONS]
 
-  demo     everything from set-up to the flash sale
+  demo     everything from set-up to a flash sale or a day in a shop
   test     everything from set-up to the result of all tests
+  mutants  wrong versions of the core, which the tests must catch
+  fuzz     mutated records for the decoder
   build    build program and tests
   shell    a shell in the reference environment
   format   format the sources, or check their format

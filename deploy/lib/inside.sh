@@ -15,6 +15,10 @@ cd "$PROJECT"
 . "$here/servers.sh"
 # shellcheck source=deploy/lib/tests.sh
 . "$here/tests.sh"
+# shellcheck source=deploy/lib/mutants.sh
+. "$here/mutants.sh"
+# shellcheck source=deploy/lib/fuzz.sh
+. "$here/fuzz.sh"
 
 CHILD= # what runs in the foreground of this script
 
@@ -100,6 +104,8 @@ case $subcommand in
     build) build ;;
     demo) run_demo "$@" ;;
     test) run_tests "$@" ;;
+    mutants) run_mutants "$@" ;;
+    fuzz) run_fuzz "$@" ;;
     shell) run_shell "$@" ;;
     format) run_format "$@" ;;
     hold) servers_hold ;;

@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS holdfast.transfers (
 CREATE INDEX IF NOT EXISTS transfers_id ON holdfast.transfers (id);
 
 COMMENT ON TABLE holdfast.transfers IS 'Every transfer, under way and ended';
-COMMENT ON COLUMN holdfast.transfers.remaining IS 'The units that have not arrived';
+COMMENT ON COLUMN holdfast.transfers.remaining IS 'The units that are still under way';
 COMMENT ON COLUMN holdfast.transfers.dispatched_sequence IS 'The ledger entry that made it';
 COMMENT ON COLUMN holdfast.transfers.ledger_sequence IS 'The ledger entry that the row stands for';
 

@@ -4,7 +4,7 @@ import KafkaClient
 import Operations
 import Synchronization
 
-/// `holdfast demo`: a flash sale on a genuine Kafka and PostgreSQL, with a processor killed in the middle, and
+/// `holdfast demo --scenario sale`: a flash sale on a genuine Kafka and PostgreSQL, with a processor killed in the middle, and
 /// all books checked from outside at the end.
 final class Demo {
     /// How long the demo waits for what must come by itself, in milliseconds.
@@ -54,7 +54,7 @@ final class Demo {
         let saleSeconds = try sell(watcher)
         try settle(watcher)
         progress.phase("stopping the processes")
-        let database = try DemoDatabase(service: service, plan: plan)
+        let database = try DemoDatabase(service: service, run: plan.run)
         try awaitSink(database, scan, starts)
         watcher.stop()
         let ends = cast.stopAll()
@@ -145,6 +145,15 @@ final class Demo {
     private func settle(_ watcher: DemoWatcher) throws {
         progress.phase("waiting for answers, and for the rest to expire")
         try waitForAnswers()
+        let unpaid = watcher.unpaid
+        progress.note("\(unpaid.count) reservations of the hot SKU were not paid: releasing them")
+        let publisher = try DemoPublisher(settings: settings, events: events)
+        for number in unpaid {
+            recorder.sentUntimed()
+            try publisher.publish(plan.releaseHot(number))
+        }
+        try publisher.finish()
+        try waitForAnswers()
         try wait("the last reservation to end") { watcher.liveCount == 0 }
     }
 
@@ -198,10 +207,10 @@ final class Demo {
         _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]], _ database: DemoDatabase,
         _ ends: [(name: String, code: Int32, milliseconds: Int)]
     ) throws -> [Check] {
-        let books = try DemoAudit(scan: scan, starts: starts, plan: plan).books()
-        var checks = books.checks(
-            expectedCommands: recorder.counts.sent, hotUnits: DemoPlan.hotUnits,
-            hotReservations: DemoPlan.hotReservations)
+        let books = try DemoAudit(scan: scan, starts: starts).filled(
+            DemoBooks(run: plan.run, hotSKU: plan.hotSKU))
+        var checks = [books.hotCheck(units: DemoPlan.hotUnits, reservations: DemoPlan.hotReservations)]
+        checks += books.checks(expectedCommands: recorder.counts.sent)
         checks += try database.checks(against: books)
         let unclean = ends.filter { $0.code != 0 }
         checks.append(

@@ -6,10 +6,10 @@ import KafkaClient
 struct DemoAudit {
     let scan: TopicScan
     let starts: [Topic: [Int32: Int64]]
-    let plan: DemoPlan
 
-    func books() throws(KafkaError) -> DemoBooks {
-        var books = DemoBooks(plan: plan)
+    /// - Parameter books: empty ones, which know what belongs to the run.
+    func filled(_ empty: DemoBooks) throws -> DemoBooks {
+        var books = empty
         var reader = RecordReader()
         try scan.read(.commands, from: starts[.commands]!) { message in
             guard let command = try? reader.command(key: message.key, value: message.value) else { return }

@@ -1,7 +1,7 @@
 import Foundation
 import Operations
 
-/// The processes of the demo: processors, a delay service and a sink, each our own executable.
+/// The processes of a demo, each our own executable.
 final class DemoCast {
     /// How long a process gets to become ready, and to end when it is asked to, in milliseconds.
     private static let readyLimit = 60_000
@@ -52,11 +52,10 @@ final class DemoCast {
     /// The demo's settings as flags for a role.
     private func common(_ role: String) -> [String] {
         let configuration = service.configuration
-        var names = [
-            "bootstrap_servers", "topic_prefix", "group_id", "session_timeout_ms", "watchdog_timeout_ms",
-            "log_level",
-        ]
+        var names = ["bootstrap_servers", "topic_prefix", "group_id", "watchdog_timeout_ms", "log_level"]
+        if role != "relay" { names.append("session_timeout_ms") }
         switch role {
+        case "relay": names += ["transactional_id_prefix", "commit_interval_ms", "transaction_timeout_ms"]
         case "process":
             names += [
                 "transactional_id_prefix", "commit_interval_ms", "transaction_max_commands",
@@ -115,6 +114,12 @@ final class DemoCast {
         _ = parts[index].process.waitForEnd(milliseconds: Self.endLimit)
         parts[index].process = try spawn(name, parts[index].arguments)
         kills += 1
+    }
+
+    /// SIGKILL to several at once, and new ones in their place.
+    func killAndRestart(all names: [String]) throws {
+        for part in parts where names.contains(part.name) { part.process.send(SIGKILL) }
+        for name in names { try killAndRestart(name) }
     }
 
     /// Asks all to end.

@@ -12,10 +12,10 @@ final class DemoDatabase {
     private let prefix: String
     private var counted: (rows: Int, until: Deadline)?
 
-    init(service: Service, plan: DemoPlan) throws {
+    init(service: Service, run: String) throws {
         connection = try Connection(
             url: service.configuration.string("database_url"), applicationName: "holdfast demo")
-        prefix = plan.run + "-"
+        prefix = run + "-"
     }
 
     /// How many ledger rows of the run are stored; counted at most twice a second.
@@ -52,6 +52,14 @@ final class DemoDatabase {
                 "PostgreSQL has no live reservation left", live == 0,
                 "\(live) of \(reservations) reservations"),
         ]
+    }
+
+    /// The rows of a query over what belongs to the run (`$1` is its prefix), columns with a space between.
+    func rows(_ sql: String, columns: Int32) throws -> [String] {
+        let result = try connection.query(sql, [.text(prefix)])
+        return try (0..<result.rowCount).map { row in
+            try (0..<columns).map { try result.text(row, Int($0)) ?? "-" }.joined(separator: " ")
+        }
     }
 
     private func number(_ sql: String) throws -> Int {

@@ -39,9 +39,11 @@ struct DemoPlan: Sendable {
     var sale: Range<Int> { 0..<reservations }
     /// The numbers of the reservations that are made before the sale, over the cold SKUs alone.
     var warmUp: Range<Int> { reservations..<(reservations + rate * warmUpSeconds) }
-    /// Longer than the sale, so that what is granted of the hot SKU is not granted again by expiry, and long
-    /// enough for an order whose processor was killed to be answered.
+    /// Long enough for an order whose processor was killed to be answered.
     var ttlMilliseconds: Int64 { Int64(seconds) * 1_000 + 5_000 }
+    /// Of the hot SKU: far longer than the sale takes on a slow machine too, so that what is granted of it is not
+    /// granted again by expiry. What nobody pays is released at the end.
+    var hotTTLMilliseconds: Int64 { Int64(seconds) * 1_000 + 600_000 }
 
     var hotSKU: String { "\(run)-HOT" }
     func sku(_ number: Int) -> String { "\(run)-\(number)" }
@@ -88,7 +90,7 @@ struct DemoPlan: Sendable {
                 Command.Reserve(
                     reservationID: reservationID(number), orderID: "\(run)-o\(number)",
                     quantity: isHot ? 1 : Int64(1 + hash(number, 3) % 2),
-                    expiry: .after(milliseconds: ttlMilliseconds))))
+                    expiry: .after(milliseconds: isHot ? hotTTLMilliseconds : ttlMilliseconds))))
     }
 
     /// The numbers of the reservations that are for the hot SKU: exactly as many as planned, drawn by the seed.
@@ -100,6 +102,13 @@ struct DemoPlan: Sendable {
             draw += 1
         }
         return chosen
+    }
+
+    /// The end of a reservation of the hot SKU that nobody has paid.
+    func releaseHot(_ number: Int) -> Command {
+        Command(
+            id: "\(run)-x\(number)", sku: hotSKU,
+            body: .release(reservationID: reservationID(number), quantity: nil))
     }
 
     /// What the order pipeline does with a granted reservation; nil leaves it to expire.

@@ -7,6 +7,7 @@ import Operations
 final class DemoPublisher {
     private let producer: Producer
     private let topic: KafkaClient.Topic
+    private let settings: KafkaSettings
     private var writer = RecordWriter()
 
     init(settings: KafkaSettings, events: ClientEvents) throws(KafkaError) {
@@ -14,6 +15,7 @@ final class DemoPublisher {
         producer = try Producer(configuration: settings.producer(), events: events) { report in
             if let error = report.error { box.failure = error }
         }
+        self.settings = settings
         topic = try producer.topic(settings.name(.commands))
         failures = box
     }
@@ -42,6 +44,33 @@ final class DemoPublisher {
             if outcome == .queued { return }
             producer.poll(timeoutMilliseconds: 5)
         }
+    }
+
+    /// Any record, to the end of which the broker has it.
+    func publish(_ name: InventoryWire.Topic, key: String, value: [UInt8]) throws(KafkaError) {
+        let handle = try producer.topic(settings.name(name))
+        var failure: KafkaError?
+        Array(key.utf8).withUnsafeBytes { key in
+            value.withUnsafeBytes { value in
+                do throws(KafkaError) {
+                    _ = try producer.produce(handle, key: key, value: value)
+                } catch {
+                    failure = error
+                }
+            }
+        }
+        if let failure { throw failure }
+        try finish()
+    }
+
+    func publish(warehouse: WarehouseRecord) throws(KafkaError) {
+        writer.write(warehouse: warehouse)
+        try publish(.warehouses, key: warehouse.warehouse.id, value: writer.withBytes { Array($0) })
+    }
+
+    func publish(product: ProductRecord) throws(KafkaError) {
+        writer.write(product: product)
+        try publish(.products, key: product.sku, value: writer.withBytes { Array($0) })
     }
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }

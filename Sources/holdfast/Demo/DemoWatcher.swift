@@ -10,6 +10,7 @@ import Synchronization
 final class DemoWatcher: Sendable {
     private struct State {
         var live: Set<String> = []
+        var unpaid: [Int] = []
         var failure: String?
     }
 
@@ -27,6 +28,8 @@ final class DemoWatcher: Sendable {
     }
 
     var liveCount: Int { state.withLock { $0.live.count } }
+    /// The numbers of the granted reservations of the hot SKU that nobody will pay.
+    var unpaid: [Int] { state.withLock { $0.unpaid } }
     var failure: String? { state.withLock { $0.failure } }
 
     func start(from starts: [Topic: [Int32: Int64]], events: ClientEvents) {
@@ -83,12 +86,17 @@ final class DemoWatcher: Sendable {
             outcome.sku.hasPrefix(plan.run)
         else { return }
         let number = number(of: outcome)
-        recorder.saw(outcome, number: number, partition: message.partition)
-        guard outcome.kind == .reserved, !outcome.isDuplicate, let number else { return }
-        if let command = plan.followUp(of: number, sku: outcome.sku) {
-            recorder.sentUntimed()
-            try publisher.publish(command)
+        let isGranted = outcome.kind == .reserved && !outcome.isDuplicate && number != nil
+        let followUp = isGranted ? plan.followUp(of: number!, sku: outcome.sku) : nil
+        // Before the answer counts: who waits for all answers wants to know all that were not paid.
+        if isGranted, followUp == nil, outcome.sku == plan.hotSKU {
+            state.withLock { $0.unpaid.append(number!) }
         }
+        if let followUp {
+            recorder.sentUntimed()
+            try publisher.publish(followUp)
+        }
+        recorder.saw(outcome, number: number, partition: message.partition)
     }
 
     /// The number in a reservation's id.

@@ -5,27 +5,35 @@ import Operations
 /// Reads topics from outside: from given offsets to where they end.
 struct TopicScan {
     private static let timeout = 20_000
+    /// How long a read may see nothing new, in milliseconds.
+    private static let patience = 60_000
 
     let settings: KafkaSettings
     let events: ClientEvents
+    /// Whether whoever waits for the reading wishes it to end.
+    var isCancelled: @Sendable () -> Bool = { false }
 
     /// The end of every partition of a topic, as `isolation` shows it.
     func ends(
         of topic: Topic, isolation: KafkaSettings.Isolation = .committed
     ) throws(KafkaError) -> [Int32: Int64] {
-        let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
-        return try ends(of: topic, consumer)
+        try extents(of: topic, isolation: isolation).mapValues(\.upperBound)
     }
 
-    private func ends(of topic: Topic, _ consumer: Consumer) throws(KafkaError) -> [Int32: Int64] {
-        var ends: [Int32: Int64] = [:]
+    /// The offsets that every partition of a topic has, as `isolation` shows them; none if there is no such topic.
+    func extents(
+        of topic: Topic, isolation: KafkaSettings.Isolation = .committed
+    ) throws(KafkaError) -> [Int32: Range<Int64>] {
+        let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
+        var extents: [Int32: Range<Int64>] = [:]
         for partition in try partitions(of: topic) {
             let place = TopicPartition(settings.name(topic), partition)
-            ends[partition] = try retrying { () throws(KafkaError) in
-                try consumer.watermarks(place, timeoutMilliseconds: Self.timeout).high
+            let marks = try retrying { () throws(KafkaError) in
+                try consumer.watermarks(place, timeoutMilliseconds: Self.timeout)
             }
+            extents[partition] = marks.low..<max(marks.low, marks.high)
         }
-        return ends
+        return extents
     }
 
     /// Asks again while the answer is "not yet", as of a topic that was created a moment ago.
@@ -49,23 +57,38 @@ struct TopicScan {
     }
 
     /// Gives every record from `starts` to the end that the topic has now.
+    /// - Parameter last: ends earlier, once a partition is past that offset.
+    /// - Throws: `KafkaError`, or `RoleFailure` if the reading was cancelled or nothing new came for long.
     func read(
-        _ topic: Topic, from starts: [Int32: Int64], isolation: KafkaSettings.Isolation = .committed,
-        _ body: (borrowing Message) -> Void
-    ) throws(KafkaError) {
+        _ topic: Topic, from starts: [Int32: Int64], through last: Int64 = .max,
+        isolation: KafkaSettings.Isolation = .committed, _ body: (borrowing Message) -> Void
+    ) throws {
         let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
         try consumer.assign(
             starts.map { TopicPartitionOffset(settings.name(topic), $0.key, offset: $0.value) })
         var unread = Set(starts.keys)
         var failure: KafkaError?
-        let deadline = Deadline(milliseconds: 120_000)
-        while !unread.isEmpty, failure == nil, !deadline.isPast {
+        var deadline = Deadline(milliseconds: Self.patience)
+        while !unread.isEmpty, failure == nil {
+            var isMoving = false
             consumer.consumeBatch(maxMessages: 20_000, timeoutMilliseconds: 200) { message in
                 switch message.kind {
-                case .record: body(message)
-                case .endOfPartition: unread.remove(message.partition)
+                case .record:
+                    isMoving = true
+                    if message.offset <= last { body(message) }
+                    if message.offset >= last { unread.remove(message.partition) }
+                case .endOfPartition:
+                    isMoving = true
+                    unread.remove(message.partition)
                 case .failure(let error): if error.recovery != .retry { failure = error }
                 }
+            }
+            if isMoving { deadline = Deadline(milliseconds: Self.patience) }
+            if isCancelled() { throw RoleFailure(.interrupted, "interrupted") }
+            guard !deadline.isPast else {
+                throw RoleFailure(
+                    .temporaryFailure,
+                    "nothing came from \(settings.name(topic)) for \(Self.patience / 1000) s; try again")
             }
         }
         if let failure { throw failure }

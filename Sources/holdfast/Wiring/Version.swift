@@ -1,3 +1,4 @@
+import InventoryWire
 import KafkaClient
 import PostgresClient
 
@@ -9,5 +10,6 @@ enum Version {
         Swift.print("holdfast \(number)")
         Swift.print("librdkafka \(LibraryVersion.name)")
         Swift.print(PostgresLibrary.name)
+        Swift.print("libcrypto \(SHA256Digest.libraryVersion)")
     }
 }

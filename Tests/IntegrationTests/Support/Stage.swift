@@ -389,3 +389,16 @@ func confirm(_ id: String, _ sku: String, as commandID: String? = nil) -> Comman
 func release(_ id: String, _ sku: String) -> Command {
     Command(id: "x-\(id)", sku: sku, body: .release(reservationID: id, quantity: nil))
 }
+
+/// SplitMix64 (Steele, Lea and Flood 2014).
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
