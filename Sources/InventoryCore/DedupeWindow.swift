@@ -83,6 +83,9 @@ struct DedupeWindow: Sendable {
 
     /// Adds an entry; those of one command one after another.
     mutating func append(_ entry: LedgerEntry) {
+        var entry = entry
+        // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
+        entry.chainHash = .origin
         var isContinued = false
         if let newest, ring[newest].source == entry.source {
             ring[newest].more = true

@@ -83,6 +83,8 @@ package struct LedgerEntry: Equatable, Sendable {
     package var note: String?
     package var reference: String?
     package var details: Details?
+    /// Chains the entry to the one before it of its SKU; `origin` until the entry is sealed.
+    package var chainHash = ChainHash.origin
 
     package init(
         sku: String, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,

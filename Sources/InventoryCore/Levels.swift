@@ -176,6 +176,8 @@ package struct Transfer: Equatable, Sendable {
 struct Item {
     let sku: String
     var sequence: Int64 = 0
+    /// Of its newest ledger entry.
+    var chainHash = ChainHash.origin
     /// How often it was begun, from 1.
     var generation: Int64 = 1
     var isRetired = false

@@ -71,6 +71,7 @@ extension Stock {
     fileprivate mutating func restore(_ snapshot: LevelsSnapshot) {
         let index = makeItemIndex(of: snapshot.sku)
         items[index].sequence = snapshot.sequence
+        items[index].chainHash = snapshot.chainHash
         items[index].generation = snapshot.generation
         items[index].isRetired = snapshot.isRetired
         items[index].backordered = snapshot.backordered
@@ -166,22 +167,29 @@ extension Stock {
 
     /// The tail's last entry of each SKU must be the one that the SKU's levels stand for.
     fileprivate mutating func restoreWindow(_ tail: ArraySlice<LedgerEntry>) throws(Inconsistency) {
-        var last: [String: Int64] = [:]
+        var last: [String: (sequence: Int64, chainHash: ChainHash)] = [:]
         for entry in tail {
-            if let before = last[entry.sku], entry.sequence != before + 1 {
+            if let before = last[entry.sku]?.sequence, entry.sequence != before + 1 {
                 throw Inconsistency(
                     sku: entry.sku,
                     description: "in the ledger, sequence \(entry.sequence) follows \(before)")
             }
-            last[entry.sku] = entry.sequence
+            last[entry.sku] = (entry.sequence, entry.chainHash)
             if entry.source.offset >= rememberedFrom { window.append(entry) }
         }
-        for (sku, sequence) in last.sorted(by: { $0.key < $1.key })
-        where item(of: sku)?.sequence != sequence {
-            throw Inconsistency(
-                sku: sku,
-                description: "the ledger ends at sequence \(sequence), "
-                    + "but the levels stand for \(item(of: sku)?.sequence ?? 0)")
+        for (sku, newest) in last.sorted(by: { $0.key < $1.key }) {
+            let item = item(of: sku)
+            guard item?.sequence == newest.sequence else {
+                throw Inconsistency(
+                    sku: sku,
+                    description: "the ledger ends at sequence \(newest.sequence), "
+                        + "but the levels stand for \(item?.sequence ?? 0)")
+            }
+            guard item?.chainHash == newest.chainHash else {
+                throw Inconsistency(
+                    sku: sku,
+                    description: "the levels have another hash than the ledger's entry \(newest.sequence)")
+            }
         }
     }
 }

@@ -20,6 +20,8 @@ package struct LevelsSnapshot: Equatable, Sendable {
 
     package var sku: String
     package var sequence: Int64
+    /// Of the ledger entry with that sequence.
+    package var chainHash: ChainHash
     package var generation: Int64
     package var isRetired: Bool
     package var backordered: Int64
@@ -30,12 +32,14 @@ package struct LevelsSnapshot: Equatable, Sendable {
     package var book: Book?
 
     package init(
-        sku: String, sequence: Int64, generation: Int64 = 1, isRetired: Bool = false,
+        sku: String, sequence: Int64, chainHash: ChainHash = .origin, generation: Int64 = 1,
+        isRetired: Bool = false,
         backordered: Int64 = 0, alert: AlertState = .calm, policy: Policy? = nil, levels: [Level],
         book: Book? = nil
     ) {
         self.sku = sku
         self.sequence = sequence
+        self.chainHash = chainHash
         self.generation = generation
         self.isRetired = isRetired
         self.backordered = backordered
@@ -171,7 +175,8 @@ extension Stock {
 
     private func snapshot(_ item: Item) -> LevelsSnapshot {
         LevelsSnapshot(
-            sku: item.sku, sequence: item.sequence, generation: item.generation, isRetired: item.isRetired,
+            sku: item.sku, sequence: item.sequence, chainHash: item.chainHash, generation: item.generation,
+            isRetired: item.isRetired,
             backordered: item.backordered, alert: item.alert, policy: item.policy, levels: item.levels,
             book: item.sku.hasPrefix(PartitionBook.prefix) ? book : nil)
     }

@@ -142,6 +142,15 @@ extension Stock {
         while let fill = decideFill(cause) { carryOut([fill], &effects) }
     }
 
+    /// The hash of the SKU's newest ledger entry.
+    package func chainHash(of sku: String) -> ChainHash { item(of: sku)?.chainHash ?? .origin }
+
+    /// Takes note of the hash that the SKU's newest ledger entry was sealed with.
+    package mutating func seal(_ sku: String, with hash: ChainHash) {
+        guard let index = itemIndex(of: sku) else { preconditionFailure("\(sku) has no entry to seal") }
+        items[index].chainHash = hash
+    }
+
     /// Carries out an entry that was decided before: entry by entry in ledger order this gives the state that
     /// deciding gave.
     ///
@@ -149,6 +158,7 @@ extension Stock {
     @discardableResult
     package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
         apply(entry)
+        seal(entry.sku, with: entry.chainHash)
         window.append(entry)
         pending.append(entry)
         guard !entry.more else { return [] }

@@ -29,9 +29,9 @@ package enum SHA256Digest {
         var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
         // Null takes no bytes; the function allows that with a count of 0 (SHA256 in openssl/sha.h).
         _ = SHA256(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &digest)
-        let digits = Array("0123456789abcdef".utf8)
         return String(
-            decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+            decoding: digest.flatMap { [Hexadecimal.digit($0 >> 4), Hexadecimal.digit($0 & 15)] },
+            as: UTF8.self)
     }
 
     /// The library's version, such as 3.5.1.

@@ -94,9 +94,15 @@ struct JSONBuffer: Sendable {
     mutating func hexadecimal(_ name: StaticString, _ value: UInt64) {
         field(name)
         bytes.append(0x22)
-        for shift in stride(from: 60, through: 0, by: -4) {
-            bytes.append(Self.hexadecimal(UInt8(value >> UInt64(shift) & 15)))
-        }
+        Hexadecimal.write(value) { bytes.append($0) }
+        bytes.append(0x22)
+    }
+
+    /// 256 bits as 64 hexadecimal digits.
+    mutating func hexadecimal(_ name: StaticString, _ value: ChainHash) {
+        field(name)
+        bytes.append(0x22)
+        Hexadecimal.write(value) { bytes.append($0) }
         bytes.append(0x22)
     }
 
@@ -147,15 +153,13 @@ struct JSONBuffer: Sendable {
             if byte < 0x20 {
                 append("u00")
                 bytes.append(0x30 + byte >> 4)
-                bytes.append(Self.hexadecimal(byte & 15))
+                bytes.append(Hexadecimal.digit(byte & 15))
             } else {
                 bytes.append(byte)
             }
         }
         bytes.append(contentsOf: text[start...])
     }
-
-    private static func hexadecimal(_ digit: UInt8) -> UInt8 { digit < 10 ? 0x30 + digit : 0x57 + digit }
 
     private mutating func appendDigits(_ magnitude: UInt64) {
         let start = bytes.count

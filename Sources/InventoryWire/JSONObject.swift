@@ -166,6 +166,14 @@ struct JSONObject {
         return number
     }
 
+    /// 256 bits as 64 hexadecimal digits, in lower case.
+    func chainHash(_ name: StaticString) throws(DecodingFailure) -> ChainHash {
+        guard let hash = Hexadecimal.chainHash(try text(name)) else {
+            throw DecodingFailure(.wrongType, "\(name) must be 64 hexadecimal digits, in lower case")
+        }
+        return hash
+    }
+
     func time(_ name: StaticString) throws(DecodingFailure) -> Timestamp {
         guard let moment = RFC3339.parse(try text(name)) else {
             throw DecodingFailure(

@@ -30,6 +30,7 @@ enum LedgerFields {
         entry.reasonCode = try object.optionalWord("reason_code", ReasonCode.self)
         entry.note = try object.optionalNote("note")
         entry.reference = try object.optionalID("reference")
+        entry.chainHash = try object.chainHash("hash")
         if movement == .rejection {
             entry.reason = try object.word("reason", Rejection.self)
         } else {
@@ -102,6 +103,7 @@ extension JSONBuffer {
         string("note", entry.note)
         string("reference", entry.reference)
         details(entry.details)
+        hexadecimal("hash", entry.chainHash)
         end()
     }
 

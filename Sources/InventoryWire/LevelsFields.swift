@@ -7,6 +7,7 @@ enum LevelsFields {
         for level in try object.objects("levels") { levels.append(try self.level(level)) }
         return LevelsSnapshot(
             sku: try object.id("sku"), sequence: try object.integer("sequence", 1 ... .max),
+            chainHash: try object.chainHash("ledger_hash"),
             generation: try object.optionalInteger("generation", 1 ... .max) ?? 1,
             isRetired: try object.boolean("retired"),
             backordered: try object.optionalInteger("backordered", 0 ... .max) ?? 0,
@@ -58,6 +59,7 @@ extension JSONBuffer {
         string("sku", snapshot.sku)
         if snapshot.generation > 1 { integer("generation", snapshot.generation) }
         integer("sequence", snapshot.sequence)
+        hexadecimal("ledger_hash", snapshot.chainHash)
         flag("retired", snapshot.isRetired)
         units("backordered", snapshot.backordered)
         if snapshot.alert != .calm { string("alert", snapshot.alert.rawValue) }

@@ -10,7 +10,7 @@ package struct LedgerColumns: ~Copyable {
         on_hand_delta, reserved_delta, in_transit_delta, damaged_delta, backordered_delta, on_hand, reserved,
         in_transit, damaged, set_apart, backordered, at, command, command_id, command_hash, reservation_id,
         order_id, transfer_id, origin, channel, expires_at, expected_at, reason, condition, reason_code, note,
-        reference, details, source_partition, source_offset, named, allow_split
+        reference, details, source_partition, source_offset, named, allow_split, hash
         """
 
     private var reader = RecordReader()
@@ -29,7 +29,8 @@ package struct LedgerColumns: ~Copyable {
             let quantity = try number(7), let at = try time(21),
             let command = try text(22).flatMap(CommandKind.init(rawValue:)), let commandID = try text(23),
             let hash = try text(24).flatMap({ UInt64($0, radix: 16) }),
-            let partition = try page.int32(row, 38), let offset = try number(39)
+            let partition = try page.int32(row, 38), let offset = try number(39),
+            let chainHash = try text(42).flatMap(ChainHash.init(hexadecimal:))
         else { return nil }
         var entry = LedgerEntry(
             sku: sku, generation: generation, sequence: sequence, more: more, movement: movement, at: at,
@@ -57,6 +58,7 @@ package struct LedgerColumns: ~Copyable {
         }
         entry.isNamed = try page.bool(row, 40) ?? false
         entry.allowSplit = try page.bool(row, 41) ?? true
+        entry.chainHash = chainHash
         return entry
     }
 }

@@ -111,7 +111,7 @@ package final class LedgerStore {
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.
     private func write(_ row: LedgerRow, _ writer: inout BinaryCopyWriter) throws(PostgresError) {
         let entry = row.entry
-        try writer.beginRow(fields: 45)
+        try writer.beginRow(fields: 46)
         try writer.append(entry.sku)
         try writer.append(entry.sequence)
         try writer.append(entry.generation)
@@ -147,6 +147,7 @@ package final class LedgerStore {
         try writer.append(recordWriter.details(of: entry))
         try writer.append(entry.isNamed)
         try writer.append(entry.allowSplit)
+        try writer.append(entry.chainHash.hexadecimal)
         try writer.append(sourceTopic)
         try writer.append(entry.source.partition)
         try writer.append(entry.source.offset)

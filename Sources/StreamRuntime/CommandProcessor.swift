@@ -16,6 +16,7 @@ package struct CommandProcessor: ~Copyable {
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private var reader = RecordReader()
     private var writer = RecordWriter()
+    private var chain = LedgerChain()
     private var effects = Effects()
     /// Reservations and transfers that the present command changed.
     private var touched: [String] = []
@@ -49,6 +50,7 @@ package struct CommandProcessor: ~Copyable {
             command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &effects)
         counts.add(outcome)
         counts.alerts += effects.alerts.count
+        sealEntries(of: command.sku)
         try writeLedger(output)
         try writeTouched(.reservations, \.reservationID, output)
         try writeTouched(.transfers, \.transferID, output)
@@ -56,6 +58,11 @@ package struct CommandProcessor: ~Copyable {
         try send(.results, key: outcome.sku, output)
         try tell(output)
         if !effects.entries.isEmpty, isChanged.insert(command.sku).inserted { changed.append(command.sku) }
+    }
+
+    private mutating func sealEntries(of sku: String) {
+        guard !effects.entries.isEmpty else { return }
+        stock.seal(sku, with: chain.seal(&effects.entries, after: stock.chainHash(of: sku)))
     }
 
     private mutating func writeLedger(_ output: Output) throws(LogFailure) {

@@ -150,6 +150,7 @@ struct DomainTests {
         let problems = try rows("SELECT sku, sequence::text, problem FROM holdfast.check_ledger() LIMIT 3")
         #expect(problems.isEmpty, "\(problems)")
         #expect(try rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
+        #expect(try rows("SELECT sku FROM holdfast.check_chain()").isEmpty)
         let live = try stage.liveReservations().values.sorted { $0.id < $1.id }
         #expect(
             try rows(

@@ -139,6 +139,7 @@ struct SinkTests {
         #expect(stored == expected)
         #expect(try connection.query("SELECT 1 FROM holdfast.inventory_differences").rowCount == 0)
         #expect(try connection.query("SELECT 1 FROM holdfast.check_ledger()").rowCount == 0)
+        #expect(try connection.query("SELECT 1 FROM holdfast.check_chain()").rowCount == 0)
     }
 }
 

@@ -123,6 +123,18 @@ struct RestoreTests {
         expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger + [middle]) }
     }
 
+    @Test("Levels that have another hash than the ledger's newest entry are refused")
+    func otherHash() {
+        let live = Scenario.check(Self.day)
+        expectInconsistency(of: "B") {
+            try Self.restored(live.stock) {
+                var levels = live.stock.levels(of: "B")!
+                levels.chainHash = ChainHash(0, 0, 0, 1)
+                $0.add(levels)
+            }
+        }
+    }
+
     private func expectInconsistency(
         of sku: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Stock
     ) {

@@ -241,6 +241,7 @@ private enum Words {
 
     private static func day(_ sku: String, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
         var stock = Stock()
+        var chain = LedgerChain()
         var day = Day()
         for (number, (at, body)) in bodies.enumerated() {
             var effects = Effects()
@@ -248,6 +249,7 @@ private enum Words {
             let outcome = stock.handle(
                 Command(id: "c-\(number + 1)", sku: sku, body: body),
                 at: Timestamp(milliseconds: nine.milliseconds + at), source: source, into: &effects)
+            stock.seal(sku, with: chain.seal(&effects.entries, after: stock.chainHash(of: sku)))
             day.entries += effects.entries
             day.alerts += effects.alerts
             day.outcomes.append((outcome, source))

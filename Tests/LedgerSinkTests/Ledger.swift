@@ -1,4 +1,5 @@
 import InventoryCore
+import InventoryWire
 import LedgerSink
 
 /// Entries for tests, decided by the core.
@@ -63,6 +64,7 @@ enum Ledger {
     /// What the commands give when they come 10 ms apart, all for the SKU A.
     static func entries(_ bodies: [Command.Body], remembered: Int = 1000) -> [LedgerEntry] {
         var stock = Stock(settings: Settings(dedupeCount: remembered))
+        var chain = LedgerChain()
         var entries: [LedgerEntry] = []
         for (number, body) in bodies.enumerated() {
             var effects = Effects()
@@ -70,6 +72,7 @@ enum Ledger {
                 Command(id: "c\(number + 1)", sku: "A", body: body),
                 at: Timestamp(milliseconds: start + Int64(number) * 10),
                 source: Source(partition: 0, offset: Int64(number)), into: &effects)
+            _ = chain.seal(&effects.entries, after: entries.last?.chainHash ?? .origin)
             entries += effects.entries
         }
         return entries

@@ -65,6 +65,7 @@ struct LedgerStoreTests {
                 == [["r1", "confirmed", "1"], ["r2", "released", "2"], ["r2", "reserved", "3"]])
         #expect(try connection.rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
         #expect(try connection.rows("SELECT sku FROM holdfast.check_ledger()").isEmpty)
+        #expect(try connection.rows("SELECT sku FROM holdfast.check_chain()").isEmpty)
         #expect(
             try connection.rows(
                 "SELECT movement, reason, warehouse_id FROM holdfast.inventory_transactions WHERE sequence = 6"
@@ -107,6 +108,7 @@ struct LedgerStoreTests {
         #expect(missing == [.setWarehouse, .setSettings, .retire])
         #expect(try connection.rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
         #expect(try connection.rows("SELECT sku FROM holdfast.check_ledger()").isEmpty)
+        #expect(try connection.rows("SELECT sku FROM holdfast.check_chain()").isEmpty)
     }
 
     @Test("Levels, reservations and transfers in PostgreSQL are those of the state that the ledger gives")
@@ -275,6 +277,32 @@ struct LedgerStoreTests {
             problems == [
                 ["3", "the balance is not the sum of the deltas"], ["3", "the entry before it is missing"],
             ])
+    }
+
+    @Test(
+        "check_chain names a row that was changed, lost or swapped with another",
+        arguments: [
+            ("UPDATE t SET quantity = 2, reserved_delta = 2, reserved = 2 WHERE sequence = 2", [2]),
+            ("UPDATE t SET note = 'fork lift' WHERE sequence = 4", [4]),
+            ("UPDATE t SET at = at + interval '1 millisecond' WHERE sequence = 1", [1]),
+            ("UPDATE t SET hash = repeat('0', 64) WHERE sequence = 3", [3, 4]),
+            ("DELETE FROM t WHERE sequence = 2", [3]),
+            ("UPDATE t SET sequence = 9 - sequence WHERE sequence IN (4, 5)", [4, 5, 6]),
+        ] as [(String, [Int])])
+    func checkChain(damage: String, named: [Int]) throws {
+        let database = try Database()
+        _ = try database.store().offsets(of: 0..<1)
+        try database.store().store(Ledger.batch(Ledger.story))
+        let connection = try database.connect()
+        // Who owns the table can do so, and is found out.
+        try connection.execute("ALTER TABLE holdfast.inventory_transactions DISABLE TRIGGER ALL")
+        // Swapped rows have one another's key for a moment.
+        try connection.execute(
+            "ALTER TABLE holdfast.inventory_transactions DROP CONSTRAINT inventory_transactions_pkey")
+        try connection.execute(
+            damage.replacing(" t ", with: " holdfast.inventory_transactions "))
+        let found = try connection.rows("SELECT sequence FROM holdfast.check_chain()")
+        #expect(found.map { $0.first } == named.map { "\($0)" })
     }
 
     @Test("A server that goes away in the middle stores nothing of the batch, and can be tried again")

@@ -17,7 +17,7 @@ run_tests() {
     child bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee "$log"' _ "$log" \
         swift test "${SWIFT_OPTIONS[@]}" --skip-build --disable-xctest "${filter[@]}" || code=$?
     say "tests: ended after $((SECONDS - began)) s; the whole log: $log"
-    report_tests "$log" "$code" "$pattern"
+    report_tests "$log" "$code" "$pattern" | tee "$LOGS/test.line"
 }
 
 # report_tests LOG CODE PATTERN: the plain line; returns 1 unless tests ran and all passed.
@@ -42,7 +42,7 @@ report_tests() {
         say "no test ran${pattern:+: none matches '$pattern'}. That is a failure."
         code=1
     fi
-    echo "$passed passed, $failed failed, $skipped skipped" | tee "$LOGS/test.line"
+    echo "$passed passed, $failed failed, $skipped skipped"
     [ "$code" -eq 0 ] && [ "$failed" -eq 0 ]
 }
 

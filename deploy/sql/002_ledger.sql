@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS holdfast.inventory_transactions (
     details           text,
     named             boolean     NOT NULL,
     allow_split       boolean     NOT NULL,
+    hash              text        NOT NULL CHECK (hash ~ '^[0-9a-f]{64}$'),
     source_topic      text        NOT NULL,
     source_partition  integer     NOT NULL,
     source_offset     bigint      NOT NULL,
@@ -100,6 +101,8 @@ COMMENT ON COLUMN holdfast.inventory_transactions.named IS
     'The command named the warehouse, which alone may serve the reservation';
 COMMENT ON COLUMN holdfast.inventory_transactions.allow_split IS
     'Several warehouses may serve the reservation';
+COMMENT ON COLUMN holdfast.inventory_transactions.hash IS
+    'SHA-256 over the entry and the hash of the entry before it of the same SKU: holdfast.ledger_hash()';
 COMMENT ON COLUMN holdfast.inventory_transactions.source_offset IS
     'The place of the command, with source_topic and source_partition';
 COMMENT ON COLUMN holdfast.inventory_transactions.ledger_offset IS

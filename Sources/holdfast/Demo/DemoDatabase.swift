@@ -34,6 +34,7 @@ final class DemoDatabase {
         let derived = try number(
             "SELECT count(*) FROM holdfast.inventory_differences WHERE starts_with(sku, $1)")
         let problems = try number("SELECT count(*) FROM holdfast.check_ledger() WHERE starts_with(sku, $1)")
+        let broken = try number("SELECT count(*) FROM holdfast.check_chain() WHERE starts_with(sku, $1)")
         let reservations = try number(
             "SELECT count(*) FROM holdfast.reservations WHERE starts_with(sku, $1)")
         let live = try number(
@@ -48,6 +49,9 @@ final class DemoDatabase {
             Check(
                 "PostgreSQL's inventory is the sum of the movements", derived == 0 && problems == 0,
                 "inventory_differences: \(derived) rows; check_ledger(): \(problems) rows"),
+            Check(
+                "the hash chain of PostgreSQL's rows is unbroken", broken == 0,
+                "check_chain(): \(broken) rows"),
             Check(
                 "PostgreSQL has no live reservation left", live == 0,
                 "\(live) of \(reservations) reservations"),
