@@ -16,17 +16,19 @@ package enum Strategy: String, CaseIterable, Sendable {
     }
 }
 
-/// A warehouse that may serve a reservation.
-struct Candidate {
-    var warehouse: String
+/// A warehouse that may serve a reservation. It holds no reference, so that hundreds are looked at without counting
+/// any.
+struct Candidate: BitwiseCopyable {
+    /// Where the warehouse stands in the partition's state.
+    var place: Int
     /// Units that it has for it.
     var available: Int64
     /// Where it stands; nil if that is not known.
     var direction: UnitVector?
     var priority: Int64
 
-    init(_ warehouse: String, available: Int64, _ known: borrowing KnownWarehouse) {
-        self.warehouse = warehouse
+    init(_ place: Int, available: Int64, _ known: borrowing KnownWarehouse) {
+        self.place = place
         self.available = available
         direction = known.direction
         priority = known.facts.priority
@@ -82,6 +84,12 @@ struct Allocator {
     let strategy: Strategy
     let shipTo: UnitVector?
 
+    /// The units that a candidate gives.
+    struct Share {
+        let place: Int
+        let quantity: Int64
+    }
+
     private struct Ranked {
         let index: Int
         let rank: Double
@@ -91,10 +99,10 @@ struct Allocator {
     /// - Parameters:
     ///   - quantity: at least 1.
     ///   - candidates: ordered by warehouse; those without units are passed over.
-    /// - Returns: the allocations, best first; nil if all together have too few.
-    func allocate(_ quantity: Int64, from candidates: [Candidate]) -> [Allocation]? {
+    /// - Returns: who gives what, best first; nil if all together have too few.
+    func allocate(_ quantity: Int64, from candidates: [Candidate]) -> [Share]? {
         if let whole = best(of: candidates, with: quantity) {
-            return [Allocation(warehouse: candidates[whole].warehouse, quantity: quantity)]
+            return [Share(place: candidates[whole].place, quantity: quantity)]
         }
         return split(quantity, over: candidates)
     }
@@ -110,7 +118,7 @@ struct Allocator {
         return best?.index
     }
 
-    private func split(_ quantity: Int64, over candidates: [Candidate]) -> [Allocation]? {
+    private func split(_ quantity: Int64, over candidates: [Candidate]) -> [Share]? {
         // No warehouse has it all, so that the largest stocks are the best of those that tie otherwise.
         let type = strategy == .fewestSplits ? MostStock.self : strategy.type
         var ranked: [Ranked] = []
@@ -138,12 +146,12 @@ struct Allocator {
 
     private func take(
         _ quantity: Int64, _ chosen: [Ranked], _ candidates: [Candidate]
-    ) -> [Allocation] {
+    ) -> [Share] {
         var left = quantity
         return chosen.map {
             let units = min(left, $0.available)
             left -= units
-            return Allocation(warehouse: candidates[$0.index].warehouse, quantity: units)
+            return Share(place: candidates[$0.index].place, quantity: units)
         }
     }
 
@@ -192,7 +200,7 @@ extension Stock {
             ? candidates.reduce(0) { $0 + $1.available } : candidates.reduce(0) { max($0, $1.available) }
         let now = min(reserve.quantity, most)
         func grant(_ units: Int64) -> [Allocation] {
-            units == 0 ? [] : allocator.allocate(units, from: candidates) ?? []
+            units == 0 ? [] : allocations(allocator.allocate(units, from: candidates) ?? [])
         }
         if now == reserve.quantity { return .granted(grant(now), backordered: 0) }
         let missing = reserve.quantity - now
@@ -204,6 +212,11 @@ extension Stock {
         if reserve.allowPartial, now > 0 { return .granted(grant(now), backordered: 0) }
         let isThere = candidates.reduce(0) { $0 + $1.available } >= reserve.quantity
         return .refused(isThere ? .splitRequired : .insufficientStock)
+    }
+
+    /// The shares, by the names of their warehouses.
+    func allocations(_ shares: [Allocator.Share]) -> [Allocation] {
+        shares.map { Allocation(warehouse: warehouses[$0.place].facts.id, quantity: $0.quantity) }
     }
 
     /// The warehouses that have units for the command, and whether others have some that would come too late.
@@ -224,8 +237,7 @@ extension Stock {
                     isTooLate = true
                     continue
                 }
-                candidates.append(
-                    Candidate(levels[index].warehouse, available: available, warehouses[place]))
+                candidates.append(Candidate(place, available: available, warehouses[place]))
             }
         }
         return (candidates, isTooLate)

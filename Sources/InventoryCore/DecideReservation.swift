@@ -194,10 +194,10 @@ extension Stock {
         let candidates = item.levels.compactMap { level -> Candidate? in
             guard warehouses[level.place].facts.isActive else { return nil }
             return Candidate(
-                level.warehouse, available: level.unclaimed(by: channel), warehouses[level.place])
+                level.place, available: level.unclaimed(by: channel), warehouses[level.place])
         }
         let found = Allocator(strategy: .fewestSplits, shipTo: nil).allocate(quantity, from: candidates)
-        return allowSplit || found?.count == 1 ? found : nil
+        return allowSplit || found?.count == 1 ? found.map(allocations) : nil
     }
 
     /// The expiry itself happened before the command was looked at, so that an `expire` only tells it.

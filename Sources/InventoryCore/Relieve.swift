@@ -57,17 +57,18 @@ extension Stock {
             guard other.warehouse != level.warehouse, units > 0, warehouses[other.place].facts.isActive else {
                 return nil
             }
-            return Candidate(other.warehouse, available: units, warehouses[other.place])
+            return Candidate(other.place, available: units, warehouses[other.place])
         }
         let allocator = Allocator(strategy: .mostStock, shipTo: nil)
         let place = allocator.best(of: candidates, with: reservation.allowSplit ? 1 : wanted)
         guard let place else { return nil }
         let units = min(wanted, candidates[place].available)
+        let destination = warehouses[candidates[place].place].facts.id
         var leaving = entry(
             .reallocate, cause, units, in: level.warehouse, LedgerEntry.Deltas(reserved: -units))
-        leaving.counterpart = candidates[place].warehouse
+        leaving.counterpart = destination
         var arriving = entry(
-            .reallocate, cause, units, in: candidates[place].warehouse, LedgerEntry.Deltas(reserved: units),
+            .reallocate, cause, units, in: destination, LedgerEntry.Deltas(reserved: units),
             after: 1)
         arriving.counterpart = level.warehouse
         concern(&leaving, reservation, remaining: reservation.quantity)
