@@ -1,19 +1,26 @@
-/// Makes a state again from the last message of each SKU in `stock.levels`, the live reservations and transfers,
-/// and the tail of `stock.ledger`, and refuses to if they do not agree.
+/// Makes a state again from the messages of `stock.levels`, `stock.reservations` and `stock.transfers`, of which the
+/// newest of each key counts, and from the tail of `stock.ledger`; and refuses to if they do not agree.
+///
+/// The state is built while the messages come in, levels first, so that a partition of a million SKUs is never held
+/// twice and nothing is sorted.
 package struct StockRestore: Sendable {
-    private var levels: [String: LevelsSnapshot] = [:]
-    private var reservations: [String: ReservationSnapshot] = [:]
-    private var transfers: [String: TransferSnapshot] = [:]
+    private var stock: Stock
+    /// What is claimed of SKUs that have no levels. A tombstone may still come.
+    private var strayReservations: [String: ReservationSnapshot] = [:]
+    private var strayTransfers: [String: TransferSnapshot] = [:]
     private var tail: [LedgerEntry] = []
     private var book: LevelsSnapshot.Book?
     private let standard: Settings
 
     /// - Parameter settings: those that hold until the log says others.
-    package init(settings: Settings = Settings()) { standard = settings }
+    package init(settings: Settings = Settings()) {
+        standard = settings
+        stock = Stock(settings: settings)
+    }
 
-    package var skuCount: Int { levels.count }
-    package var reservationCount: Int { reservations.count }
-    package var transferCount: Int { transfers.count }
+    package var skuCount: Int { stock.skuCount }
+    package var reservationCount: Int { stock.liveReservations + strayReservations.count }
+    package var transferCount: Int { stock.liveTransfers + strayTransfers.count }
     package var tailCount: Int { tail.count }
 
     /// How many of the ledger's newest entries are wanted, once the levels are read: those of the dedupe window
@@ -21,17 +28,29 @@ package struct StockRestore: Sendable {
     package var tailLength: Int { (book?.settings ?? standard).dedupeCount + 1 }
 
     package mutating func add(_ snapshot: LevelsSnapshot) {
-        levels[snapshot.sku] = snapshot
+        stock.restore(snapshot)
         if let book = snapshot.book { self.book = book }
     }
 
-    package mutating func add(_ snapshot: ReservationSnapshot) { reservations[snapshot.id] = snapshot }
+    /// - Precondition: the levels were added before.
+    package mutating func add(_ snapshot: ReservationSnapshot) {
+        if !stock.restore(snapshot) { strayReservations[snapshot.id] = snapshot }
+    }
 
-    package mutating func add(_ snapshot: TransferSnapshot) { transfers[snapshot.id] = snapshot }
+    /// - Precondition: the levels were added before.
+    package mutating func add(_ snapshot: TransferSnapshot) {
+        if !stock.restore(snapshot) { strayTransfers[snapshot.id] = snapshot }
+    }
 
-    package mutating func end(reservationID: String) { reservations[reservationID] = nil }
+    package mutating func end(reservationID: String) {
+        stock.reservations[reservationID] = nil
+        strayReservations[reservationID] = nil
+    }
 
-    package mutating func end(transferID: String) { transfers[transferID] = nil }
+    package mutating func end(transferID: String) {
+        stock.transfers[transferID] = nil
+        strayTransfers[transferID] = nil
+    }
 
     /// The newest entry of the ledger's tail: it says how far the commands were decided.
     package var newestEntry: LedgerEntry? { tail.last }
@@ -46,24 +65,44 @@ package struct StockRestore: Sendable {
     /// Begins the tail anew, for a reader that goes back further.
     package mutating func dropTail() { tail.removeAll() }
 
+    /// Gives the state away; the restore is empty after it.
+    ///
     /// - Throws: the first inconsistency, in the order of SKUs.
-    package consuming func finish() throws(Inconsistency) -> Stock {
-        var stock = Stock(settings: book?.settings ?? standard)
-        stock.rememberedFrom = book?.rememberedFrom ?? 0
-        for warehouse in book?.warehouses ?? [] { stock.publish(warehouse) }
-        for snapshot in levels.values.sorted(by: { $0.sku < $1.sku }) { stock.restore(snapshot) }
-        for snapshot in reservations.values.sorted(by: {
-            ($0.sku, $0.reservedSequence) < ($1.sku, $1.reservedSequence)
-        }) {
-            try stock.restore(snapshot)
+    package mutating func finish() throws(Inconsistency) -> Stock {
+        // Moved and not copied: a copy would double millions of reservations.
+        var stock = Stock()
+        swap(&stock, &self.stock)
+        if let book { stock.restore(book) }
+        var doubts = FirstDoubt()
+        for stray in strayReservations.values {
+            doubts.add(stray.sku, Stock.beyond("reservation \(stray.id)", stray.sequence, levels: 0))
         }
-        for snapshot in transfers.values.sorted(by: { ($0.sku, $0.id) < ($1.sku, $1.id) }) {
-            try stock.restore(snapshot)
+        for stray in strayTransfers.values {
+            doubts.add(stray.sku, Stock.beyond("transfer \(stray.id)", stray.sequence, levels: 0))
         }
-        try stock.checkSums()
+        stock.takeUpReservations(&doubts)
+        stock.takeUpTransfers(&doubts)
+        stock.checkSums(&doubts)
+        try doubts.check()
         for index in stock.items.indices { stock.countUnitsByOrder(item: index) }
         try stock.restoreWindow(tail.suffix(tailLength))
         return stock
+    }
+}
+
+/// The first of the inconsistencies that were found, in the order of SKUs.
+private struct FirstDoubt {
+    private var first: Inconsistency?
+
+    mutating func add(_ sku: String, _ description: @autoclosure () -> String) {
+        if let first, first.sku < sku { return }
+        let found = Inconsistency(sku: sku, description: description())
+        if let first, (first.sku, first.description) < (found.sku, found.description) { return }
+        first = found
+    }
+
+    func check() throws(Inconsistency) {
+        if let first { throw first }
     }
 }
 
@@ -77,92 +116,134 @@ extension Stock {
         items[index].backordered = snapshot.backordered
         items[index].alert = snapshot.alert
         items[index].policy = snapshot.policy
-        items[index].levels = snapshot.levels.sorted { $0.warehouse < $1.warehouse }
-        for place in items[index].levels.indices {
-            items[index].levels[place].place = makePlace(of: items[index].levels[place].warehouse)
+        // They are written in this order.
+        var levels = snapshot.levels
+        if !levels.indices.dropFirst().allSatisfy({ levels[$0 - 1].warehouse < levels[$0].warehouse }) {
+            levels.sort { $0.warehouse < $1.warehouse }
         }
+        for place in levels.indices { levels[place].place = makePlace(of: levels[place].warehouse) }
+        items[index].levels = levels
     }
 
-    private func index(
-        of sku: String, for what: String, at sequence: Int64
-    ) throws(Inconsistency) -> Int {
-        guard let index = itemIndex(of: sku), sequence <= items[index].sequence else {
-            throw Inconsistency(
-                sku: sku,
-                description: "\(what) stands for ledger sequence \(sequence), "
-                    + "but the levels stand for \(item(of: sku)?.sequence ?? 0)")
-        }
-        return index
+    fileprivate mutating func restore(_ book: LevelsSnapshot.Book) {
+        settings = book.settings
+        window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
+        rememberedFrom = book.rememberedFrom
+        for warehouse in book.warehouses { publish(warehouse) }
     }
 
-    fileprivate mutating func restore(_ snapshot: ReservationSnapshot) throws(Inconsistency) {
-        let index = try index(
-            of: snapshot.sku, for: "reservation \(snapshot.id)", at: snapshot.sequence)
-        let reservation = Reservation(
+    /// - Returns: whether the SKU has levels; else nothing is done.
+    fileprivate mutating func restore(_ snapshot: ReservationSnapshot) -> Bool {
+        guard let index = itemIndex(of: snapshot.sku) else { return false }
+        reservations[snapshot.id] = Reservation(
             id: snapshot.id, orderID: snapshot.orderID, allocations: snapshot.allocations,
             backordered: snapshot.backordered, channel: snapshot.channel, named: snapshot.warehouse,
             allowSplit: snapshot.allowSplit, isExtended: snapshot.isExtended,
             reservedAt: snapshot.reservedAt, expiresAt: snapshot.expiresAt,
             sequence: snapshot.reservedSequence, changed: snapshot.sequence,
             commandHash: snapshot.commandHash, item: index)
-        begin(reservation)
-        if snapshot.backordered > 0 { items[index].backorders.append(reservation.due) }
+        return true
     }
 
-    fileprivate mutating func restore(_ snapshot: TransferSnapshot) throws(Inconsistency) {
-        let index = try index(of: snapshot.sku, for: "transfer \(snapshot.id)", at: snapshot.sequence)
-        begin(
-            Transfer(
-                id: snapshot.id, from: snapshot.from, to: snapshot.to, quantity: snapshot.quantity,
-                remaining: snapshot.remaining, dispatchedAt: snapshot.dispatchedAt,
-                expectedAt: snapshot.expectedAt, isOverdue: snapshot.isOverdue,
-                sequence: snapshot.dispatchedSequence, changed: snapshot.sequence,
-                commandHash: snapshot.commandHash, item: index))
+    /// - Returns: whether the SKU has levels; else nothing is done.
+    fileprivate mutating func restore(_ snapshot: TransferSnapshot) -> Bool {
+        guard let index = itemIndex(of: snapshot.sku) else { return false }
+        transfers[snapshot.id] = Transfer(
+            id: snapshot.id, from: snapshot.from, to: snapshot.to, quantity: snapshot.quantity,
+            remaining: snapshot.remaining, dispatchedAt: snapshot.dispatchedAt,
+            expectedAt: snapshot.expectedAt, isOverdue: snapshot.isOverdue,
+            sequence: snapshot.dispatchedSequence, changed: snapshot.sequence,
+            commandHash: snapshot.commandHash, item: index)
+        return true
+    }
+
+    fileprivate static func beyond(_ what: String, _ sequence: Int64, levels: Int64) -> String {
+        "\(what) stands for ledger sequence \(sequence), but the levels stand for \(levels)"
+    }
+
+    /// Gives every live reservation to its SKU: when it is due, and that it waits.
+    fileprivate mutating func takeUpReservations(_ doubts: inout FirstDoubt) {
+        var waiting: Set<Int> = []
+        for reservation in reservations.values {
+            let index = reservation.item
+            if reservation.changed > items[index].sequence {
+                doubts.add(
+                    items[index].sku,
+                    Self.beyond(
+                        "reservation \(reservation.id)", reservation.changed, levels: items[index].sequence))
+            }
+            items[index].dueTimes.insert(reservation.due)
+            items[index].liveReservations += 1
+            if reservation.backordered > 0 {
+                items[index].backorders.append(reservation.due)
+                waiting.insert(index)
+            }
+        }
+        for index in waiting { items[index].backorders.sort { $0.sequence < $1.sequence } }
+    }
+
+    fileprivate mutating func takeUpTransfers(_ doubts: inout FirstDoubt) {
+        for transfer in transfers.values {
+            let index = transfer.item
+            if transfer.changed > items[index].sequence {
+                doubts.add(
+                    items[index].sku,
+                    Self.beyond("transfer \(transfer.id)", transfer.changed, levels: items[index].sequence))
+            }
+            items[index].liveTransfers += 1
+        }
     }
 
     /// Reserved, by channel and in all, and backordered are sums of the live reservations; in transit is the sum
     /// of the live transfers.
-    fileprivate func checkSums() throws(Inconsistency) {
-        for item in items {
-            for level in item.levels where level.reserved > level.onHand {
-                throw Inconsistency(
-                    sku: item.sku,
-                    description: "\(level.warehouse) has \(level.reserved) units reserved "
-                        + "and \(level.onHand) on hand")
-            }
-        }
+    fileprivate func checkSums(_ doubts: inout FirstDoubt) {
         var sums = Sums(items)
-        for reservation in reservations.values { sums.add(reservation) }
-        for transfer in transfers.values { sums.add(transfer) }
-        if let stray = sums.strays.min(by: { $0.description < $1.description }) { throw stray }
-        for (index, item) in items.enumerated() {
-            if item.backordered != sums.backordered[index] {
-                throw Inconsistency(
-                    sku: item.sku,
-                    description: "it has \(item.backordered) units backordered, "
-                        + "but its live reservations claim \(sums.backordered[index])")
+        for reservation in reservations.values { sums.add(reservation, items, &doubts) }
+        for transfer in transfers.values { sums.add(transfer, items, &doubts) }
+        for index in items.indices {
+            let sku = items[index].sku
+            let (backordered, waiting) = (items[index].backordered, sums.backordered[index])
+            if backordered != waiting {
+                doubts.add(
+                    sku,
+                    "it has \(backordered) units backordered, but its live reservations claim \(waiting)")
             }
-            for (place, level) in item.levels.enumerated() {
-                try check(item, level, "reserved", level.reserved, sums.reserved[index][place])
-                try check(item, level, "in transit", level.inTransit, sums.inTransit[index][place])
-                for channel in level.channels {
-                    try check(
-                        item, level, "reserved by \(channel.channel)", channel.reserved,
-                        sums.byChannel[Sums.Key(item: index, place: place, channel: channel.channel)] ?? 0)
+            for place in items[index].levels.indices {
+                Self.check(sku, items[index].levels[place], sums.sum(item: index, place: place), &doubts)
+                for channel in items[index].levels[place].channels {
+                    let key = Sums.Key(item: index, place: place, channel: channel.channel)
+                    let claimed = sums.byChannel[key] ?? 0
+                    if channel.reserved != claimed {
+                        doubts.add(
+                            sku,
+                            "\(items[index].levels[place].warehouse) has \(channel.reserved) units reserved by "
+                                + "\(channel.channel), but its live reservations claim \(claimed)")
+                    }
                 }
             }
         }
     }
 
-    private func check(
-        _ item: Item, _ level: Level, _ what: String, _ have: Int64, _ sum: Int64
-    ) throws(Inconsistency) {
-        guard have != sum else { return }
-        throw Inconsistency(
-            sku: item.sku,
-            description: "\(level.warehouse) has \(have) units \(what), "
-                + (what == "in transit"
-                    ? "but its live transfers have \(sum)" : "but its live reservations claim \(sum)"))
+    private static func check(
+        _ sku: String, _ level: borrowing Level, _ sum: Sums.Sum, _ doubts: inout FirstDoubt
+    ) {
+        let (warehouse, onHand) = (level.warehouse, level.onHand)
+        let (reserved, inTransit) = (level.reserved, level.inTransit)
+        if reserved > onHand {
+            doubts.add(sku, "\(warehouse) has \(reserved) units reserved and \(onHand) on hand")
+        }
+        if reserved != sum.reserved {
+            doubts.add(
+                sku,
+                "\(warehouse) has \(reserved) units reserved, but its live reservations claim \(sum.reserved)"
+            )
+        }
+        if inTransit != sum.inTransit {
+            doubts.add(
+                sku,
+                "\(warehouse) has \(inTransit) units in transit, but its live transfers have \(sum.inTransit)"
+            )
+        }
     }
 
     /// The tail's last entry of each SKU must be the one that the SKU's levels stand for.
@@ -177,20 +258,19 @@ extension Stock {
             last[entry.sku] = (entry.sequence, entry.chainHash)
             if entry.source.offset >= rememberedFrom { window.append(entry) }
         }
-        for (sku, newest) in last.sorted(by: { $0.key < $1.key }) {
-            let item = item(of: sku)
-            guard item?.sequence == newest.sequence else {
-                throw Inconsistency(
-                    sku: sku,
-                    description: "the ledger ends at sequence \(newest.sequence), "
-                        + "but the levels stand for \(item?.sequence ?? 0)")
-            }
-            guard item?.chainHash == newest.chainHash else {
-                throw Inconsistency(
-                    sku: sku,
-                    description: "the levels have another hash than the ledger's entry \(newest.sequence)")
+        var doubts = FirstDoubt()
+        for (sku, newest) in last {
+            let index = itemIndex(of: sku)
+            let sequence = index.map { items[$0].sequence } ?? 0
+            if sequence != newest.sequence {
+                doubts.add(
+                    sku,
+                    "the ledger ends at sequence \(newest.sequence), but the levels stand for \(sequence)")
+            } else if let index, items[index].chainHash != newest.chainHash {
+                doubts.add(sku, "the levels have another hash than the ledger's entry \(newest.sequence)")
             }
         }
+        try doubts.check()
     }
 }
 
@@ -202,33 +282,43 @@ private struct Sums {
         let channel: String
     }
 
-    private let items: [Item]
-    var reserved: [[Int64]]
-    var inTransit: [[Int64]]
-    var backordered: [Int64]
-    var byChannel: [Key: Int64] = [:]
-    var strays: [Inconsistency] = []
-
-    init(_ items: [Item]) {
-        self.items = items
-        reserved = items.map { item in item.levels.map { _ in 0 } }
-        inTransit = reserved
-        backordered = items.map { _ in 0 }
+    struct Sum {
+        var reserved: Int64 = 0
+        var inTransit: Int64 = 0
     }
 
-    mutating func add(_ reservation: Reservation) {
+    /// Of all levels, one item's after another's.
+    private var levels: [Sum]
+    /// Where each item's begin.
+    private var starts: [Int] = []
+    var backordered: [Int64]
+    var byChannel: [Key: Int64] = [:]
+
+    init(_ items: [Item]) {
+        starts.reserveCapacity(items.count)
+        var count = 0
+        for index in items.indices {
+            starts.append(count)
+            count += items[index].levels.count
+        }
+        levels = Array(repeating: Sum(), count: count)
+        backordered = Array(repeating: 0, count: items.count)
+    }
+
+    func sum(item: Int, place: Int) -> Sum { levels[starts[item] + place] }
+
+    mutating func add(_ reservation: Reservation, _ items: [Item], _ doubts: inout FirstDoubt) {
         let index = reservation.item
         backordered[index] += reservation.backordered
         for allocation in reservation.allocations {
             guard let place = items[index].index(of: allocation.warehouse) else {
-                strays.append(
-                    Inconsistency(
-                        sku: items[index].sku,
-                        description: "reservation \(reservation.id) claims units in "
-                            + "\(allocation.warehouse), where the SKU has no level"))
+                doubts.add(
+                    items[index].sku,
+                    "reservation \(reservation.id) claims units in \(allocation.warehouse), where the SKU has "
+                        + "no level")
                 continue
             }
-            reserved[index][place] += allocation.quantity
+            levels[starts[index] + place].reserved += allocation.quantity
             if let channel = reservation.channel {
                 byChannel[Key(item: index, place: place, channel: channel), default: 0] +=
                     allocation.quantity
@@ -236,15 +326,14 @@ private struct Sums {
         }
     }
 
-    mutating func add(_ transfer: Transfer) {
-        guard let place = items[transfer.item].index(of: transfer.to) else {
-            strays.append(
-                Inconsistency(
-                    sku: items[transfer.item].sku,
-                    description: "transfer \(transfer.id) is on its way to \(transfer.to), "
-                        + "where the SKU has no level"))
+    mutating func add(_ transfer: Transfer, _ items: [Item], _ doubts: inout FirstDoubt) {
+        let index = transfer.item
+        guard let place = items[index].index(of: transfer.to) else {
+            doubts.add(
+                items[index].sku,
+                "transfer \(transfer.id) is on its way to \(transfer.to), where the SKU has no level")
             return
         }
-        inTransit[transfer.item][place] += transfer.remaining
+        levels[starts[index] + place].inTransit += transfer.remaining
     }
 }
