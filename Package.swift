@@ -6,7 +6,8 @@ import PackageDescription
 let package = Package(
     name: "holdfast",
     products: [
-        .executable(name: "holdfast", targets: ["holdfast"])
+        .executable(name: "holdfast", targets: ["holdfast"]),
+        .executable(name: "holdfast-simulate", targets: ["holdfast-simulate"]),
     ],
     targets: [
         // System libraries: module maps only, each imported by one target.
@@ -37,6 +38,11 @@ let package = Package(
                 "InventoryCore", "InventoryWire", "StreamRuntime", "KafkaClient", "PostgresClient",
                 "LedgerSink", "Operations",
             ]),
+
+        // The production code over a model of Kafka and PostgreSQL.
+        .target(
+            name: "Simulation", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink"]),
+        .executableTarget(name: "holdfast-simulate", dependencies: ["Simulation", "Operations"]),
 
         .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),

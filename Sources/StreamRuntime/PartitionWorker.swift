@@ -27,11 +27,10 @@ package enum WorkerOrder: Sendable {
     case abandon
 }
 
-/// Runs the lifecycle of one partition on the calling thread, until it finishes.
+/// Runs the lifecycle of one partition on the calling thread: all of it, or one action at a time.
 package struct PartitionWorker {
     private let log: any PartitionLog
     private let observer: any WorkerObserver
-    private let settings: WorkerLifecycle.Settings
     private let order: () -> WorkerOrder
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     /// A monotonic clock in nanoseconds.
@@ -40,6 +39,9 @@ package struct PartitionWorker {
     private let pause: (Int64) -> Void
     /// How long any one action may take before the worker is thought blocked, in milliseconds.
     private let actionLimit: Int64
+    private var lifecycle: WorkerLifecycle
+    private var action: WorkerLifecycle.Action
+    private var session: Session?
 
     package init(
         log: any PartitionLog, observer: any WorkerObserver, settings: WorkerLifecycle.Settings,
@@ -49,38 +51,46 @@ package struct PartitionWorker {
     ) {
         self.log = log
         self.observer = observer
-        self.settings = settings
         self.actionLimit = actionLimit
         self.order = order
         self.ownsKey = ownsKey
         self.clock = clock
         self.pause = pause
+        lifecycle = WorkerLifecycle(settings: settings)
+        action = lifecycle.start()
     }
 
-    package func run() {
-        var lifecycle = WorkerLifecycle(settings: settings)
-        var session: Session?
-        var action = lifecycle.start()
-        while true {
-            switch order() {
-            case .work: break
-            case .stop: action = lifecycle.stop(insteadOf: action)
-            case .abandon: action = .finish(halted: nil)
-            }
-            if case .finish(let halted) = action {
-                log.close()
-                return observer.worker(log.partition, finished: halted)
-            }
-            observer.worker(log.partition, isBackWithin: actionLimit)
-            do throws(LogFailure) {
-                action = try perform(action, &lifecycle, &session)
-            } catch {
-                action = lifecycle.failed(error)
-                if error.consequence != .stopped {
-                    observer.worker(log.partition, failed: error, inARow: lifecycle.failuresInARow)
-                }
+    /// The live state; nil before a restore and after a failure.
+    package var stock: Stock? { session?.processor.stock }
+
+    package consuming func run() {
+        var worker = self
+        while worker.step() {}
+    }
+
+    /// Does what is to be done next.
+    /// - Returns: false when the worker has finished; then it must not be called again.
+    package mutating func step() -> Bool {
+        switch order() {
+        case .work: break
+        case .stop: action = lifecycle.stop(insteadOf: action)
+        case .abandon: action = .finish(halted: nil)
+        }
+        if case .finish(let halted) = action {
+            log.close()
+            observer.worker(log.partition, finished: halted)
+            return false
+        }
+        observer.worker(log.partition, isBackWithin: actionLimit)
+        do throws(LogFailure) {
+            action = try perform(action)
+        } catch {
+            action = lifecycle.failed(error)
+            if error.consequence != .stopped {
+                observer.worker(log.partition, failed: error, inARow: lifecycle.failuresInARow)
             }
         }
+        return true
     }
 
     /// What lives from a restore to the next failure, and is dropped whole.
@@ -92,8 +102,8 @@ package struct PartitionWorker {
         init(processor: consuming CommandProcessor) { self.processor = processor }
     }
 
-    private func perform(
-        _ action: WorkerLifecycle.Action, _ lifecycle: inout WorkerLifecycle, _ session: inout Session?
+    private mutating func perform(
+        _ action: WorkerLifecycle.Action
     ) throws(LogFailure) -> WorkerLifecycle.Action {
         switch action {
         case .open:
@@ -102,13 +112,13 @@ package struct PartitionWorker {
         case .locate:
             return lifecycle.located(committed: try log.committedOffset())
         case .restore:
-            return try restore(&lifecycle, &session)
+            return try restore()
         case .read(let offset):
             try log.startReading(at: offset)
             session!.nextOffset = offset
             return lifecycle.placed()
         case .poll(let limit, let timeout):
-            return try poll(limit, timeout, &lifecycle, session!)
+            return try poll(limit, timeout, session!)
         case .commit:
             try commit(session!)
             return lifecycle.committed()
@@ -120,13 +130,11 @@ package struct PartitionWorker {
             pause(milliseconds)
             return lifecycle.waited()
         case .finish:
-            preconditionFailure("finish is done by the loop")
+            preconditionFailure("a step does finish itself")
         }
     }
 
-    private func restore(
-        _ lifecycle: inout WorkerLifecycle, _ session: inout Session?
-    ) throws(LogFailure) -> WorkerLifecycle.Action {
+    private mutating func restore() throws(LogFailure) -> WorkerLifecycle.Action {
         let start = clock()
         let (stock, newestSource, progress) = try Restorer(log: log).restore()
         session = Session(
@@ -140,8 +148,8 @@ package struct PartitionWorker {
         return next
     }
 
-    private func poll(
-        _ limit: Int, _ timeout: Int, _ lifecycle: inout WorkerLifecycle, _ session: Session
+    private mutating func poll(
+        _ limit: Int, _ timeout: Int, _ session: Session
     ) throws(LogFailure) -> WorkerLifecycle.Action {
         let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
             precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")

@@ -1,0 +1,79 @@
+/// A wrong version of the protocol, to see that the simulation finds what it is there to find. Nothing of it is in
+/// production code: a mutant gets a call of the log wrong, or an action of a runner.
+package struct Mutant: Sendable {
+    enum DelayFlaw: Sendable { case sendsOnce, readsUncommitted, ignoresTombstones }
+    enum SinkFlaw: Sendable { case offsetsFirst, noGuard, readsUncommitted }
+
+    package let name: String
+    package let what: String
+    let makeLog: @Sendable (Int32, ProcessHost) -> ModelLog
+    let delay: DelayFlaw?
+    let sink: SinkFlaw?
+
+    private init(
+        _ name: String, _ what: String, log: ModelLog.Type = ModelLog.self, delay: DelayFlaw? = nil,
+        sink: SinkFlaw? = nil
+    ) {
+        self.name = name
+        self.what = what
+        self.delay = delay
+        self.sink = sink
+        makeLog = { log.init(partition: $0, host: $1) }
+    }
+
+    package static func named(_ name: String) -> Mutant? { all.first { $0.name == name } }
+
+    package static let all: [Mutant] = [
+        Mutant(
+            "offsets-before", "input offsets are committed by themselves, before the transaction",
+            log: OffsetsBefore.self),
+        Mutant(
+            "offsets-after", "input offsets are committed by themselves, after the transaction",
+            log: OffsetsAfter.self),
+        Mutant(
+            "offset-from-memory", "after a failure reading goes on where memory says, not where the group says",
+            log: OffsetFromMemory.self),
+        Mutant(
+            "restore-before-init", "the state is restored before init_transactions fences the last owner",
+            log: RestoreBeforeInit.self),
+        Mutant(
+            "restore-uncommitted", "the restore reads with read_uncommitted", log: RestoreUncommitted.self),
+        Mutant(
+            "input-uncommitted", "commands are read with read_uncommitted", log: InputUncommitted.self),
+        Mutant(
+            "emit-again", "after a commit whose outcome is unknown the records are sent again from memory",
+            log: EmitAgain.self),
+        Mutant(
+            "take-back", "a fenced owner takes its transactional id back and sends the records again",
+            log: TakeBack.self),
+        Mutant(
+            "state-kept", "the state is kept when a transaction has not committed", log: StateKept.self),
+        Mutant(
+            "commit-on-close", "a worker that gives up commits what it has", log: CommitOnClose.self),
+        Mutant(
+            "random-id", "each producer has a random transactional id", log: RandomID.self),
+        Mutant(
+            "wall-clock", "decisions take the processor's clock for the time", log: WallClock.self),
+        Mutant(
+            "levels-missing", "levels are not written", log: LevelsMissing.self),
+        Mutant(
+            "levels-outside", "levels are written outside of the transaction", log: LevelsOutside.self),
+        Mutant(
+            "tombstones-missing", "the end of a reservation is not written", log: TombstonesMissing.self),
+        Mutant(
+            "end-minus-one", "a restore ends when it has seen the record before the end offset",
+            log: EndMinusOne.self),
+        Mutant(
+            "short-tail", "the restore reads too little of the ledger's tail", log: ShortTail.self),
+        Mutant("delay-once", "the delay service does not send again", delay: .sendsOnce),
+        Mutant(
+            "delay-uncommitted", "the delay service reads with read_uncommitted", delay: .readsUncommitted),
+        Mutant(
+            "delay-no-tombstones", "the delay service does not heed tombstones", delay: .ignoresTombstones),
+        Mutant(
+            "sink-offsets-first", "the sink stores its offsets in a transaction of their own",
+            sink: .offsetsFirst),
+        Mutant("sink-no-guard", "the sink does not heed that another has moved the offsets", sink: .noGuard),
+        Mutant("sink-uncommitted", "the sink reads with read_uncommitted", sink: .readsUncommitted),
+    ]
+}

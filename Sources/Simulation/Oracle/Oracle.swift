@@ -1,0 +1,254 @@
+import InventoryCore
+import InventoryWire
+import LedgerSink
+import StreamRuntime
+
+/// Looks at what a run left in the logs and in PostgreSQL, and says what is wrong.
+final class Oracle {
+    private let world: World
+    private var reader = RecordReader()
+    private(set) var problems: [String] = []
+
+    private init(_ world: World) { self.world = world }
+
+    /// - Returns: what is wrong, the first of each kind first; nothing for a run that is right.
+    static func problems(of world: World) -> [String] {
+        let oracle = Oracle(world)
+        oracle.look()
+        return oracle.problems
+    }
+
+    private func look() {
+        problems += world.database.violations
+        for partition in 0..<world.partitionCount {
+            do throws(LogFailure) {
+                try look(at: partition)
+            } catch {
+                problems.append("partition \(partition): \(error.operation): \(error.message)")
+            }
+        }
+    }
+
+    private func records(_ topic: Topic, _ partition: Int32) -> [ModelRecord] {
+        world.broker.partitions[world.index(topic, partition)].everything
+    }
+
+    private static func isCommitted(_ record: ModelRecord) -> Bool {
+        record.state == .plain || record.state == .committed
+    }
+
+    private func look(at partition: Int32) throws(LogFailure) {
+        let commands = records(.commands, partition).filter(Self.isCommitted)
+        let restores = world.restores.filter { $0.partition == partition }
+        let world = world
+        let reference = try Reference(
+            of: commands, partition: partition, statesAt: Set(restores.map(\.offset)),
+            ownsKey: { world.partition(ofKey: $0) == partition })
+        checkResults(partition, commands, reference)
+        for topic in [Topic.ledger, .reservations, .transfers, .alerts, .deadLetters] {
+            compare(topic, partition, reference)
+        }
+        checkActions(partition, commands)
+        let entries = ledger(partition)
+        checkBooks(partition, entries)
+        checkDatabase(partition, entries)
+        checkRestores(partition, restores, reference)
+        try checkStates(partition, entries.map(\.entry), reference)
+    }
+
+    // MARK: Results
+
+    /// Every command has exactly one committed result, or is a dead letter; and no two results of one command
+    /// differ, aborted ones included.
+    private func checkResults(
+        _ partition: Int32, _ commands: [ModelRecord], _ reference: Reference
+    ) {
+        var committed: [Int64: Int] = [:]
+        var wanted: [Int64: [[UInt8]]] = [:]
+        for output in reference.outputs[.results] ?? [] {
+            wanted[output.source, default: []].append(output.value!)
+        }
+        for record in records(.results, partition) where !record.state.isMarker {
+            guard let source = source(ofResult: record) else {
+                problems.append("stock.results at \(record.offset) cannot be read")
+                continue
+            }
+            if source.isOutcome, Self.isCommitted(record) { committed[source.offset, default: 0] += 1 }
+            if wanted[source.offset]?.contains(record.value!) != true {
+                problems.append(
+                    "partition \(partition): two results of the command at \(source.offset) differ; "
+                        + "\(record.state) at \(record.offset): \(StateBytes.text(record.value!)), should be "
+                        + StateBytes.text((wanted[source.offset] ?? []).joined(separator: [0x20])))
+            }
+        }
+        let buried = Set((reference.outputs[.deadLetters] ?? []).map(\.source))
+        for command in commands {
+            let count = committed[command.offset] ?? 0
+            if count != (buried.contains(command.offset) ? 0 : 1) {
+                problems.append(
+                    "partition \(partition): the command at \(command.offset) has \(count) committed results")
+            }
+        }
+        compare(.results, partition, reference)
+    }
+
+    private func source(ofResult record: ModelRecord) -> (offset: Int64, isOutcome: Bool)? {
+        guard let value = record.value else { return nil }
+        return value.withUnsafeBytes { bytes in
+            do throws(DecodingFailure) {
+                if let notice = try reader.notice(bytes) { return (notice.source.offset, false) }
+                return (try reader.outcome(bytes).source.offset, true)
+            } catch {
+                return nil
+            }
+        }
+    }
+
+    /// What was committed to a topic, against what the commands come to.
+    private func compare(_ topic: Topic, _ partition: Int32, _ reference: Reference) {
+        let found = records(topic, partition).filter(Self.isCommitted)
+        let wanted = reference.outputs[topic] ?? []
+        for (index, (have, want)) in zip(found, wanted).enumerated()
+        where have.key != want.key || have.value != want.value {
+            problems.append(
+                "partition \(partition): record \(index) of \(topic.rawValue) is "
+                    + "\(StateBytes.text(have.value ?? [])), should be \(StateBytes.text(want.value ?? []))")
+            return
+        }
+        if found.count != wanted.count {
+            problems.append(
+                "partition \(partition): \(topic.rawValue) has \(found.count) committed records, should have "
+                    + "\(wanted.count)")
+        }
+    }
+
+    /// Whoever acts on a record names it in the command that follows: it must have been committed.
+    private func checkActions(_ partition: Int32, _ commands: [ModelRecord]) {
+        for command in commands {
+            guard let value = command.value, command.producer == -1 else { continue }
+            let id = value.withUnsafeBytes { bytes in
+                command.key!.withUnsafeBytes { key in try? reader.command(key: key, value: bytes).id }
+            }
+            guard let parts = id?.split(separator: "/"), parts.count == 4, let offset = Int64(parts[2])
+            else { continue }
+            let topic = parts[0] == "expire" ? Topic.reservations : .transfers
+            let cause = records(topic, partition).first { $0.offset == offset }
+            guard let cause, Self.isCommitted(cause) else {
+                problems.append(
+                    "partition \(partition): \(id!) acts on a record of \(topic.rawValue) that was never committed")
+                return
+            }
+        }
+    }
+
+    // MARK: Ledger
+
+    private func ledger(_ partition: Int32) -> [LedgerRow] {
+        var rows: [LedgerRow] = []
+        for record in records(.ledger, partition) where Self.isCommitted(record) {
+            let entry = record.value!.withUnsafeBytes { try? reader.ledgerEntry($0) }
+            guard let entry else {
+                problems.append("stock.ledger at \(record.offset) cannot be read")
+                continue
+            }
+            rows.append(LedgerRow(partition: partition, offset: record.offset, entry: entry))
+        }
+        return rows
+    }
+
+    private func checkBooks(_ partition: Int32, _ rows: [LedgerRow]) {
+        var books = LedgerBooks()
+        for row in rows { books.add(row.entry) }
+        let levels = newest(.levels, partition).compactMap { record in
+            record.value!.withUnsafeBytes { try? reader.levels($0) }
+        }
+        let reservations = newest(.reservations, partition).compactMap { record in
+            record.value!.withUnsafeBytes { try? reader.reservation($0) }
+        }
+        books.compare(levels: levels, reservations: reservations)
+        problems += books.problems.map { "partition \(partition): \($0)" }
+    }
+
+    /// The newest record of each key, tombstones apart.
+    private func newest(_ topic: Topic, _ partition: Int32) -> [ModelRecord] {
+        var found: [[UInt8]: ModelRecord] = [:]
+        for record in world.broker.partitions[world.index(topic, partition)].records
+        where Self.isCommitted(record) {
+            found[record.key!] = record
+        }
+        return found.values.filter { $0.value != nil }.sorted { $0.offset < $1.offset }
+    }
+
+    /// PostgreSQL has each entry of the committed ledger once, and nothing else.
+    private func checkDatabase(_ partition: Int32, _ rows: [LedgerRow]) {
+        let found = world.database.rows.values.filter { $0.partition == partition }
+            .sorted { $0.offset < $1.offset }
+        if found != rows {
+            problems.append(
+                "partition \(partition): PostgreSQL has \(found.count) rows, the ledger \(rows.count) entries; "
+                    + "or they differ")
+        }
+    }
+
+    // MARK: States
+
+    private func checkRestores(
+        _ partition: Int32, _ restores: [RestoredState], _ reference: Reference
+    ) {
+        for restored in restores {
+            guard let wanted = reference.states[restored.offset], wanted != restored.bytes else { continue }
+            problems.append(
+                "partition \(partition): the state restored at \(restored.offset) is another: "
+                    + StateBytes.difference(restored.bytes, wanted))
+            return
+        }
+    }
+
+    /// Live, rebuilt from the topics before and after compaction, and folded from the ledger: byte for byte the
+    /// same.
+    private func checkStates(
+        _ partition: Int32, _ entries: [LedgerEntry], _ reference: Reference
+    ) throws(LogFailure) {
+        if let live = world.owner(of: partition)?.worker.stock {
+            compare("live", StateBytes.of(live), reference.final, partition)
+        }
+        let audit = AuditLog(partition: partition, host: world.processes[0])
+        compare("rebuilt", StateBytes.of(try Restorer(log: audit).restore().stock), reference.final, partition)
+        world.compact(tombstonesBefore: .max)
+        compare(
+            "rebuilt after compaction", StateBytes.of(try Restorer(log: audit).restore().stock),
+            reference.final, partition)
+        // Folding what is wrong would end the process; that it is wrong has been told.
+        guard problems.isEmpty else { return }
+        var folded = Stock()
+        for entry in entries { folded.fold(entry) }
+        compare("folded", StateBytes.of(folded), reference.final, partition)
+    }
+
+    private func compare(
+        _ which: String, _ found: [UInt8], _ wanted: [UInt8], _ partition: Int32
+    ) {
+        guard found != wanted else { return }
+        problems.append(
+            "partition \(partition): the \(which) state is another: "
+                + StateBytes.difference(found, wanted))
+    }
+}
+
+/// Reads the topics when all is over, undisturbed.
+private final class AuditLog: ModelLog {
+    override func read(
+        _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) {
+        var next = offset
+        while let record = visibleRecord(topic, from: next, .committed) {
+            try give(record, to: body)
+            next = record.offset + 1
+        }
+    }
+
+    override func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> {
+        let partition = broker.partitions[index(topic)]
+        return partition.start..<partition.lastStable
+    }
+}

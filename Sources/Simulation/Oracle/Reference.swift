@@ -1,0 +1,56 @@
+import InventoryCore
+import InventoryWire
+import StreamRuntime
+
+/// What the commands of a partition come to in one sitting, without a restart or a fault: each decided once, in the
+/// order of the log.
+struct Reference {
+    struct Output {
+        /// The command that it follows from.
+        let source: Int64
+        let key: [UInt8]?
+        let value: [UInt8]?
+    }
+
+    private(set) var outputs: [Topic: [Output]] = [:]
+    /// The state before a command, by the offset that was asked for.
+    private(set) var states: [Int64: [UInt8]] = [:]
+    private(set) var final: [UInt8] = []
+
+    /// - Parameter offsets: where the state is wanted.
+    init(
+        of commands: [ModelRecord], partition: Int32, statesAt offsets: Set<Int64>,
+        ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
+    ) throws(LogFailure) {
+        var processor = CommandProcessor(stock: Stock(), partition: partition, ownsKey: ownsKey)
+        var wanted = offsets.sorted()[...]
+        var outputs: [Topic: [Output]] = [:]
+        for command in commands {
+            while let offset = wanted.first, offset <= command.offset {
+                states[offset] = StateBytes.of(processor.stock)
+                wanted.removeFirst()
+            }
+            var failure: LogFailure?
+            withBytes(command.key) { key in
+                withBytes(command.value) { value in
+                    let record = LogRecord(
+                        key: key, value: value, offset: command.offset, timestamp: command.timestamp)
+                    do throws(LogFailure) {
+                        try processor.process(record) { topic, key, value throws(LogFailure) in
+                            outputs[topic, default: []].append(
+                                Output(
+                                    source: command.offset, key: key.map { Array($0) },
+                                    value: value.map { Array($0) }))
+                        }
+                    } catch {
+                        failure = error
+                    }
+                }
+            }
+            if let failure { throw failure }
+        }
+        self.outputs = outputs
+        final = StateBytes.of(processor.stock)
+        for offset in wanted { states[offset] = final }
+    }
+}

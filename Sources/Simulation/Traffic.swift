@@ -1,0 +1,157 @@
+import InventoryCore
+import InventoryWire
+
+/// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again, and now and then
+/// something that is no command.
+final class Traffic: Actor {
+    private unowned let world: World
+    private var random: SeededGenerator
+    private let total: Int
+    private(set) var published = 0
+    private(set) var wakesAt: Int64 = 0
+    let isReady = true
+    private var writer = RecordWriter()
+    private var number = 0
+    private var sent: [Command] = []
+    private var again: [Command] = []
+    private static let warehouses = ["BER", "HAM"]
+    private static let skus = ["A", "B", "C"]
+
+    init(_ world: World) {
+        self.world = world
+        random = SeededGenerator(seed: world.plan.seed, purpose: 3)
+        total = random.within(25...70)
+    }
+
+    var isDone: Bool { published >= total && again.isEmpty }
+
+    func act() {
+        wakesAt = world.now + Int64(random.within(0...20))
+        if !again.isEmpty, random.oneIn(2) { return publish(again.removeFirst()) }
+        guard published < total else {
+            if isDone { wakesAt = .max }
+            return
+        }
+        published += 1
+        switch random.below(60) {
+        case 0: publishPoison()
+        case 1..<4: publishMasterData()
+        default:
+            let command = next()
+            publish(command)
+            // A publisher whose answer was lost tries again.
+            if random.oneIn(12) { again.append(command) }
+        }
+    }
+
+    private func publish(_ command: Command) {
+        writer.write(command: command)
+        let key = Array(command.sku.utf8)
+        let value = writer.withBytes { Array($0) }
+        world.broker.append(
+            world.index(.commands, world.partition(ofKey: key)), key: key, value: value)
+    }
+
+    private func publishPoison() {
+        let key = Array(random.one(of: Self.skus).utf8)
+        world.broker.append(
+            world.index(.commands, world.partition(ofKey: key)), key: key, value: Array("{broken".utf8))
+    }
+
+    /// For the relay to carry.
+    private func publishMasterData() {
+        let (topic, key): (Topic, String)
+        switch random.below(4) {
+        case 0:
+            let house = Warehouse(
+                id: random.one(of: Self.warehouses), priority: Int64(random.within(1...9)),
+                isActive: !random.oneIn(4))
+            writer.write(warehouse: WarehouseRecord(warehouse: house))
+            (topic, key) = (.warehouses, house.id)
+        case 1:
+            writer.write(
+                settings: Settings(
+                    defaultTTL: 120, longestTTL: 400, dedupeCount: random.one(of: [16, 24, 64, 1000]),
+                    dedupeAge: 1_000 * Int64(random.within(1...20)),
+                    strategy: random.one(of: Strategy.allCases)))
+            (topic, key) = (.settings, RecordReader.settingsKey)
+        default:
+            let sku = random.one(of: Self.skus)
+            writer.write(product: ProductRecord(sku: sku, name: "a thing", policy: policy()))
+            (topic, key) = (.products, sku)
+        }
+        world.broker.append(world.index(topic, 0), key: Array(key.utf8), value: writer.withBytes { Array($0) })
+    }
+
+    private func policy() -> Policy {
+        Policy(
+            safetyStock: random.oneIn(3) ? 1 : nil, reorderPoint: random.oneIn(2) ? 2 : nil,
+            backorderLimit: random.oneIn(2) ? 3 : nil, unitsPerOrder: random.oneIn(6) ? 3 : nil)
+    }
+
+    private func units(_ most: Int) -> Int64 { Int64(random.within(1...most)) }
+
+    private func next() -> Command {
+        number += 1
+        if !sent.isEmpty, random.oneIn(20) { return random.one(of: sent) }
+        var command = Command(id: "c\(number)", sku: random.one(of: Self.skus), body: .retire)
+        if !sent.isEmpty, random.oneIn(60) { command.id = random.one(of: sent).id }
+        command.body = body()
+        // A command about a reservation is for its SKU, as a rule.
+        if let id = command.reservationID, let made = sent.last(where: { $0.reservationID == id }),
+            !random.oneIn(30)
+        {
+            command.sku = made.sku
+        }
+        if let id = command.transferID, let made = sent.last(where: { $0.transferID == id }) {
+            command.sku = made.sku
+        }
+        sent.append(command)
+        return command
+    }
+
+    private func body() -> Command.Body {
+        let reservation = "r\(random.within(max(0, number - 14)...number))"
+        let transfer = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
+        let warehouse = random.one(of: Self.warehouses)
+        switch random.below(100) {
+        case 0..<18: return .receive(warehouse: warehouse, quantity: units(5), reference: nil)
+        case 18..<52: return reserve(random.oneIn(12) ? reservation : "r\(number)")
+        case 52..<66: return .confirm(reservationID: reservation, quantity: random.oneIn(4) ? 1 : nil)
+        case 66..<74: return .release(reservationID: reservation, quantity: random.oneIn(4) ? 1 : nil)
+        case 74..<79:
+            return .extend(
+                reservationID: reservation, expiry: .after(milliseconds: Int64(random.within(20...300))))
+        case 79..<82: return .damage(warehouse: warehouse, quantity: units(3), reference: nil)
+        case 82..<86:
+            return .adjust(
+                Command.Adjust(
+                    warehouse: warehouse,
+                    change: random.oneIn(2) ? .count(units(5), expected: nil) : .delta(random.oneIn(2) ? 1 : -1),
+                    reasonCode: .cycleCount))
+        case 86..<89:
+            return .return(Command.Return(warehouse: warehouse, quantity: units(2)))
+        case 89..<92:
+            let other = Self.warehouses.first { $0 != warehouse }!
+            return .transferDispatch(
+                Command.TransferDispatch(
+                    transferID: transfer, from: warehouse, to: other, quantity: units(2),
+                    expectedAt: Timestamp(milliseconds: world.now + Int64(random.within(20...200)))))
+        case 92..<95: return .transferReceive(transferID: transfer, quantity: 1, damaged: 0)
+        case 95..<97: return .expire(reservationID: reservation)
+        case 97: return .setPolicy(warehouse: nil, policy())
+        case 98: return .reallocate(
+            reservationID: reservation, allocations: [Allocation(warehouse: warehouse, quantity: units(2))])
+        default: return random.oneIn(2) ? .retire : .transferCancel(transferID: transfer)
+        }
+    }
+
+    private func reserve(_ id: String) -> Command.Body {
+        .reserve(
+            Command.Reserve(
+                reservationID: id, orderID: "o\(number / 2)", quantity: units(3),
+                warehouse: random.oneIn(4) ? random.one(of: Self.warehouses) : nil,
+                expiry: .after(milliseconds: Int64(random.within(5...300))),
+                allowPartial: random.oneIn(4), allowSplit: !random.oneIn(5)))
+    }
+}

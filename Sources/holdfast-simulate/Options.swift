@@ -1,0 +1,71 @@
+import Simulation
+
+/// What the command line asks for.
+struct Options {
+    enum Task {
+        case help, listMutants, range, mutants
+        /// One seed, with its trace.
+        case one(UInt64)
+        /// A part of a range, for a parent process.
+        case share
+    }
+
+    struct Mistake: Error {
+        let message: String
+    }
+
+    var task = Task.range
+    var firstSeed: UInt64 = 1
+    var seeds: UInt64 = 1_000
+    /// Every `stride`th seed of the range.
+    var stride: UInt64 = 1
+    var mutant: Mutant?
+    var processes = 0
+
+    init(_ arguments: [String]) throws(Mistake) {
+        var arguments = arguments[...]
+        while let name = arguments.popFirst() {
+            switch name {
+            case "--help", "-h": task = .help
+            case "--list-mutants": task = .listMutants
+            case "--mutants": task = .mutants
+            case "--share": task = .share
+            case "--seeds": seeds = try Self.number(name, &arguments, least: 1)
+            case "--first-seed": firstSeed = try Self.number(name, &arguments, least: 0)
+            case "--seed": task = .one(try Self.number(name, &arguments, least: 0))
+            case "--stride": stride = try Self.number(name, &arguments, least: 1)
+            case "--processes": processes = Int(try Self.number(name, &arguments, least: 1))
+            case "--mutant":
+                guard let wanted = arguments.popFirst(), let found = Mutant.named(wanted) else {
+                    throw Mistake(message: "--mutant wants a name of --list-mutants")
+                }
+                mutant = found
+            default: throw Mistake(message: "unknown argument \(name); see holdfast-simulate --help")
+            }
+        }
+    }
+
+    private static func number(
+        _ name: String, _ arguments: inout ArraySlice<String>, least: UInt64
+    ) throws(Mistake) -> UInt64 {
+        guard let text = arguments.popFirst(), let number = UInt64(text), number >= least,
+            number <= UInt64(Int64.max)
+        else { throw Mistake(message: "\(name) wants a number, \(least) or more") }
+        return number
+    }
+
+    static let help = """
+        holdfast-simulate [--seeds N] [--first-seed K]     runs N seeds (1000) from K (1) on
+        holdfast-simulate --seed K                         runs one seed, shrinks what fails, and prints its trace
+        holdfast-simulate --mutants [--seeds N]            runs the wrong versions of the protocol; each must be caught
+        holdfast-simulate --list-mutants                   tells what they are
+        holdfast-simulate --mutant NAME [--seed K | --seeds N]   runs one of them
+
+          --processes N   how many processes share the seeds (default: one for each core)
+
+        The production code of processors, delay service, relay and sink runs over a model of Kafka and PostgreSQL, in
+        which seeded faults happen. One seed always gives the same run. docs/simulation.md tells what is modelled.
+        Exit codes: 0 all is right (with --mutants: all are caught), 1 something is not, 2 a mistake in the command
+        line, 130 interrupted.
+        """
+}

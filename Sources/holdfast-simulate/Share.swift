@@ -1,0 +1,98 @@
+import Foundation
+import Operations
+import Simulation
+
+/// The seed that runs, for the handler of the signal by which the production code stops itself.
+nonisolated(unsafe) private var runningSeed: UInt64 = 0
+
+/// Runs every `stride`th seed of a range, one after another, and tells its parent in lines:
+///
+///     failed SEED PROBLEM        stopped SEED (a precondition of the production code did not hold)
+///     ran SEEDS STEPS FAULTS RESTORES COMMANDS RECOVERY        the sums since the last such line
+struct Share {
+    private let options: Options
+    private let parent = getppid()
+
+    init(_ options: Options) { self.options = options }
+
+    func run() -> ExitCode {
+        // What ends the process by itself (a failed precondition is SIGILL or SIGTRAP) has found something too.
+        for number in [SIGILL, SIGTRAP, SIGSEGV] { signal(number, tellThatItStopped) }
+        var sums = Sums()
+        var seed = options.firstSeed
+        while seed < options.firstSeed + options.seeds {
+            runningSeed = seed
+            let report = Simulation.run(Plan(seed: seed), mutant: options.mutant)
+            sums.add(report.figures)
+            if let problem = report.problems.first {
+                tell("failed \(seed) \(problem.prefix(2_000))")
+                // A mutant has been caught.
+                if options.mutant != nil { break }
+            }
+            if sums.seeds >= 50 { sums.flush() }
+            if getppid() != parent { return .interrupted }
+            seed += options.stride
+        }
+        sums.flush()
+        return .success
+    }
+}
+
+private func tellThatItStopped(_ number: Int32) {
+    // Only what a signal handler may call.
+    var digits: (UInt8, Int) = (0, 0)
+    _ = write(STDOUT_FILENO, "stopped ", 8)
+    var divisor: UInt64 = 1
+    while runningSeed / divisor >= 10 { divisor *= 10 }
+    while divisor > 0 {
+        digits.0 = UInt8(48 + runningSeed / divisor % 10)
+        _ = write(STDOUT_FILENO, &digits.0, 1)
+        divisor /= 10
+    }
+    _ = write(STDOUT_FILENO, "\n", 1)
+    _exit(ExitCode.differenceFound.rawValue)
+}
+
+/// What runs add up to.
+struct Sums: Sendable {
+    var seeds = 0
+    var steps = 0
+    var faults = 0
+    var restores = 0
+    var commands = 0
+    /// The most steps that one needed after its last fault.
+    var recovery = 0
+
+    mutating func add(_ figures: World.Figures) {
+        seeds += 1
+        steps += figures.steps
+        faults += figures.faults
+        restores += figures.restores
+        commands += figures.commands
+        recovery = max(recovery, figures.recoverySteps)
+    }
+
+    mutating func add(_ other: Sums) {
+        seeds += other.seeds
+        steps += other.steps
+        faults += other.faults
+        restores += other.restores
+        commands += other.commands
+        recovery = max(recovery, other.recovery)
+    }
+
+    mutating func flush() {
+        tell("ran \(seeds) \(steps) \(faults) \(restores) \(commands) \(recovery)")
+        self = Sums()
+    }
+
+    init() {}
+
+    /// From a line that `flush` wrote.
+    init?(_ words: [Substring]) {
+        let numbers = words.compactMap { Int($0) }
+        guard numbers.count == 6 else { return nil }
+        (seeds, steps, faults) = (numbers[0], numbers[1], numbers[2])
+        (restores, commands, recovery) = (numbers[3], numbers[4], numbers[5])
+    }
+}
