@@ -79,7 +79,7 @@ package struct Plan: Sendable {
     /// traffic.
     package init(seed: UInt64) {
         var random = SeededGenerator(seed: seed, purpose: 1)
-        let count = random.oneIn(16) ? 0 : random.within(1...7)
+        let count = random.oneIn(16) ? 0 : random.within(1...9)
         self.init(seed: seed, faults: (0..<count).map { _ in Self.fault(&random) })
     }
 
@@ -92,9 +92,9 @@ package struct Plan: Sendable {
             place: .call(point, occurrence: random.within(1...calls), effect), amount: random.within(50...1500))
     }
 
-    /// With about how many calls of it a run has; the commit comes more than once, as most depends on it.
+    /// With about how many calls of it a run has; those on which most depends come more than once.
     private static let calls: [(Fault.Point, Int)] = [
-        (.open, 5), (.committedOffset, 5), (.read, 18), (.poll, 120), (.produce, 400), (.flush, 40),
+        (.open, 5), (.committedOffset, 5), (.read, 18), (.read, 18), (.poll, 120), (.produce, 400), (.flush, 40),
         (.sendOffsets, 40), (.commit, 40), (.commit, 40), (.commit, 40), (.expire, 20), (.relayCommit, 4),
         (.connect, 4), (.store, 30), (.store, 30),
     ]

@@ -160,10 +160,23 @@ class ModelLog: PartitionLog {
 
     func endTransaction() throws(LogFailure) {
         let identity = identity!
-        try request(.commit) { [broker] () throws(BrokerError) in
-            try broker.endTransaction(identity, commit: true)
+        let isDone = Flag()
+        do throws(RequestFailure) {
+            try world.request(.commit, by: host) { [broker] () throws(BrokerError) in
+                try broker.endTransaction(identity, commit: true)
+                isDone.isSet = true
+            }
+        } catch {
+            world.trace("\(host.name), partition \(partition): commit \(error)")
+            if error == .unavailable {
+                world.figures[.unknown] += 1
+                if isDone.isSet { world.figures[.unknownCommitted] += 1 }
+            }
+            throw Self.failure(error, "commit")
         }
     }
+
+    private final class Flag { var isSet = false }
 
     func close() {
         identity = nil

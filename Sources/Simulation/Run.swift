@@ -1,20 +1,24 @@
-/// What a seed came to.
+/// What a plan came to.
 package struct Report: Sendable {
     package let plan: Plan
     /// What is wrong; nothing for a run that is right.
     package let problems: [String]
-    package let traces: [String]
-    package let figures: World.Figures
+    package let figures: Figures
 
     package var isRight: Bool { problems.isEmpty }
 }
 
 package enum Simulation {
     /// Runs a plan and looks at what it left.
-    package static func run(_ plan: Plan, mutant: Mutant? = nil, isTracing: Bool = false) -> Report {
-        let world = World(plan: plan, mutant: mutant, isTracing: isTracing)
+    ///
+    /// - Parameter tell: gets a line for all that happens, as it happens: a run that stops the process has told how
+    ///   it came to that.
+    package static func run(
+        _ plan: Plan, mutant: Mutant? = nil, tell: ((String) -> Void)? = nil
+    ) -> Report {
+        let world = World(plan: plan, mutant: mutant, tell: tell)
         world.run()
-        let problems = world.violations + Oracle.problems(of: world)
-        return Report(plan: plan, problems: problems, traces: world.traces, figures: world.figures)
+        return Report(
+            plan: plan, problems: world.violations + Oracle.problems(of: world), figures: world.figures)
     }
 }

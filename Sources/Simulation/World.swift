@@ -28,6 +28,7 @@ class Host {
     func die() {
         guard !isDead else { return }
         world.trace("\(name) crashes")
+        world.figures[.crashes] += 1
         isDead = true
         if silentSince == nil { silentSince = world.now }
     }
@@ -72,8 +73,7 @@ package final class World {
     private(set) var step = 0
     /// What was found wrong while it ran.
     private(set) var violations: [String] = []
-    private(set) var traces: [String] = []
-    private let isTracing: Bool
+    private let tell: ((String) -> Void)?
 
     private var actors: [any Actor] = []
     private var runnable: [any Actor] = []
@@ -93,21 +93,13 @@ package final class World {
     private(set) var isHealed = false
     /// States as restores made them.
     var restores: [RestoredState] = []
-    private(set) var figures = Figures()
+    var figures = Figures()
 
-    package struct Figures: Sendable {
-        package var steps = 0
-        package var faults = 0
-        package var restores = 0
-        package var commands = 0
-        package var aborted = 0
-        package var recoverySteps = 0
-    }
-
-    package init(plan: Plan, mutant: Mutant? = nil, isTracing: Bool = false) {
+    /// - Parameter tell: gets a line for all that happens, as it happens.
+    package init(plan: Plan, mutant: Mutant? = nil, tell: ((String) -> Void)? = nil) {
         self.plan = plan
         self.mutant = mutant
-        self.isTracing = isTracing
+        self.tell = tell
         random = SeededGenerator(seed: plan.seed, purpose: 2)
         partitionCount = Int32(random.within(1...2))
         broker = ModelBroker(
@@ -157,10 +149,17 @@ package final class World {
             }
             tick()
         }
-        figures.steps = step
-        figures.recoverySteps = step - healedAt
-        figures.restores = restores.count
-        figures.commands = traffic.published
+        figures[.steps] = step
+        figures.recovery = step - healedAt
+        figures[.commands] = traffic.published
+        figures[.aborted] = broker.abortedTransactions
+        figures[.timedOut] = broker.timedOutTransactions
+        figures[.compacted] = removed(.levels) + removed(.reservations) + removed(.transfers)
+        figures[.deleted] = removed(.commands)
+    }
+
+    private func removed(_ topic: Topic) -> Int {
+        (0..<partitionCount).reduce(0) { $0 + broker.partitions[index(topic, $1)].removed.count }
     }
 
     private func tick() {
@@ -322,7 +321,7 @@ package final class World {
     func fault(at point: Fault.Point) -> Fault? {
         calls[point, default: 0] += 1
         guard !isHealed, let fault = callFaults[point]?[calls[point]!] else { return nil }
-        figures.faults += 1
+        figures[.faults] += 1
         trace("fault: \(fault)")
         return fault
     }
@@ -342,7 +341,9 @@ package final class World {
                 throw .dead
             case .stall: stall(host, milliseconds: fault.amount)
             case .late:
-                late.append((now + Int64(random.within(1...900)), { _ = try? body() }))
+                late.append(
+                    (now + Int64(random.within(1...900)),
+                        { [unowned self] in if (try? body()) != nil { figures[.lateArrivals] += 1 } }))
                 interlude(random.within(0...20))
                 throw .unavailable
             case .answerLost, .crashAfter: break
@@ -351,7 +352,10 @@ package final class World {
         if random.oneIn(16) { interlude(random.within(1...4)) }
         if host.isDead { throw .dead }
         let answer: Answer
-        do throws(BrokerError) { answer = try body() } catch { throw .broker(error) }
+        do throws(BrokerError) { answer = try body() } catch {
+            count(error)
+            throw .broker(error)
+        }
         switch effect {
         case .answerLost: throw .unavailable
         case .crashAfter:
@@ -361,7 +365,14 @@ package final class World {
         }
     }
 
-    func later(_ what: @escaping () -> Void) { late.append((now + Int64(random.within(1...900)), what)) }
+    private func count(_ error: BrokerError) {
+        switch error {
+        case .fenced: figures[.fenced] += 1
+        case .illegalGeneration, .unknownMember: figures[.staleMembers] += 1
+        case .unstableOffset: figures[.unstable] += 1
+        case .concurrentTransactions, .invalidTransactionState: break
+        }
+    }
 
     private func deliverLate() {
         guard !late.isEmpty else { return }
@@ -372,7 +383,7 @@ package final class World {
 
     private func happen(_ fault: Fault) {
         guard case .event(let event, _) = fault.place else { return }
-        figures.faults += 1
+        figures[.faults] += 1
         trace("fault: \(fault)")
         switch event {
         case .processCrash: processes[fault.amount % 2].die()
@@ -434,7 +445,7 @@ package final class World {
     }
 
     func trace(_ line: @autoclosure () -> String) {
-        if isTracing { traces.append("\(now - 1_000_000) ms  \(line())") }
+        if let tell { tell("\(now - 1_000_000) ms  \(line())") }
     }
 }
 
@@ -488,8 +499,8 @@ extension Topic {
     }
 }
 
-/// What the broker does by itself: it writes the markers of transactions that have ended, and ends those that have
-/// been open for too long.
+/// What the broker does by itself: it writes the markers of transactions that have ended, ends those that have been
+/// open for too long, and compacts.
 private final class BrokerHousekeeping: Actor {
     private unowned let world: World
     var wakesAt: Int64 = 0
@@ -499,6 +510,7 @@ private final class BrokerHousekeeping: Actor {
 
     func act() {
         world.broker.expireTransactions()
+        if world.random.oneIn(200) { world.compact(tombstonesBefore: world.now - World.tombstoneRetention) }
         if world.broker.hasMarkers {
             world.broker.writeMarker(&world.random)
         } else {

@@ -21,6 +21,15 @@ struct Options {
     var stride: UInt64 = 1
     var mutant: Mutant?
     var processes = 0
+    /// Of a seed's faults only these, by their places.
+    var faults: [Int]?
+
+    /// The plan of a seed, or of its faults those that were asked for.
+    func plan(_ seed: UInt64) -> Plan {
+        var plan = Plan(seed: seed)
+        if let faults { plan.faults = faults.filter { $0 < plan.faults.count }.map { plan.faults[$0] } }
+        return plan
+    }
 
     init(_ arguments: [String]) throws(Mistake) {
         var arguments = arguments[...]
@@ -35,6 +44,9 @@ struct Options {
             case "--seed": task = .one(try Self.number(name, &arguments, least: 0))
             case "--stride": stride = try Self.number(name, &arguments, least: 1)
             case "--processes": processes = Int(try Self.number(name, &arguments, least: 1))
+            case "--faults":
+                guard let list = arguments.popFirst() else { throw Mistake(message: "--faults wants places, such as 0,3") }
+                faults = try Self.places(list)
             case "--mutant":
                 guard let wanted = arguments.popFirst(), let found = Mutant.named(wanted) else {
                     throw Mistake(message: "--mutant wants a name of --list-mutants")
@@ -54,6 +66,20 @@ struct Options {
         return number
     }
 
+    /// Places as `--faults` takes them.
+    static func list(_ places: [Int]) -> String {
+        places.isEmpty ? "none" : places.map(String.init).joined(separator: ",")
+    }
+
+    private static func places(_ list: String) throws(Mistake) -> [Int] {
+        if list == "none" { return [] }
+        let places = list.split(separator: ",").map { Int($0) ?? -1 }
+        guard !places.isEmpty, places.allSatisfy({ $0 >= 0 }) else {
+            throw Mistake(message: "--faults wants places, such as 0,3, or none")
+        }
+        return places.sorted()
+    }
+
     static let help = """
         holdfast-simulate [--seeds N] [--first-seed K]     runs N seeds (1000) from K (1) on
         holdfast-simulate --seed K                         runs one seed, shrinks what fails, and prints its trace
@@ -62,6 +88,7 @@ struct Options {
         holdfast-simulate --mutant NAME [--seed K | --seeds N]   runs one of them
 
           --processes N   how many processes share the seeds (default: one for each core)
+          --faults LIST   of the seed's faults only these, by their numbers, such as 0,3; or none
 
         The production code of processors, delay service, relay and sink runs over a model of Kafka and PostgreSQL, in
         which seeded faults happen. One seed always gives the same run. docs/simulation.md tells what is modelled.

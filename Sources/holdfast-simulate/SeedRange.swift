@@ -72,10 +72,14 @@ struct SeedRange {
 
     private func summarise(_ state: State, _ seconds: Double) {
         let sums = state.sums
+        for count in Figures.Count.allCases {
+            let number = String(sums.figures[count])
+            tell(String(repeating: " ", count: max(0, 12 - number.count)) + "\(number)  \(count.rawValue)")
+        }
         tell(
-            "\(sums.seeds) seeds from \(options.firstSeed): \(sums.commands) commands, \(sums.faults) faults, "
-                + "\(sums.restores) restores, \(sums.steps) steps; at most \(sums.recovery) steps after the "
-                + "last fault; \(rounded(seconds)) s, \(rounded(Double(sums.seeds) / max(seconds, 0.001))) seeds/s")
+            "seeds \(options.firstSeed) to \(options.firstSeed + options.seeds - 1): at most \(sums.figures.recovery) "
+                + "steps after the last fault; \(rounded(seconds)) s, "
+                + "\(rounded(Double(sums.seeds) / max(seconds, 0.001))) seeds a second")
         if !state.failures.isEmpty {
             let first = state.failures.map(\.seed).min()!
             tell("To see one: holdfast-simulate --seed \(first)\(options.mutant.map { " --mutant \($0.name)" } ?? "")")

@@ -8,7 +8,7 @@ nonisolated(unsafe) private var runningSeed: UInt64 = 0
 /// Runs every `stride`th seed of a range, one after another, and tells its parent in lines:
 ///
 ///     failed SEED PROBLEM        stopped SEED (a precondition of the production code did not hold)
-///     ran SEEDS STEPS FAULTS RESTORES COMMANDS RECOVERY        the sums since the last such line
+///     ran SEEDS FIGURES        the sums since the last such line
 struct Share {
     private let options: Options
     private let parent = getppid()
@@ -22,8 +22,9 @@ struct Share {
         var seed = options.firstSeed
         while seed < options.firstSeed + options.seeds {
             runningSeed = seed
-            let report = Simulation.run(Plan(seed: seed), mutant: options.mutant)
-            sums.add(report.figures)
+            let report = Simulation.run(options.plan(seed), mutant: options.mutant)
+            sums.seeds += 1
+            sums.figures.add(report.figures)
             if let problem = report.problems.first {
                 tell("failed \(seed) \(problem.prefix(2_000))")
                 // A mutant has been caught.
@@ -56,33 +57,15 @@ private func tellThatItStopped(_ number: Int32) {
 /// What runs add up to.
 struct Sums: Sendable {
     var seeds = 0
-    var steps = 0
-    var faults = 0
-    var restores = 0
-    var commands = 0
-    /// The most steps that one needed after its last fault.
-    var recovery = 0
-
-    mutating func add(_ figures: World.Figures) {
-        seeds += 1
-        steps += figures.steps
-        faults += figures.faults
-        restores += figures.restores
-        commands += figures.commands
-        recovery = max(recovery, figures.recoverySteps)
-    }
+    var figures = Figures()
 
     mutating func add(_ other: Sums) {
         seeds += other.seeds
-        steps += other.steps
-        faults += other.faults
-        restores += other.restores
-        commands += other.commands
-        recovery = max(recovery, other.recovery)
+        figures.add(other.figures)
     }
 
     mutating func flush() {
-        tell("ran \(seeds) \(steps) \(faults) \(restores) \(commands) \(recovery)")
+        tell("ran \(seeds) " + figures.line.map(String.init).joined(separator: " "))
         self = Sums()
     }
 
@@ -91,8 +74,9 @@ struct Sums: Sendable {
     /// From a line that `flush` wrote.
     init?(_ words: [Substring]) {
         let numbers = words.compactMap { Int($0) }
-        guard numbers.count == 6 else { return nil }
-        (seeds, steps, faults) = (numbers[0], numbers[1], numbers[2])
-        (restores, commands, recovery) = (numbers[3], numbers[4], numbers[5])
+        guard let seeds = numbers.first, let figures = Figures(line: Array(numbers.dropFirst())) else {
+            return nil
+        }
+        (self.seeds, self.figures) = (seeds, figures)
     }
 }

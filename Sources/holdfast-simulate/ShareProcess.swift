@@ -22,9 +22,7 @@ enum ShareProcess {
     private static func runOnce(_ options: Options, _ take: (Line) -> Void) -> UInt64? {
         let process = Process()
         process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments =
-            ["--share", "--first-seed", "\(options.firstSeed)", "--seeds", "\(options.seeds)"]
-            + ["--stride", "\(options.stride)"] + (options.mutant.map { ["--mutant", $0.name] } ?? [])
+        process.arguments = arguments(options)
         let pipe = Pipe()
         process.standardOutput = pipe
         // What a failed precondition says of itself is told by --seed.
@@ -45,6 +43,14 @@ enum ShareProcess {
         }
         process.waitUntilExit()
         return stopped
+    }
+
+    private static func arguments(_ options: Options) -> [String] {
+        var arguments = ["--share", "--first-seed", "\(options.firstSeed)", "--seeds", "\(options.seeds)"]
+        arguments += ["--stride", "\(options.stride)"]
+        if let mutant = options.mutant { arguments += ["--mutant", mutant.name] }
+        if let faults = options.faults { arguments += ["--faults", Options.list(faults)] }
+        return arguments
     }
 
     private static func read(_ line: String, _ take: (Line) -> Void) -> UInt64? {

@@ -32,6 +32,14 @@ deploy/local fuzz [--count N] [--seed N]
 Gives N (default 10000000) mutated records to the decoder, under the address sanitizer. A crash, a rejection
 without a name, or a command that does not survive writing and reading again is a failure.
 TEXT
+        simulate) cat <<'TEXT' ;;
+deploy/local simulate [--seeds N] [--first-seed K] | --seed K | --mutants | --mutant NAME | --list-mutants
+Runs the production code of processors, delay service, relay and sink over a model of Kafka and PostgreSQL, with
+seeded crashes, pauses, lost answers and the like, and checks what it leaves; N (default 1000) seeds from K on.
+--seed K tells all that happens in one, and shrinks the faults of one that fails.
+--mutants runs wrong versions of the protocol, each of which must be caught. More: docs/simulation.md.
+Exit code 0 if nothing is wrong, or if all mutants are caught.
+TEXT
         build) cat <<'TEXT' ;;
 deploy/local build
 Sets everything up and builds program and tests (release, warnings are errors).
@@ -67,6 +75,7 @@ deploy/local SUBCOMMAND [OPTIONS]
   test     everything from set-up to the result of all tests
   mutants  wrong versions of the core, which the tests must catch
   fuzz     mutated records for the decoder
+  simulate the production code in a world of faults, seed by seed
   build    build program and tests
   shell    a shell in the reference environment
   format   format the sources, or check their format

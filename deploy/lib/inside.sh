@@ -19,6 +19,8 @@ cd "$PROJECT"
 . "$here/mutants.sh"
 # shellcheck source=deploy/lib/fuzz.sh
 . "$here/fuzz.sh"
+# shellcheck source=deploy/lib/simulate.sh
+. "$here/simulate.sh"
 
 CHILD= # what runs in the foreground of this script
 
@@ -106,6 +108,7 @@ case $subcommand in
     test) run_tests "$@" ;;
     mutants) run_mutants "$@" ;;
     fuzz) run_fuzz "$@" ;;
+    simulate) run_simulate "$@" ;;
     shell) run_shell "$@" ;;
     format) run_format "$@" ;;
     hold) servers_hold ;;

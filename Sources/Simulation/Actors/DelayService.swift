@@ -149,7 +149,8 @@ final class DelayService: Host, Actor {
     private func take(_ acknowledgement: Acknowledgement, _ queue: inout DelayQueue) {
         guard flaw != .sendsOnce else { return }
         if let appendedAt = acknowledgement.appendedAt {
-            queue.delivered(acknowledgement.tag, appendedAt: appendedAt, at: clock)
+            let lateness = queue.delivered(acknowledgement.tag, appendedAt: appendedAt, at: clock)
+            if let lateness, lateness < 0 { world.figures[.early] += 1 }
         } else {
             queue.failed(acknowledgement.tag, at: clock)
         }

@@ -42,6 +42,7 @@ final class ProcessHost: Host, Actor {
 
     /// Those of a member that the group has dropped are another's by now.
     private func join() {
+        if member != nil { world.figures[.lost] += workers.count }
         for worker in workers { worker.order = .abandon }
         member = world.broker.group.join()
         world.trace("\(name) joins the group as member \(member!.id)")
@@ -119,7 +120,10 @@ final class ProcessWorker: Actor, WorkerObserver {
     /// Keeps the state that a restore has made, to be compared with what it should be. One whose producer has been
     /// fenced meanwhile may have read anything: it can never commit.
     private func keepRestored(_ offset: Int64) {
-        guard let identity = log.identity, world.broker.isCurrent(identity), let stock = worker.stock else {
+        guard let identity = log.identity, let stock = worker.stock else { return }
+        world.figures[.restores] += 1
+        guard world.broker.isCurrent(identity) else {
+            world.figures[.overtaken] += 1
             return
         }
         world.restores.append(

@@ -130,7 +130,9 @@ final class SinkService: Host, Actor {
             self.batch = LedgerBatch(from: batch.nextOffsets)
             return lifecycle.stored(next: batch.nextOffsets)
         case .noSession: return failed("the session has ended")
-        case .otherSink: return lifecycle.failed(.stop, "another sink has moved the offsets")
+        case .otherSink:
+            world.figures[.conflicts] += 1
+            return lifecycle.failed(.stop, "another sink has moved the offsets")
         case .differentRow(let sku, let sequence):
             world.violate("PostgreSQL has another row for \(sku), sequence \(sequence) than the ledger")
             return lifecycle.failed(.stop, "another row")

@@ -39,6 +39,8 @@ package final class ModelBroker {
     private var producers: [String: Int] = [:]
     private var transactions: [Transaction] = []
     private var offsets: [Int: Int64] = [:]
+    package private(set) var abortedTransactions = 0
+    package private(set) var timedOutTransactions = 0
 
     package init(partitionCount: Int, transactionTimeout: Int64) {
         partitions = Array(repeating: ModelPartition(), count: partitionCount)
@@ -60,6 +62,7 @@ package final class ModelBroker {
         case .ongoing:
             transactions[producer].epoch += 1
             transactions[producer].phase = .ending(commit: false)
+            abortedTransactions += 1
             finishMarkers(producer)
         case .empty, .ended: break
         }
@@ -200,6 +203,8 @@ package final class ModelBroker {
         {
             transactions[producer].epoch += 1
             transactions[producer].phase = .ending(commit: false)
+            abortedTransactions += 1
+            timedOutTransactions += 1
         }
     }
 
