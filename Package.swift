@@ -41,7 +41,8 @@ let package = Package(
 
         // The production code over a model of Kafka and PostgreSQL.
         .target(
-            name: "Simulation", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink"]),
+            name: "Simulation",
+            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink"]),
         .executableTarget(name: "holdfast-simulate", dependencies: ["Simulation", "Operations"]),
 
         .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),

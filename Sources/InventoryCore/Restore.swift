@@ -1,11 +1,11 @@
 /// Makes a state again from the messages of `stock.levels`, `stock.reservations` and `stock.transfers`, of which the
 /// newest of each key counts, and from the tail of `stock.ledger`; and refuses to if they do not agree.
 ///
-/// The state is built while the messages come in, levels first, so that a partition of a million SKUs is never held
-/// twice and nothing is sorted.
+/// The state is built while the messages come in, so that a partition of a million SKUs is never held twice and
+/// nothing is sorted. Levels first is the quick way; a reservation whose SKU has none yet is kept aside.
 package struct StockRestore: Sendable {
     private var stock: Stock
-    /// What is claimed of SKUs that have no levels. A tombstone may still come.
+    /// What is claimed of SKUs that have no levels. They may still come, or a tombstone may.
     private var strayReservations: [String: ReservationSnapshot] = [:]
     private var strayTransfers: [String: TransferSnapshot] = [:]
     private var tail: [LedgerEntry] = []
@@ -32,14 +32,16 @@ package struct StockRestore: Sendable {
         if let book = snapshot.book { self.book = book }
     }
 
-    /// - Precondition: the levels were added before.
     package mutating func add(_ snapshot: ReservationSnapshot) {
-        if !stock.restore(snapshot) { strayReservations[snapshot.id] = snapshot }
+        let isKnown = stock.restore(snapshot)
+        if !isKnown || !strayReservations.isEmpty {
+            strayReservations[snapshot.id] = isKnown ? nil : snapshot
+        }
     }
 
-    /// - Precondition: the levels were added before.
     package mutating func add(_ snapshot: TransferSnapshot) {
-        if !stock.restore(snapshot) { strayTransfers[snapshot.id] = snapshot }
+        let isKnown = stock.restore(snapshot)
+        if !isKnown || !strayTransfers.isEmpty { strayTransfers[snapshot.id] = isKnown ? nil : snapshot }
     }
 
     package mutating func end(reservationID: String) {
@@ -74,10 +76,10 @@ package struct StockRestore: Sendable {
         swap(&stock, &self.stock)
         if let book { stock.restore(book) }
         var doubts = FirstDoubt()
-        for stray in strayReservations.values {
+        for stray in strayReservations.values where !stock.restore(stray) {
             doubts.add(stray.sku, Stock.beyond("reservation \(stray.id)", stray.sequence, levels: 0))
         }
-        for stray in strayTransfers.values {
+        for stray in strayTransfers.values where !stock.restore(stray) {
             doubts.add(stray.sku, Stock.beyond("transfer \(stray.id)", stray.sequence, levels: 0))
         }
         stock.takeUpReservations(&doubts)

@@ -113,7 +113,8 @@ package enum HoldfastConfiguration {
     private static let services: Set<String> = ["process", "delay", "relay", "sink"]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + sinkKeys + runKeys + toolKeys + deadLetterKeys + demoKeys
+        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + deadLetterKeys
+        + demoKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -175,6 +176,15 @@ package enum HoldfastConfiguration {
             "restore_timeout_ms", .integer(1000...3_600_000, unit: "ms"), default: "300000",
             roles: ["process", "delay", "demo"],
             help: "How long the restore of a partition may take before its worker starts it anew."),
+    ]
+
+    private static let standbyKeys = [
+        ConfigurationKey(
+            "standby", .boolean, default: "false", roles: ["process"],
+            help: """
+                Follow the partitions that other processes own as well, so that one whose owner dies is taken over \
+                without a full restore. It costs the memory and the reading of their states.
+                """)
     ]
 
     private static let sinkKeys = [

@@ -79,6 +79,14 @@ package final class MetricsRegistry: Sendable {
         gauges(name, help: help, labels: []).with()
     }
 
+    /// A gauge that is read when the text is made.
+    package func gauge(_ name: String, help: String, reading: @escaping @Sendable () -> Double) {
+        register(name, help: help, labels: [], make: Gauge.init) { family, text in
+            text.head(family.name, help: family.help, type: "gauge")
+            text.sample(family.name, labels: [], value: PrometheusText.number(reading()))
+        }
+    }
+
     /// Gauges told apart by labels.
     package func gauges(_ name: String, help: String, labels: [String]) -> MetricFamily<Gauge> {
         register(name, help: help, labels: labels, make: Gauge.init) { family, text in
@@ -126,6 +134,7 @@ package final class MetricsRegistry: Sendable {
         return text.text
     }
 
+    @discardableResult
     private func register<Metric: Sendable>(
         _ name: String, help: String, labels: [String], make: @escaping @Sendable () -> Metric,
         render: @escaping @Sendable (MetricFamily<Metric>, inout PrometheusText) -> Void

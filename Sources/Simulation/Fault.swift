@@ -89,12 +89,14 @@ package struct Plan: Sendable {
         var effect = random.one(of: Fault.Effect.allCases)
         if effect == .late, !canBeLate.contains(point) { effect = .refused }
         return Fault(
-            place: .call(point, occurrence: random.within(1...calls), effect), amount: random.within(50...1500))
+            place: .call(point, occurrence: random.within(1...calls), effect),
+            amount: random.within(50...1500))
     }
 
     /// With about how many calls of it a run has; those on which most depends come more than once.
     private static let calls: [(Fault.Point, Int)] = [
-        (.open, 5), (.committedOffset, 5), (.read, 18), (.read, 18), (.poll, 120), (.produce, 400), (.flush, 40),
+        (.open, 5), (.committedOffset, 5), (.read, 18), (.read, 18), (.poll, 120), (.produce, 400),
+        (.flush, 40),
         (.sendOffsets, 40), (.commit, 40), (.commit, 40), (.commit, 40), (.expire, 20), (.relayCommit, 4),
         (.connect, 4), (.store, 30), (.store, 30),
     ]

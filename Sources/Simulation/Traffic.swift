@@ -80,7 +80,8 @@ final class Traffic: Actor {
             writer.write(product: ProductRecord(sku: sku, name: "a thing", policy: policy()))
             (topic, key) = (.products, sku)
         }
-        world.broker.append(world.index(topic, 0), key: Array(key.utf8), value: writer.withBytes { Array($0) })
+        world.broker.append(
+            world.index(topic, 0), key: Array(key.utf8), value: writer.withBytes { Array($0) })
     }
 
     private func policy() -> Policy {
@@ -127,7 +128,8 @@ final class Traffic: Actor {
             return .adjust(
                 Command.Adjust(
                     warehouse: warehouse,
-                    change: random.oneIn(2) ? .count(units(5), expected: nil) : .delta(random.oneIn(2) ? 1 : -1),
+                    change: random.oneIn(2)
+                        ? .count(units(5), expected: nil) : .delta(random.oneIn(2) ? 1 : -1),
                     reasonCode: .cycleCount))
         case 86..<89:
             return .return(Command.Return(warehouse: warehouse, quantity: units(2)))
@@ -140,8 +142,10 @@ final class Traffic: Actor {
         case 92..<95: return .transferReceive(transferID: transfer, quantity: 1, damaged: 0)
         case 95..<97: return .expire(reservationID: reservation)
         case 97: return .setPolicy(warehouse: nil, policy())
-        case 98: return .reallocate(
-            reservationID: reservation, allocations: [Allocation(warehouse: warehouse, quantity: units(2))])
+        case 98:
+            return .reallocate(
+                reservationID: reservation,
+                allocations: [Allocation(warehouse: warehouse, quantity: units(2))])
         default: return random.oneIn(2) ? .retire : .transferCancel(transferID: transfer)
         }
     }

@@ -181,7 +181,11 @@ package final class World {
         runnable.removeAll(keepingCapacity: true)
         var nextWake = Int64.max
         for actor in actors where actor.isReady {
-            if actor.wakesAt <= now { runnable.append(actor) } else { nextWake = min(nextWake, actor.wakesAt) }
+            if actor.wakesAt <= now {
+                runnable.append(actor)
+            } else {
+                nextWake = min(nextWake, actor.wakesAt)
+            }
         }
         guard !runnable.isEmpty else {
             now += nextWake == .max ? 5 : min(nextWake - now, 5)
@@ -288,7 +292,8 @@ package final class World {
             let committed = try? broker.committedOffset(index(.commands, partition))
             let ledger = broker.partitions[index(.ledger, partition)].endOfRecords
             let stock = owner(of: partition)?.worker.stock
-            return "partition \(partition) has decided \(committed.map { "\($0)" } ?? "none") of \(commands), "
+            return
+                "partition \(partition) has decided \(committed.map { "\($0)" } ?? "none") of \(commands), "
                 + "PostgreSQL has \(database.offsets[partition] ?? 0) of \(ledger), "
                 + "\(stock.map { "\($0.liveReservations)" } ?? "unknown") reservations live"
         }.joined(separator: "; ")
@@ -342,8 +347,10 @@ package final class World {
             case .stall: stall(host, milliseconds: fault.amount)
             case .late:
                 late.append(
-                    (now + Int64(random.within(1...900)),
-                        { [unowned self] in if (try? body()) != nil { figures[.lateArrivals] += 1 } }))
+                    (
+                        now + Int64(random.within(1...900)),
+                        { [unowned self] in if (try? body()) != nil { figures[.lateArrivals] += 1 } }
+                    ))
                 interlude(random.within(0...20))
                 throw .unavailable
             case .answerLost, .crashAfter: break

@@ -19,21 +19,10 @@ package struct LogRecord {
     }
 }
 
-/// What a partition processor needs of the log: one input partition to consume, the partition of the same
-/// number of each output topic to write and to restore from, all in transactions of one stable id.
-///
-/// The calls block, each for a limited time, and come from one thread. StreamRuntime knows nothing else of
-/// Kafka; a simulation of the log can stand behind the same protocol.
-package protocol PartitionLog: AnyObject {
-    /// The number of the partition, and how many there are.
+/// What is read of one partition's topics: by a restore, and by a standby that follows what others write.
+package protocol PartitionReader: AnyObject {
+    /// The number of the partition.
     var partition: Int32 { get }
-    var partitionCount: Int32 { get }
-
-    /// Opens the producer and fences the owner before us: its open transaction is ended when this returns.
-    func open() throws(LogFailure)
-
-    /// The next offset of `stock.commands` to process, as the group committed it; nil if it never did.
-    func committedOffset() throws(LogFailure) -> Int64?
 
     /// The first offset that is there and the one after the last, of this partition of `topic`.
     func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64>
@@ -43,6 +32,22 @@ package protocol PartitionLog: AnyObject {
     func read(
         _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure)
+}
+
+/// What a partition processor needs of the log: one input partition to consume, the partition of the same
+/// number of each output topic to write and to restore from, all in transactions of one stable id.
+///
+/// The calls block, each for a limited time, and come from one thread. StreamRuntime knows nothing else of
+/// Kafka; a simulation of the log can stand behind the same protocol.
+package protocol PartitionLog: PartitionReader {
+    /// How many partitions there are.
+    var partitionCount: Int32 { get }
+
+    /// Opens the producer and fences the owner before us: its open transaction is ended when this returns.
+    func open() throws(LogFailure)
+
+    /// The next offset of `stock.commands` to process, as the group committed it; nil if it never did.
+    func committedOffset() throws(LogFailure) -> Int64?
 
     /// Places the reader of `stock.commands` before `offset`; what it had fetched is dropped.
     func startReading(at offset: Int64) throws(LogFailure)

@@ -3,12 +3,25 @@ import InventoryWire
 
 /// How the shell learns what a worker does. All calls come from the worker's thread.
 package protocol WorkerObserver: AnyObject {
-    func worker(_ partition: Int32, restored progress: Restorer.Progress, milliseconds: Int64, from: Int64)
+    func worker(_ partition: Int32, restoring reading: Restorer.Reading)
+    func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
     func worker(_ partition: Int32, committed counts: CommandCounts, _ transaction: TransactionFigures)
     func worker(_ partition: Int32, failed failure: LogFailure, inARow: Int)
     func worker(_ partition: Int32, finished halted: String?)
     /// The worker promises to call again within the time: a watchdog holds it to that.
     func worker(_ partition: Int32, isBackWithin milliseconds: Int64)
+}
+
+/// How long a worker took to begin, in milliseconds, step by step.
+package struct StartFigures: Equatable, Sendable {
+    /// To open the producer, which fences the owner before us.
+    package var fencing: Int64 = 0
+    /// To learn the committed offset.
+    package var locating: Int64 = 0
+    /// To make the state.
+    package var restoring: Int64 = 0
+    /// The state was read before by a standby, but for its newest records.
+    package var isWarm = false
 }
 
 package struct TransactionFigures: Sendable {
@@ -37,17 +50,20 @@ package struct PartitionWorker {
     private let clock: () -> Int64
     /// Waits so many milliseconds, less when an order other than `work` comes.
     private let pause: (Int64) -> Void
+    /// Gives what a standby has read of the partition, once.
+    private let takeImage: () -> PartitionImage?
     /// How long any one action may take before the worker is thought blocked, in milliseconds.
     private let actionLimit: Int64
     private var lifecycle: WorkerLifecycle
     private var action: WorkerLifecycle.Action
     private var session: Session?
+    private var start = StartFigures()
 
     package init(
         log: any PartitionLog, observer: any WorkerObserver, settings: WorkerLifecycle.Settings,
         actionLimit: Int64, order: @escaping () -> WorkerOrder,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool, clock: @escaping () -> Int64,
-        pause: @escaping (Int64) -> Void
+        pause: @escaping (Int64) -> Void, takeImage: @escaping () -> PartitionImage? = { nil }
     ) {
         self.log = log
         self.observer = observer
@@ -56,6 +72,7 @@ package struct PartitionWorker {
         self.ownsKey = ownsKey
         self.clock = clock
         self.pause = pause
+        self.takeImage = takeImage
         lifecycle = WorkerLifecycle(settings: settings)
         action = lifecycle.start()
     }
@@ -107,10 +124,15 @@ package struct PartitionWorker {
     ) throws(LogFailure) -> WorkerLifecycle.Action {
         switch action {
         case .open:
+            let began = clock()
             try log.open()
+            start.fencing = milliseconds(since: began)
             return lifecycle.opened()
         case .locate:
-            return lifecycle.located(committed: try log.committedOffset())
+            let began = clock()
+            let committed = try log.committedOffset()
+            start.locating = milliseconds(since: began)
+            return lifecycle.located(committed: committed)
         case .restore:
             return try restore()
         case .read(let offset):
@@ -135,18 +157,24 @@ package struct PartitionWorker {
     }
 
     private mutating func restore() throws(LogFailure) -> WorkerLifecycle.Action {
-        let start = clock()
-        let (stock, newestSource, progress) = try Restorer(log: log).restore()
+        let began = clock()
+        let image = takeImage()
+        start.isWarm = image != nil
+        let partition = log.partition
+        let restorer = Restorer(log: log) { [observer] in observer.worker(partition, restoring: $0) }
+        let (stock, newestSource, progress) = try restorer.restore(from: image ?? PartitionImage())
         session = Session(
             processor: CommandProcessor(stock: stock, partition: log.partition, ownsKey: ownsKey))
         let next = lifecycle.restored(
             newestSource: newestSource, inputOffsets: try log.offsets(of: .commands))
         if case .read(let offset) = next {
-            observer.worker(
-                log.partition, restored: progress, milliseconds: (clock() - start) / 1_000_000, from: offset)
+            start.restoring = milliseconds(since: began)
+            observer.worker(partition, restored: progress, start, from: offset)
         }
         return next
     }
+
+    private func milliseconds(since began: Int64) -> Int64 { (clock() - began) / 1_000_000 }
 
     private mutating func poll(
         _ limit: Int, _ timeout: Int, _ session: Session

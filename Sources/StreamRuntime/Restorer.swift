@@ -1,10 +1,27 @@
 import InventoryCore
 import InventoryWire
 
+/// What was read of a partition's topics, and up to where: all that a restore needs, and what a standby keeps.
+package struct PartitionImage: Sendable {
+    fileprivate var restore: StockRestore
+    /// The next offset to read of each topic that was read.
+    fileprivate var positions: [Topic: Int64] = [:]
+
+    /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
+    package init(settings: Settings = Settings()) { restore = StockRestore(settings: settings) }
+
+    /// How much it holds.
+    package var progress: Restorer.Progress {
+        Restorer.Progress(
+            skus: restore.skuCount, reservations: restore.reservationCount,
+            transfers: restore.transferCount, ledgerEntries: restore.tailCount)
+    }
+}
+
 /// Reads the state of a partition from the topics: levels, reservations, transfers, and the ledger's tail for the dedupe
 /// window (DESIGN.md, section 5.2).
 package struct Restorer {
-    /// How far a restore has come, for the log.
+    /// What a restore has found, for the log.
     package struct Progress: Equatable, Sendable {
         package var skus = 0
         package var reservations = 0
@@ -12,49 +29,55 @@ package struct Restorer {
         package var ledgerEntries = 0
     }
 
-    private let log: any PartitionLog
-    private let settings: Settings
-
-    /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
-    package init(log: any PartitionLog, settings: Settings = Settings()) {
-        self.log = log
-        self.settings = settings
+    /// How far the reading of one topic has come.
+    package struct Reading: Equatable, Sendable {
+        package var topic: Topic
+        package var records: Int
+        /// The share of the topic's offsets that is read: 0...1.
+        package var share: Double
     }
 
+    /// So often a reading is told, in records.
+    private static let tellingInterval = 20_000
+
+    private let log: any PartitionReader
+    private let tell: (Reading) -> Void
+
+    package init(log: any PartitionReader, tell: @escaping (Reading) -> Void = { _ in }) {
+        self.log = log
+        self.tell = tell
+    }
+
+    /// - Parameter image: what was read before; empty for a restore from nothing.
     /// - Returns: the state, and the offset of the command that the newest ledger entry stands for.
     /// - Throws: a failure of the log, or a doubt that names the SKU when the topics do not agree.
-    package func restore() throws(LogFailure) -> (stock: Stock, newestSource: Int64?, progress: Progress) {
-        var restore = StockRestore(settings: settings)
-        try readLevels(into: &restore)
-        try readReservations(into: &restore)
-        try readTransfers(into: &restore)
-        try readLedgerTail(into: &restore)
-        let progress = Progress(
-            skus: restore.skuCount, reservations: restore.reservationCount,
-            transfers: restore.transferCount, ledgerEntries: restore.tailCount)
-        let newestSource = restore.newestEntry?.source.offset
+    package func restore(
+        from image: consuming PartitionImage = PartitionImage()
+    ) throws(LogFailure) -> (stock: Stock, newestSource: Int64?, progress: Progress) {
+        var image = image
+        try update(&image)
+        let progress = image.progress
+        let newestSource = image.restore.newestEntry?.source.offset
         do throws(Inconsistency) {
-            return (try restore.finish(), newestSource, progress)
+            return (try image.restore.finish(), newestSource, progress)
         } catch {
             throw LogFailure(
                 .doubt, operation: "restore of partition \(log.partition)",
                 message: "SKU \(error.sku): \(error.description); the topics disagree, so nothing is decided "
-                    + "here until they are mended")
+                    + "here until they are mended: `holdfast verify` finds what is wrong, and "
+                    + "`holdfast rebuild --from-ledger` makes levels, reservations and transfers anew")
         }
     }
 
-    private func readLevels(into restore: inout StockRestore) throws(LogFailure) {
+    /// Reads on from where the image ends, to the end of each topic.
+    package func update(_ image: inout PartitionImage) throws(LogFailure) {
         var reader = RecordReader()
-        try readAll(.levels) { record throws(LogFailure) in
+        try readOn(.levels, &image) { record, restore throws(LogFailure) in
             guard let value = record.value else { return }
             restore.add(
                 try decoded(.levels, record) { () throws(DecodingFailure) in try reader.levels(value) })
         }
-    }
-
-    private func readReservations(into restore: inout StockRestore) throws(LogFailure) {
-        var reader = RecordReader()
-        try readAll(.reservations) { record throws(LogFailure) in
+        try readOn(.reservations, &image) { record, restore throws(LogFailure) in
             if let value = record.value {
                 restore.add(
                     try decoded(.reservations, record) { () throws(DecodingFailure) in
@@ -64,11 +87,7 @@ package struct Restorer {
                 restore.end(reservationID: String(decoding: key, as: UTF8.self))
             }
         }
-    }
-
-    private func readTransfers(into restore: inout StockRestore) throws(LogFailure) {
-        var reader = RecordReader()
-        try readAll(.transfers) { record throws(LogFailure) in
+        try readOn(.transfers, &image) { record, restore throws(LogFailure) in
             if let value = record.value {
                 restore.add(
                     try decoded(.transfers, record) { () throws(DecodingFailure) in
@@ -78,31 +97,53 @@ package struct Restorer {
                 restore.end(transferID: String(decoding: key, as: UTF8.self))
             }
         }
+        try readLedgerTail(into: &image)
     }
 
     /// Offsets have gaps, so the first guess may hold fewer entries than the window; then it goes back further.
-    private func readLedgerTail(into restore: inout StockRestore) throws(LogFailure) {
-        var reader = RecordReader()
+    private func readLedgerTail(into image: inout PartitionImage) throws(LogFailure) {
+        if image.positions[.ledger] != nil { return try readLedger(into: &image) }
         let offsets = try log.offsets(of: .ledger)
-        var span = Int64(restore.tailLength) + Int64(restore.tailLength) / 8
+        var span = Int64(image.restore.tailLength) + Int64(image.restore.tailLength) / 8
         while true {
             let start = max(offsets.lowerBound, offsets.upperBound - span)
-            restore.dropTail()
-            try log.read(.ledger, from: start) { record throws(LogFailure) in
-                guard let value = record.value else { return }
-                restore.add(
-                    try decoded(.ledger, record) { () throws(DecodingFailure) in try reader.ledgerEntry(value)
-                    })
-            }
-            if restore.tailCount >= restore.tailLength || start == offsets.lowerBound { return }
+            image.restore.dropTail()
+            image.positions[.ledger] = start
+            try readLedger(into: &image)
+            if image.restore.tailCount >= image.restore.tailLength || start == offsets.lowerBound { return }
             span *= 2
         }
     }
 
-    private func readAll(
-        _ topic: Topic, _ body: (LogRecord) throws(LogFailure) -> Void
+    private func readLedger(into image: inout PartitionImage) throws(LogFailure) {
+        var reader = RecordReader()
+        try readOn(.ledger, &image) { record, restore throws(LogFailure) in
+            guard let value = record.value else { return }
+            restore.add(
+                try decoded(.ledger, record) { () throws(DecodingFailure) in try reader.ledgerEntry(value) })
+        }
+    }
+
+    private func readOn(
+        _ topic: Topic, _ image: inout PartitionImage,
+        _ body: (LogRecord, inout StockRestore) throws(LogFailure) -> Void
     ) throws(LogFailure) {
-        try log.read(topic, from: try log.offsets(of: topic).lowerBound, body)
+        let offsets = try log.offsets(of: topic)
+        let start = image.positions[topic] ?? offsets.lowerBound
+        var next = start
+        var records = 0
+        let span = Double(max(1, offsets.upperBound - start))
+        try log.read(topic, from: start) { record throws(LogFailure) in
+            try body(record, &image.restore)
+            next = record.offset + 1
+            records += 1
+            if records % Self.tellingInterval == 0 {
+                tell(
+                    Reading(
+                        topic: topic, records: records, share: min(1, Double(record.offset - start) / span)))
+            }
+        }
+        image.positions[topic] = next
     }
 
     private func decoded<Value>(

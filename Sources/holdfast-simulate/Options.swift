@@ -45,7 +45,9 @@ struct Options {
             case "--stride": stride = try Self.number(name, &arguments, least: 1)
             case "--processes": processes = Int(try Self.number(name, &arguments, least: 1))
             case "--faults":
-                guard let list = arguments.popFirst() else { throw Mistake(message: "--faults wants places, such as 0,3") }
+                guard let list = arguments.popFirst() else {
+                    throw Mistake(message: "--faults wants places, such as 0,3")
+                }
                 faults = try Self.places(list)
             case "--mutant":
                 guard let wanted = arguments.popFirst(), let found = Mutant.named(wanted) else {

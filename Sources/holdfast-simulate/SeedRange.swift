@@ -82,7 +82,9 @@ struct SeedRange {
                 + "\(rounded(Double(sums.seeds) / max(seconds, 0.001))) seeds a second")
         if !state.failures.isEmpty {
             let first = state.failures.map(\.seed).min()!
-            tell("To see one: holdfast-simulate --seed \(first)\(options.mutant.map { " --mutant \($0.name)" } ?? "")")
+            tell(
+                "To see one: holdfast-simulate --seed \(first)\(options.mutant.map { " --mutant \($0.name)" } ?? "")"
+            )
         }
         tell("\(sums.seeds) seeds, \(state.failures.count) failed")
     }

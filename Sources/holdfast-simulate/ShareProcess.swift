@@ -61,7 +61,9 @@ enum ShareProcess {
             take(.failed(seed: seed, problem: words.dropFirst(2).joined(separator: " ")))
         case "stopped":
             guard words.count == 2, let seed = UInt64(words[1]) else { return nil }
-            take(.failed(seed: seed, problem: "the production code stopped itself: a precondition did not hold"))
+            take(
+                .failed(
+                    seed: seed, problem: "the production code stopped itself: a precondition did not hold"))
             return seed
         case "ran":
             if let sums = Sums(Array(words.dropFirst())) { take(.ran(sums)) }

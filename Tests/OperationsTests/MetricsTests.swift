@@ -1,5 +1,6 @@
 import Foundation
 import Operations
+import Synchronization
 import Testing
 
 @Suite("Metrics")
@@ -44,6 +45,20 @@ struct MetricsTests {
                 holdfast_transaction_seconds_count 4
 
                 """#)
+    }
+
+    @Test("A gauge that reads is read when the text is made, and resident memory is what the process has")
+    func readings() throws {
+        let registry = MetricsRegistry()
+        let value = Mutex(1.0)
+        registry.gauge("g", help: ".") { value.withLock { $0 } }
+        #expect(registry.prometheusText().hasSuffix("\ng 1\n"))
+        value.withLock { $0 = 2 }
+        #expect(registry.prometheusText().hasSuffix("\ng 2\n"))
+        let before = ResidentMemory.bytes()
+        let block = [UInt8](repeating: 1, count: 64 << 20)
+        #expect(ResidentMemory.bytes() - before > 32 << 20)
+        #expect(block[before % block.count] == 1)
     }
 
     @Test("Concurrent additions add up")

@@ -179,7 +179,9 @@ final class RecordingObserver: WorkerObserver {
     var halted: String?
     var isFinished = false
 
-    func worker(_ partition: Int32, restored progress: Restorer.Progress, milliseconds: Int64, from: Int64) {}
+    func worker(_ partition: Int32, restoring reading: Restorer.Reading) {}
+    func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
+    {}
     func worker(_ partition: Int32, committed counts: CommandCounts, _ transaction: TransactionFigures) {
         committedCommands += counts.byOutcome.values.reduce(0, +) + counts.deadLetters
     }

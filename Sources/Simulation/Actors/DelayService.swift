@@ -83,7 +83,11 @@ final class DelayService: Host, Actor {
             take(record, topic, partition)
         }
         guard count < 20 else { return }
-        if topic == .transfers { transfers.reachedEnd(of: partition) } else { reservations.reachedEnd(of: partition) }
+        if topic == .transfers {
+            transfers.reachedEnd(of: partition)
+        } else {
+            reservations.reachedEnd(of: partition)
+        }
     }
 
     private func take(_ record: ModelRecord, _ topic: Topic, _ partition: Int32) {
@@ -102,7 +106,8 @@ final class DelayService: Host, Actor {
                 if topic == .transfers {
                     transfers.saw(try reader.transfer(value), partition: partition, offset: record.offset)
                 } else {
-                    reservations.saw(try reader.reservation(value), partition: partition, offset: record.offset)
+                    reservations.saw(
+                        try reader.reservation(value), partition: partition, offset: record.offset)
                 }
             } catch {
                 world.violate("\(topic.rawValue) at \(record.offset) cannot be read: \(error)")

@@ -130,7 +130,10 @@ final class ProcessWorker: Actor, WorkerObserver {
             RestoredState(partition: partition, offset: offset, bytes: StateBytes.of(stock)))
     }
 
-    func worker(_ partition: Int32, restored progress: Restorer.Progress, milliseconds: Int64, from: Int64) {
+    func worker(_ partition: Int32, restoring reading: Restorer.Reading) {}
+
+    func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
+    {
         restoredFrom = from
         world.trace("\(host.name), partition \(partition): restored, goes on at \(from)")
     }

@@ -66,7 +66,8 @@ final class RelayService: Host, Actor {
         for topic in Topic.published {
             let place = world.index(topic, 0)
             let records = world.broker.partitions[place].records
-            for record in records.dropFirst(world.broker.partitions[place].place(of: next[place]!)).prefix(3) {
+            for record in records.dropFirst(world.broker.partitions[place].place(of: next[place]!)).prefix(3)
+            {
                 try carry(record, topic, identity)
                 found[place] = record.offset + 1
             }

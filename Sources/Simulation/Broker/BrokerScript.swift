@@ -85,7 +85,8 @@ extension BrokerScript.Step: CustomStringConvertible {
         case .initialise(let who): "\(who) init"
         case .begin(let who): "\(who) begin"
         case .put(let who, let topic, let key): "\(who.map { "\($0) " } ?? "")put \(topic) \(key)"
-        case .offset(let who, let offset, let member): "\(who) offset \(offset)\(member.map { " \($0)" } ?? "")"
+        case .offset(let who, let offset, let member):
+            "\(who) offset \(offset)\(member.map { " \($0)" } ?? "")"
         case .commit(let who): "\(who) commit"
         case .abort(let who): "\(who) abort"
         case .read(let topic): "read \(topic)"

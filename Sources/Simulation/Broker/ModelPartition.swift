@@ -70,7 +70,8 @@ package struct ModelPartition: Sendable {
 
     @discardableResult
     package mutating func append(
-        key: [UInt8]?, value: [UInt8]?, at timestamp: Int64, producer: Int = -1, state: ModelRecord.State = .plain
+        key: [UInt8]?, value: [UInt8]?, at timestamp: Int64, producer: Int = -1,
+        state: ModelRecord.State = .plain
     ) -> Int64 {
         let offset = end
         if state == .open, !open.contains(where: { $0.producer == producer }) {
@@ -78,7 +79,8 @@ package struct ModelPartition: Sendable {
         }
         records.append(
             ModelRecord(
-                offset: offset, key: key, value: value, timestamp: timestamp, producer: producer, state: state))
+                offset: offset, key: key, value: value, timestamp: timestamp, producer: producer, state: state
+            ))
         end += 1
         return offset
     }

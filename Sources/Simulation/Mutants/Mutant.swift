@@ -31,7 +31,8 @@ package struct Mutant: Sendable {
             "offsets-after", "input offsets are committed by themselves, after the transaction",
             log: OffsetsAfter.self),
         Mutant(
-            "offset-from-memory", "after a failure reading goes on where memory says, not where the group says",
+            "offset-from-memory",
+            "after a failure reading goes on where memory says, not where the group says",
             log: OffsetFromMemory.self),
         Mutant(
             "restore-before-init", "the state is restored before init_transactions fences the last owner",

@@ -99,7 +99,8 @@ struct LedgerBooks {
             problems.append("\(place): reservation \(id) ends twice")
         }
         if entry.movement == .expire, entry.at.milliseconds < claim.expiresAt {
-            problems.append("\(place): reservation \(id) expires \(claim.expiresAt - entry.at.milliseconds) ms early")
+            problems.append(
+                "\(place): reservation \(id) expires \(claim.expiresAt - entry.at.milliseconds) ms early")
         }
         if claim.units == 0 { claim.hasEnded = true }
         claims[key] = claim
@@ -130,7 +131,8 @@ struct LedgerBooks {
         for id in live.symmetricDifference(told).sorted() {
             problems.append(
                 live.contains(id)
-                    ? "reservation \(id) lives in the ledger alone" : "reservation \(id) has ended in the ledger alone")
+                    ? "reservation \(id) lives in the ledger alone"
+                    : "reservation \(id) has ended in the ledger alone")
         }
     }
 }

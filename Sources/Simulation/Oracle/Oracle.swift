@@ -135,7 +135,8 @@ final class Oracle {
             let cause = records(topic, partition).first { $0.offset == offset }
             guard let cause, Self.isCommitted(cause) else {
                 problems.append(
-                    "partition \(partition): \(id!) acts on a record of \(topic.rawValue) that was never committed")
+                    "partition \(partition): \(id!) acts on a record of \(topic.rawValue) that was never committed"
+                )
                 return
             }
         }
@@ -213,7 +214,8 @@ final class Oracle {
             compare("live", StateBytes.of(live), reference.final, partition)
         }
         let audit = AuditLog(partition: partition, host: world.processes[0])
-        compare("rebuilt", StateBytes.of(try Restorer(log: audit).restore().stock), reference.final, partition)
+        compare(
+            "rebuilt", StateBytes.of(try Restorer(log: audit).restore().stock), reference.final, partition)
         world.compact(tombstonesBefore: .max)
         compare(
             "rebuilt after compaction", StateBytes.of(try Restorer(log: audit).restore().stock),

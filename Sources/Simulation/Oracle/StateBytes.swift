@@ -39,5 +39,7 @@ enum StateBytes {
         return "it has \(foundLines.count) lines instead of \(wantedLines.count)"
     }
 
-    static func text(_ bytes: some Sequence<UInt8>) -> String { String(decoding: Array(bytes), as: UTF8.self) }
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: Array(bytes), as: UTF8.self)
+    }
 }

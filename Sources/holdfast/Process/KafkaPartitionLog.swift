@@ -14,8 +14,7 @@ final class KafkaPartitionLog: PartitionLog {
     private let queue: PartitionQueue
     private let events: ClientEvents
     private let isStopping: () -> Bool
-    /// Keeps the promise to the watchdog during long reads.
-    private let beat: () -> Void
+    private let reader: KafkaPartitionReader
     private var producer: TransactionalProducer?
     private var topics: [Topic: KafkaClient.Topic] = [:]
     /// Messages that stand in the queue from before the last seek are older than this.
@@ -32,7 +31,8 @@ final class KafkaPartitionLog: PartitionLog {
         self.consumer = consumer
         self.events = events
         self.isStopping = isStopping
-        self.beat = beat
+        reader = KafkaPartitionReader(
+            partition: partition, settings: settings, events: events, isStopping: isStopping, beat: beat)
     }
 
     func open() throws(LogFailure) {
@@ -59,51 +59,18 @@ final class KafkaPartitionLog: PartitionLog {
         }
     }
 
-    func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> {
-        try attempt("ask for the offsets of \(topic.rawValue)") { () throws(KafkaError) in
-            let found = try consumer.watermarks(
-                TopicPartition(settings.name(topic), partition), timeoutMilliseconds: settings.callTimeout)
-            return found.low..<max(found.low, found.high)
-        }
-    }
+    func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> { try reader.offsets(of: topic) }
 
     func read(
         _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) {
-        var failure: LogFailure?
-        try attempt("read \(topic.rawValue)") { () throws(KafkaError) in
-            let reader = try Consumer(configuration: settings.reader(isolation: .committed), events: events)
-            try reader.assign([
-                TopicPartitionOffset(settings.name(topic), partition, offset: offset)
-            ])
-            let deadline = Deadline(milliseconds: settings.restoreTimeout)
-            var isAtEnd = false
-            while !isAtEnd && failure == nil {
-                beat()
-                if isStopping() {
-                    failure = LogFailure(.stopped, operation: "read \(topic.rawValue)", message: "stopping")
-                } else if deadline.isPast {
-                    failure = LogFailure(
-                        .restart, operation: "read \(topic.rawValue)",
-                        message: "no end after \(settings.restoreTimeout) ms (restore_timeout_ms)")
-                }
-                reader.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 100) { message in
-                    switch message.kind {
-                    case .record:
-                        guard failure == nil else { return }
-                        do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
-                    case .endOfPartition: isAtEnd = true
-                    case .failure(let error):
-                        if failure == nil && error.recovery != .retry { failure = logFailure(error) }
-                    }
-                }
-            }
-        }
-        if let failure { throw failure }
+        try reader.read(topic, from: offset, body)
     }
 
     func startReading(at offset: Int64) throws(LogFailure) {
         nextOffset = offset
+        // What was to be restored is read.
+        reader.rest()
         try attempt("seek in the commands") { () throws(KafkaError) in
             let place = TopicPartitionOffset(settings.name(.commands), partition, offset: offset)
             let deadline = Deadline(milliseconds: settings.callTimeout)
@@ -134,7 +101,7 @@ final class KafkaPartitionLog: PartitionLog {
                     count += 1
                     do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
                 case .endOfPartition: break
-                case .failure(let error): if error.recovery != .retry { failure = logFailure(error) }
+                case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
                 }
             }
         }
@@ -183,46 +150,5 @@ final class KafkaPartitionLog: PartitionLog {
     func close() {
         topics = [:]
         producer = nil
-    }
-
-    /// Runs calls of the client, and says what follows from their errors for a partition's worker: whatever is
-    /// not a plain yes drops the producer and the state (DESIGN.md, section 5.3).
-    private func attempt<Result>(
-        _ operation: String, _ body: () throws(KafkaError) -> Result
-    ) throws(LogFailure) -> Result {
-        do throws(KafkaError) {
-            return try body()
-        } catch {
-            throw logFailure(error, operation)
-        }
-    }
-
-    /// Errors that say that another producer has the transactional id; the others of their kind only say that this
-    /// one cannot be trusted any more.
-    private static let ownerCodes: Set<String> = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"]
-
-    /// A client that has not heard of a broker for a while forgets its topics: that they are unknown is no reason to
-    /// stop for good. They were there when the process started.
-    private static let forgottenCodes: Set<String> = [
-        "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART",
-    ]
-
-    private func logFailure(_ error: KafkaError, _ operation: String? = nil) -> LogFailure {
-        let consequence: LogFailure.Consequence =
-            switch error.recovery {
-            case _ where Self.forgottenCodes.contains(error.code.name): .restart
-            case .retry, .abortTransaction: .restart
-            case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
-            case .fatal: .halt
-            }
-        return LogFailure(consequence, operation: operation ?? error.operation, message: error.description)
-    }
-}
-
-extension Message {
-    /// The record as the runtime reads it.
-    fileprivate var logRecord: LogRecord {
-        let timestamp = timestampMilliseconds
-        return LogRecord(key: key, value: value, offset: offset, timestamp: timestamp < 0 ? nil : timestamp)
     }
 }

@@ -21,6 +21,7 @@ final class ProcessRole {
     private let watchdog: Watchdog
     private let events: ClientEvents
     private var workers: [Int32: RunningWorker] = [:]
+    private var standby: Standby?
     private var lagDue = Deadline(milliseconds: 1_000)
 
     init(service: Service) throws {
@@ -38,6 +39,12 @@ final class ProcessRole {
         watchdog.start()
         let partitionCount = try service.waitForTopics(settings)
         guard let partitionCount else { return .success }
+        if service.configuration.boolean("standby") {
+            standby = Standby(
+                service: service, settings: settings, events: events, partitionCount: partitionCount,
+                watchdog: watchdog)
+            standby?.start()
+        }
         let consumer = try Consumer(configuration: settings.member(role: nil), events: events)
         try consumer.subscribe(topics: [settings.name(.commands)])
         let watched = watchdog.register("consumer")
@@ -54,6 +61,7 @@ final class ProcessRole {
             updateLag(consumer)
         }
         service.logger.info("stopping: finishing transactions")
+        standby?.end()
         // Workers are told all at once; each commits what it has open.
         stop(Array(workers.keys), order: lost == nil ? .stop : .abandon, limit: Self.stopLimit)
         watched.rest()
@@ -108,9 +116,11 @@ final class ProcessRole {
         let worker = RunningWorker()
         workers[partition] = worker
         board.set(partition, .starting)
+        standby?.setOwned(partition, true)
         let watched = watchdog.register("partition \(partition)")
         let logger = service.logger.child("worker", ["partition": partition])
         let (board, metrics, settings, events, watchdog) = (board, metrics, settings, events, watchdog)
+        let standby = standby
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
         Service.startThread("partition-\(partition)") {
@@ -127,7 +137,8 @@ final class ProcessRole {
                     commandLimit: configuration.integer("transaction_max_commands")),
                 actionLimit: limit, order: { worker.order },
                 ownsKey: { murmur2Partition(key: $0, partitionCount: partitionCount) == partition },
-                clock: { Int64(MonotonicTime.now()) }, pause: { worker.pause(milliseconds: $0) }
+                clock: { Int64(MonotonicTime.now()) }, pause: { worker.pause(milliseconds: $0) },
+                takeImage: { standby?.take(partition, isStopping: { worker.order != .work }) }
             ).run()
             watchdog.unregister(watched)
             worker.finish()
@@ -159,6 +170,7 @@ final class ProcessRole {
             service.logger.warning("a worker did not stop in time", ["partition": partition])
             worker.give(.abandon)
         }
+        for (partition, _) in stopping { standby?.setOwned(partition, false) }
     }
 }
 

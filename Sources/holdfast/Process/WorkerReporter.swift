@@ -1,4 +1,5 @@
 import InventoryCore
+import InventoryWire
 import Operations
 import StreamRuntime
 import Synchronization
@@ -11,6 +12,9 @@ final class WorkerReporter: WorkerObserver {
     private let board: WorkerBoard
     private let partition: String
     private var reportedFailure = false
+    private var progressDue = Deadline(milliseconds: WorkerReporter.progressInterval)
+    /// So often a long restore says how far it is, in milliseconds.
+    private static let progressInterval = 2_000
 
     init(
         partition: Int32, logger: Logger, metrics: ProcessorMetrics, watched: WatchedWorker,
@@ -23,17 +27,32 @@ final class WorkerReporter: WorkerObserver {
         self.partition = String(partition)
     }
 
-    func worker(_ partition: Int32, restored progress: Restorer.Progress, milliseconds: Int64, from: Int64) {
+    func worker(_ partition: Int32, restoring reading: Restorer.Reading) {
+        metrics.restoredRecords.with(self.partition, reading.topic.rawValue).set(reading.records)
+        guard progressDue.isPast else { return }
+        progressDue = Deadline(milliseconds: Self.progressInterval)
+        logger.info(
+            "restoring",
+            [
+                "topic": reading.topic.rawValue, "records": reading.records,
+                "percent": Int(reading.share * 100),
+            ])
+    }
+
+    func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
+    {
         logger.info(
             "restored",
             [
                 "skus": progress.skus, "reservations": progress.reservations,
                 "transfers": progress.transfers,
-                "ledger_entries": progress.ledgerEntries, "milliseconds": milliseconds, "from_offset": from,
+                "ledger_entries": progress.ledgerEntries, "standby": start.isWarm,
+                "fencing_ms": start.fencing, "locating_ms": start.locating, "restoring_ms": start.restoring,
+                "from_offset": from,
             ])
         reportedFailure = false
         board.set(partition, .ready)
-        metrics.restoreSeconds.with(self.partition).set(Double(milliseconds) / 1000)
+        metrics.restoreSeconds.with(self.partition).set(Double(start.restoring) / 1000)
     }
 
     func worker(
@@ -94,6 +113,7 @@ struct ProcessorMetrics: Sendable {
     let nextOffset: MetricFamily<Gauge>
     let lag: MetricFamily<Gauge>
     let restoreSeconds: MetricFamily<Gauge>
+    let restoredRecords: MetricFamily<Gauge>
     let restarts: MetricFamily<Counter>
 
     init(_ registry: MetricsRegistry) {
@@ -121,6 +141,10 @@ struct ProcessorMetrics: Sendable {
             labels: ["partition"])
         restoreSeconds = registry.gauges(
             "holdfast_restore_seconds", help: "How long the last restore took.", labels: ["partition"])
+        restoredRecords = registry.gauges(
+            "holdfast_restored_records",
+            help: "Records that the restore under way, or the last one, has read.",
+            labels: ["partition", "topic"])
         restarts = registry.counters(
             "holdfast_worker_restarts_total", help: "Workers that dropped their state and started again.",
             labels: ["partition"])
@@ -129,6 +153,7 @@ struct ProcessorMetrics: Sendable {
     /// A partition that went to another process must not be told by this one any more.
     func forget(_ partition: String) {
         for family in [liveReservations, nextOffset, lag, restoreSeconds] { family.remove(partition) }
+        for topic in Topic.allCases { restoredRecords.remove(partition, topic.rawValue) }
     }
 }
 

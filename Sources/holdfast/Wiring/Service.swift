@@ -30,6 +30,10 @@ struct Service: Sendable {
     func serveHealth(ready: @escaping @Sendable () -> Health) throws -> HTTPServer? {
         let port = configuration.integer("http_port")
         guard port != 0 else { return nil }
+        // Named as Prometheus' own clients name it.
+        metrics.gauge("process_resident_memory_bytes", help: "Resident memory of the process.") {
+            Double(ResidentMemory.bytes())
+        }
         let server = try HTTPServer(
             address: configuration.string("http_address"), port: UInt16(port), metrics: metrics, ready: ready)
         logger.info("serving /healthz, /readyz and /metrics", ["port": server.port])

@@ -1,0 +1,45 @@
+import KafkaClient
+import StreamRuntime
+
+/// Runs calls of the client, and says what follows from their errors for a partition's worker: whatever is not a
+/// plain yes drops the producer and the state (DESIGN.md, section 5.3).
+func attempt<Result>(
+    _ operation: String, _ body: () throws(KafkaError) -> Result
+) throws(LogFailure) -> Result {
+    do throws(KafkaError) {
+        return try body()
+    } catch {
+        throw LogFailure(error, operation)
+    }
+}
+
+extension LogFailure {
+    /// Errors that say that another producer has the transactional id; the others of their kind only say that this
+    /// one cannot be trusted any more.
+    private static let ownerCodes: Set<String> = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"]
+
+    /// A client that has not heard of a broker for a while forgets its topics: that they are unknown is no reason to
+    /// stop for good. They were there when the process started.
+    private static let forgottenCodes: Set<String> = [
+        "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART",
+    ]
+
+    init(_ error: KafkaError, _ operation: String? = nil) {
+        let consequence: LogFailure.Consequence =
+            switch error.recovery {
+            case _ where Self.forgottenCodes.contains(error.code.name): .restart
+            case .retry, .abortTransaction: .restart
+            case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
+            case .fatal: .halt
+            }
+        self.init(consequence, operation: operation ?? error.operation, message: error.description)
+    }
+}
+
+extension Message {
+    /// The record as the runtime reads it.
+    var logRecord: LogRecord {
+        let timestamp = timestampMilliseconds
+        return LogRecord(key: key, value: value, offset: offset, timestamp: timestamp < 0 ? nil : timestamp)
+    }
+}

@@ -1,0 +1,84 @@
+import InventoryCore
+import InventoryWire
+import StreamRuntime
+import Testing
+
+@Suite("What a standby has read")
+struct RestorerTests {
+    /// Lets others write before each topic is read, so that the topics are read as of different moments.
+    private final class BusyReader: PartitionReader {
+        let log: MemoryLog
+        let write: () -> Void
+
+        init(_ topics: MemoryTopics, write: @escaping () -> Void) {
+            log = MemoryLog(topics)
+            self.write = write
+        }
+
+        var partition: Int32 { log.partition }
+        func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> { try log.offsets(of: topic) }
+        func read(
+            _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+        ) throws(LogFailure) {
+            write()
+            try log.read(topic, from: offset, body)
+        }
+    }
+
+    @Test(
+        "With the rest it gives the state that a restore from nothing gives, whenever which topic was read",
+        arguments: [UInt64](1...5))
+    func sameState(seed: UInt64) throws {
+        let worker = PartitionWorkerTests()
+        let topics = MemoryTopics()
+        var chunks: UInt64 = 0
+        func write() {
+            chunks += 1
+            worker.publishMix(40, to: topics, seed: seed &* 1000 &+ chunks)
+            _ = worker.run(MemoryLog(topics))
+        }
+        var image = PartitionImage()
+        for _ in 0..<6 { try Restorer(log: BusyReader(topics, write: write)).update(&image) }
+        write()
+        // Now nobody writes any more, as after a fence.
+        let warm = try Restorer(log: MemoryLog(topics)).restore(from: image)
+        let cold = try Restorer(log: MemoryLog(topics)).restore()
+        #expect(chunks == 25 && warm.newestSource == cold.newestSource)
+        #expect(warm.stock.allLevels == cold.stock.allLevels)
+        #expect(warm.stock.allReservations == cold.stock.allReservations)
+        #expect(warm.stock.allTransfers == cold.stock.allTransfers)
+        #expect(warm.stock.rememberedEntries == cold.stock.rememberedEntries)
+        #expect(!cold.stock.allLevels.isEmpty && cold.stock.rememberedEntries.count > 500)
+    }
+
+    @Test("It reads on from where it was, and nothing twice")
+    func readsOn() throws {
+        let worker = PartitionWorkerTests()
+        let topics = MemoryTopics()
+        worker.publishMix(50, to: topics, seed: 3)
+        _ = worker.run(MemoryLog(topics))
+        var image = PartitionImage()
+        try Restorer(log: MemoryLog(topics)).update(&image)
+        final class Counting: PartitionReader {
+            let log: MemoryLog
+            var records = 0
+            init(_ log: MemoryLog) { self.log = log }
+            var partition: Int32 { log.partition }
+            func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> { try log.offsets(of: topic) }
+            func read(
+                _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+            ) throws(LogFailure) {
+                try log.read(topic, from: offset) { record throws(LogFailure) in
+                    records += 1
+                    try body(record)
+                }
+            }
+        }
+        let again = Counting(MemoryLog(topics))
+        try Restorer(log: again).update(&image)
+        #expect(again.records == 0)
+        let cold = Counting(MemoryLog(topics))
+        _ = try Restorer(log: cold).restore()
+        #expect(cold.records > 50)
+    }
+}
