@@ -123,6 +123,21 @@ struct RestoreTests {
         expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger + [middle]) }
     }
 
+    @Test("A reservation that is read before the levels of its SKU finds them, and so does a transfer")
+    func readBeforeLevels() throws {
+        let live = Scenario.check(Self.day)
+        var restore = StockRestore()
+        for reservation in live.stock.allReservations { restore.add(reservation) }
+        for transfer in live.stock.allTransfers { restore.add(transfer) }
+        restore.add(live.stock.allReservations[0])
+        for levels in live.stock.allLevels { restore.add(levels) }
+        for entry in live.stock.rememberedEntries { restore.add(entry) }
+        #expect(restore.reservationCount == live.stock.liveReservations)
+        let found = try restore.finish()
+        Self.expectSame(found, live.stock)
+        #expect(live.stock.liveReservations > 0)
+    }
+
     @Test("Levels that have another hash than the ledger's newest entry are refused")
     func otherHash() {
         let live = Scenario.check(Self.day)
