@@ -19,6 +19,7 @@ package final class Admin: Sendable {
         _ kind: rd_kafka_admin_op_t, _ operation: String, timeoutMilliseconds: Int,
         submit: (_ options: OpaquePointer, _ queue: OpaquePointer) -> Void
     ) throws(KafkaError) -> EventHandle {
+        try client.awaitBroker(for: operation, timeoutMilliseconds: timeoutMilliseconds)
         let options = try AdminOptionsHandle(
             kind, client: client.pointer, timeoutMilliseconds: timeoutMilliseconds)
         guard let pointer = rd_kafka_queue_new(client.pointer) else {

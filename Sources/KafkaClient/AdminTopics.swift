@@ -90,6 +90,7 @@ extension Admin {
 
     /// Every topic of the cluster, those of Kafka itself included, by name (`rd_kafka_metadata`).
     package func listTopics(timeoutMilliseconds: Int) throws(KafkaError) -> [TopicDescription] {
+        try client.awaitBroker(for: "list topics", timeoutMilliseconds: timeoutMilliseconds)
         var pointer: UnsafePointer<rd_kafka_metadata>?
         try KafkaError.check(
             rd_kafka_metadata(client.pointer, 1, nil, &pointer, Int32(clamping: timeoutMilliseconds)),
@@ -104,15 +105,47 @@ extension Admin {
         }.sorted { $0.name < $1.name }
     }
 
-    /// Those of the named topics that exist. It asks for the list of all: to ask for one by name would create it
-    /// where the broker creates topics by itself.
+    /// Those of the named topics that exist (`rd_kafka_DescribeTopics`, which creates none).
+    ///
+    /// - Throws: `TOPIC_AUTHORIZATION_FAILED` with the names of those that this user may not even see; else the
+    ///   first topic's error.
     package func describeTopics(
         _ names: [String], timeoutMilliseconds: Int
     ) throws(KafkaError) -> [String: TopicDescription] {
-        let wanted = Set(names)
-        let all = try listTopics(timeoutMilliseconds: timeoutMilliseconds)
-        return Dictionary(
-            uniqueKeysWithValues: all.filter { wanted.contains($0.name) }.map { ($0.name, $0) })
+        guard !names.isEmpty else { return [:] }
+        let collection = TopicCollectionHandle(names)
+        let answer = try request(
+            RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, "describe topics", timeoutMilliseconds: timeoutMilliseconds
+        ) { options, queue in
+            rd_kafka_DescribeTopics(client.pointer, collection.pointer, options, queue)
+        }
+        var count = 0
+        let results = rd_kafka_DescribeTopics_result_topics(
+            rd_kafka_event_DescribeTopics_result(answer.pointer), &count)
+        var found: [String: TopicDescription] = [:]
+        var forbidden: [String] = []
+        for index in 0..<count {
+            guard let topic = results?[index] else { continue }
+            let name = String(cString: rd_kafka_TopicDescription_name(topic))
+            let code = rd_kafka_error_code(rd_kafka_TopicDescription_error(topic))
+            switch code {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                var partitions = 0
+                _ = rd_kafka_TopicDescription_partitions(topic, &partitions)
+                found[name] = TopicDescription(name: name, partitionCount: partitions)
+            case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: continue
+            case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: forbidden.append(name)
+            default:
+                throw KafkaError(code: code, operation: "describe topic \(name)", client: client.pointer)
+            }
+        }
+        guard forbidden.isEmpty else {
+            throw KafkaError(
+                code: RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                operation: "describe topics \(forbidden.sorted().joined(separator: ", "))",
+                client: client.pointer)
+        }
+        return found
     }
 
     private func topicResults(

@@ -11,7 +11,7 @@ final class Client: Sendable {
     init(
         _ kind: ClientHandle.Kind, configuration: KafkaConfiguration, events: ClientEvents
     ) throws(KafkaError) {
-        let context = ClientContext(events: events)
+        let context = ClientContext(events: events, configuration: configuration)
         handle = try ClientHandle(kind, configuration: configuration, context: context)
         self.context = context
     }

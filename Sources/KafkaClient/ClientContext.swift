@@ -5,6 +5,13 @@ import CRdKafka
 /// It must not hold the client, for the client holds it until its last callback has returned.
 final class ClientContext: Sendable {
     let events: ClientEvents
+    let trouble = ConnectionTrouble()
+    /// Under which names the client stands before the broker, for errors; no secrets.
+    let names: Names
+
+    struct Names: Sendable {
+        var user, group, transactionalID: String?
+    }
 
     // The two handlers below are set and called only by the thread that uses the client at the time: librdkafka
     // runs these callbacks inside the calls of that thread (poll, close, flush, commit).
@@ -18,7 +25,12 @@ final class ClientContext: Sendable {
     /// Takes the delivery reports of a producer.
     nonisolated(unsafe) var deliver: ((DeliveryReport) -> Void)?
 
-    init(events: ClientEvents) { self.events = events }
+    init(events: ClientEvents, configuration: KafkaConfiguration) {
+        self.events = events
+        names = Names(
+            user: configuration["sasl.username"], group: configuration["group.id"],
+            transactionalID: configuration["transactional.id"])
+    }
 
     /// The context behind an opaque pointer, without taking it over.
     static func behind(_ opaque: UnsafeMutableRawPointer) -> ClientContext {
@@ -32,15 +44,19 @@ enum ClientCallbacks {
     static func install(on configuration: OpaquePointer) {
         rd_kafka_conf_set_log_cb(configuration) { client, level, facility, message in
             guard let client, let facility, let message, let opaque = rd_kafka_opaque(client) else { return }
-            ClientContext.behind(opaque).events.log(
-                Int(level), String(cString: facility), String(cString: message))
+            let (source, text) = (String(cString: facility), String(cString: message))
+            let context = ClientContext.behind(opaque)
+            context.trouble.note(facility: source, text)
+            context.events.log(Int(level), source, text)
         }
         rd_kafka_conf_set_error_cb(configuration) { client, code, reason, opaque in
             guard let opaque else { return }
             let error = KafkaError(
                 code: rd_kafka_resp_err_t(rawValue: code), message: reason.map { String(cString: $0) },
                 operation: "keep the connection to Kafka", client: client)
-            ClientContext.behind(opaque).events.error(error)
+            let context = ClientContext.behind(opaque)
+            context.trouble.note(error)
+            context.events.error(error)
         }
         rd_kafka_conf_set_stats_cb(configuration) { _, json, length, opaque in
             guard let opaque, let json else { return 0 }

@@ -93,11 +93,11 @@ package struct ConnectionNoiseFilter: Sendable {
 
     /// The facilities under which librdkafka logs lost connections and what follows from them.
     private static let connectionFacilities: Set<String> = [
-        "FAIL", "REQTMOUT", "GETPID", "COORD", "METADATA",
+        "FAIL", "REQTMOUT", "GETPID", "COORD", "METADATA", "SSLCERTVRFY",
     ]
 
     private static let connectionErrors: Set<String> = [
-        "_TRANSPORT", "_RESOLVE", "_ALL_BROKERS_DOWN", "_TIMED_OUT",
+        "_TRANSPORT", "_RESOLVE", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_SSL", "_AUTHENTICATION",
     ]
 
     /// The `host:port` that a message names, as in "127.0.0.1:9092/1: Connect to ... failed".

@@ -33,6 +33,8 @@ package struct DeliveryReport: Sendable {
             : KafkaError(
                 code: record.err,
                 message: rd_kafka_message_produce_errstr(message).map { String(cString: $0) },
-                operation: "deliver a record", client: client)
+                operation: "deliver a record"
+                    + (record.rkt.map { " to \(String(cString: rd_kafka_topic_name($0)))" } ?? ""),
+                client: client)
     }
 }

@@ -38,8 +38,25 @@ package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
         recovery = Recovery.following(from: self.code, flags: flags)
     }
 
+    /// An error as it would come of its code alone, for tests of what follows from it.
+    package init(code: Code, message: String, operation: String) {
+        self.init(code: code.native, message: message, operation: operation)
+    }
+
     package var description: String {
-        "could not \(operation): \(message) [\(code)]; \(recovery.advice)"
+        "could not \(operation): \(message) [\(code)]; \(remedy ?? recovery.advice)"
+    }
+
+    /// The same error, of another operation.
+    func during(_ operation: String) -> KafkaError {
+        KafkaError(code: code, message: message, operation: operation, recovery: recovery)
+    }
+
+    private init(code: Code, message: String, operation: String, recovery: Recovery) {
+        self.code = code
+        self.message = message
+        self.operation = operation
+        self.recovery = recovery
     }
 }
 
@@ -48,7 +65,8 @@ extension KafkaError {
     /// client (`rd_kafka_fatal_error`).
     init(code: rd_kafka_resp_err_t, message: String? = nil, operation: String, client: OpaquePointer?) {
         guard code == RD_KAFKA_RESP_ERR__FATAL, let client else {
-            self.init(code: code, message: message, operation: operation)
+            self.init(
+                code: code, message: Self.naming(code, message, client), operation: operation)
             return
         }
         var text = [CChar](repeating: 0, count: 512)
@@ -57,7 +75,9 @@ extension KafkaError {
             self.init(code: code, message: message, operation: operation, flags: .isFatal)
             return
         }
-        self.init(code: original, message: string(text), operation: operation, flags: .isFatal)
+        self.init(
+            code: original, message: Self.naming(original, string(text), client), operation: operation,
+            flags: .isFatal)
     }
 
     /// Throws if `code` is an error.

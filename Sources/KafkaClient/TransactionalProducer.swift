@@ -32,21 +32,48 @@ package final class TransactionalProducer: Producer {
         try check(rd_kafka_begin_transaction(client.pointer), "begin a transaction")
     }
 
+    /// As `Producer.produce`.
+    ///
+    /// - Throws: where librdkafka only says `_STATE`, for the transaction can no longer commit, the reason of that.
+    package override func produce(
+        _ topic: Topic, partition: PartitionChoice = .byKey, key: UnsafeRawBufferPointer?,
+        value: UnsafeRawBufferPointer?, tag: UInt64 = 0
+    ) throws(KafkaError) -> ProduceOutcome {
+        do throws(KafkaError) {
+            return try super.produce(topic, partition: partition, key: key, value: value, tag: tag)
+        } catch {
+            throw cause(of: error)
+        }
+    }
+
+    /// Why the transaction can no longer commit, where librdkafka only says `_STATE`.
+    private func cause(of error: KafkaError) -> KafkaError {
+        guard error.code.native == RD_KAFKA_RESP_ERR__STATE else { return error }
+        // To begin once more changes nothing, and is refused with the reason.
+        do throws(KafkaError) { try begin() } catch let reason { return reason.during(error.operation) }
+        return error
+    }
+
     /// Adds the input's offsets to the transaction, each that of the next record to read (KIP-447,
     /// `rd_kafka_send_offsets_to_transaction`).
     ///
     /// - Note: librdkafka does not keep this call's time limit: with a broker that does not answer it waits for
     ///   `socket.timeout.ms`, which for transactional producers is 100 ms less than `transaction.timeout.ms` unless
     ///   it is set. Set them short, and watch the thread that calls.
-    /// - Throws: `.fenced` if the group has given the partitions to another member.
+    /// - Throws: `.fenced` if the group has given the partitions to another member; the reason, if the transaction
+    ///   can no longer commit.
     package func sendOffsets(
         _ offsets: [TopicPartitionOffset], groupMetadata: GroupMetadata, timeoutMilliseconds: Int
     ) throws(KafkaError) {
         let list = PartitionListHandle(offsets)
-        try check(
-            rd_kafka_send_offsets_to_transaction(
-                client.pointer, list.pointer, groupMetadata.pointer, Int32(clamping: timeoutMilliseconds)),
-            "add offsets to the transaction")
+        do throws(KafkaError) {
+            try check(
+                rd_kafka_send_offsets_to_transaction(
+                    client.pointer, list.pointer, groupMetadata.pointer, Int32(clamping: timeoutMilliseconds)),
+                "add offsets to the transaction")
+        } catch {
+            throw cause(of: error)
+        }
     }
 
     /// Delivers what is outstanding, then commits (`rd_kafka_commit_transaction`). Delivery reports come during

@@ -14,7 +14,7 @@ package enum ExitCode: Int32, CaseIterable, Sendable {
         switch self {
         case .success: "done, or stopped as asked"
         case .differenceFound: "a check failed, or drift was found"
-        case .usage: "a mistake in the command line or the configuration; nothing was started"
+        case .usage: "a mistake in the command line or configuration, or a server refuses the user"
         case .internalFault: "a fault inside; a restart may help, the log says what happened"
         case .temporaryFailure: "a server cannot be reached; try again later"
         case .interrupted: "interrupted twice; stopped without finishing"

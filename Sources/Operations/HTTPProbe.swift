@@ -2,16 +2,16 @@ import Foundation
 
 /// Asks a service on this machine how it is.
 package enum HTTPProbe {
-    /// The status of GET `path` on the loopback; nil if nobody answers within a second.
-    package static func status(port: Int, path: String) -> Int? {
-        guard let answer = get(port: port, path: path),
+    /// The status of GET `path` on an IPv4 address of this machine; nil if nobody answers within a second.
+    package static func status(port: Int, path: String, address: String = "127.0.0.1") -> Int? {
+        guard let answer = get(port: port, path: path, address: address),
             let line = answer.split(separator: "\r\n", maxSplits: 1).first
         else { return nil }
         return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     }
 
     /// The whole answer to GET `path`, head and body.
-    package static func get(port: Int, path: String) -> String? {
+    package static func get(port: Int, path: String, address host: String = "127.0.0.1") -> String? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -22,7 +22,7 @@ package enum HTTPProbe {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { return nil }
         let connected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -84,6 +84,13 @@ package enum HoldfastConfiguration {
                 differs and then ends with 1, and changes settings only with --alter. It never deletes.
                 """),
         ConfigurationRole(
+            "acls apply", summary: "give each role's user what it may do on Kafka, and no more",
+            details: """
+                Compares the broker's ACLs with deploy/acls.txt, or the file of --acl-file: adds what is missing, \
+                reports what the users may do besides, and then ends with 1. It never takes anything away. With \
+                --print it prints the same as calls of Kafka's own kafka-acls.sh, and talks to no broker.
+                """),
+        ConfigurationRole(
             "dead-letters list", summary: "count what could not be decoded, by reason, with samples",
             details: """
                 Reads dead.letters from its start to its end, and tells how many letters there are of each reason, \
@@ -113,7 +120,7 @@ package enum HoldfastConfiguration {
     private static let services: Set<String> = ["process", "delay", "relay", "sink"]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + deadLetterKeys
+        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys + deadLetterKeys
         + demoKeys
 
     private static let connectionKeys = [
@@ -139,14 +146,14 @@ package enum HoldfastConfiguration {
                 """),
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast",
-            roles: ["process", "delay", "relay", "sink", "demo"],
+            roles: ["process", "delay", "relay", "sink", "acls apply", "demo"],
             help: "The consumer group; each role adds its own name to it."),
     ]
 
     private static let processorKeys = [
         ConfigurationKey(
             "transactional_id_prefix", .name(1...128), default: "holdfast",
-            roles: ["process", "relay", "demo"],
+            roles: ["process", "relay", "acls apply", "demo"],
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
@@ -215,7 +222,7 @@ package enum HoldfastConfiguration {
             "log_format", .enumeration(["auto"] + LogFormat.allCases.map(\.rawValue)), default: "auto",
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
-            "share_directory", .text(1...4096), roles: ["topics apply", "sink", "demo"],
+            "share_directory", .text(1...4096), roles: ["topics apply", "acls apply", "sink", "demo"],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
@@ -234,6 +241,15 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "alter", .boolean, default: "false", roles: ["topics apply"], isFlagOnly: true,
             help: "Change settings of topics that differ, instead of reporting them alone."),
+    ]
+
+    private static let aclKeys = [
+        ConfigurationKey(
+            "acl_file", .text(1...4096), roles: ["acls apply"], isFlagOnly: true,
+            help: "What each role may do; without it, deploy/acls.txt."),
+        ConfigurationKey(
+            "print", .boolean, default: "false", roles: ["acls apply"], isFlagOnly: true,
+            help: "Print calls of kafka-acls.sh instead of changing anything."),
     ]
 
     private static let deadLetterKeys = [
@@ -318,5 +334,6 @@ package enum HoldfastConfiguration {
     private static let otherEnvironmentNames = [
         "HOLDFAST_CACHE", "HOLDFAST_BINARY", "HOLDFAST_ROOT", "HOLDFAST_TEST_*", "HOLDFAST_NO_*",
         "HOLDFAST_DEBIAN_MIRROR", "HOLDFAST_KAFKA_LIBS", "HOLDFAST_KAFKA_HEAP", "HOLDFAST_KAFKA_OPTIONS",
+        "HOLDFAST_KAFKA_SECURED", "HOLDFAST_KAFKA_USERS", "HOLDFAST_POSTGRES_SECURED",
     ]
 }

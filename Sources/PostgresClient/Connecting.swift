@@ -67,9 +67,20 @@ enum Connecting {
         let text = String(cString: PQerrorMessage(raw))
         let isPasswordMissing = PQconnectionNeedsPassword(raw) == 1
         let sqlState = sqlState(in: text)
+        let remedy: String?
+        let recovery: Recovery
+        if let sqlState, !isPasswordMissing {
+            remedy = PostgresError.remedy(sqlState: sqlState)
+            recovery = Recovery.of(sqlState: sqlState)
+        } else if isPasswordMissing {
+            (remedy, recovery) = ("Give the password in the URL, or in a file that passfile names", .stop)
+        } else {
+            remedy = PostgresError.remedy(distrustIn: text)
+            recovery = remedy == nil ? .retry : .stop
+        }
         return PostgresError(
-            sqlState: sqlState, message: tidy(text, without: parameters.password), operation: "connect",
-            recovery: isPasswordMissing ? .stop : sqlState.map(Recovery.of(sqlState:)) ?? .retry)
+            sqlState: sqlState, message: tidy(text, without: parameters.password), detail: remedy,
+            operation: "connect", recovery: recovery)
     }
 
     /// The last `FATAL:  28P01: ...` of the message: where a host has several addresses, of the last one.

@@ -90,9 +90,14 @@ package struct LogFailure: Error, Equatable, Sendable {
     package var consequence: Consequence
     package var operation: String
     package var message: String
+    /// Whether the log does not allow it to whom we are: then it allows it to no worker of this process.
+    package var isRefusal: Bool
 
-    package init(_ consequence: Consequence, operation: String, message: String) {
+    package init(
+        _ consequence: Consequence, operation: String, message: String, isRefusal: Bool = false
+    ) {
         self.consequence = consequence
+        self.isRefusal = isRefusal
         self.operation = operation
         self.message = message
     }

@@ -27,6 +27,8 @@ case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):
     run("topics apply", arguments.dropFirst(2)) { try TopicsApply(service: $0).run() }
+case ("acls", "apply"):
+    run("acls apply", arguments.dropFirst(2)) { try AclsApply(service: $0).run() }
 case ("dead-letters", "list"):
     run("dead-letters list", arguments.dropFirst(2)) { try DeadLettersRole(service: $0).list() }
 case ("dead-letters", "show"):
@@ -38,7 +40,7 @@ case ("demo", _):
     }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
-        ["topics", "dead-letters"].contains(unknown) ? 2 : 1
+        ["topics", "acls", "dead-letters"].contains(unknown) ? 2 : 1
     ).joined(separator: " ")
     fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
 }
@@ -63,6 +65,9 @@ func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) thro
     } catch let failure as RoleFailure {
         service.logger.error(failure.message)
         failure.exitCode.exitProcess()
+    } catch let error as KafkaError {
+        service.logger.error(error.description)
+        error.exitCode.exitProcess()
     } catch {
         service.logger.error("\(error)")
         ExitCode.internalFault.exitProcess()

@@ -30,6 +30,9 @@ struct TopicsTests {
         let name = stage.name(.results)
         try admin.incrementalAlterConfigs(
             topic: name, settings: ["retention.ms": "1234567"], timeoutMilliseconds: 20_000)
+        try eventually("the broker knows what its controller has taken") {
+            try setting("retention.ms", of: name, admin) == "1234567"
+        }
         let other = stage.prefix + "stock.other"
         _ = try admin.createTopics(
             [NewTopic(name: other, partitionCount: 1, replicationFactor: -1, settings: [:])],

@@ -9,6 +9,9 @@
 # HOLDFAST_KAFKA_LIBS is the folder of Kafka's jars; HOLDFAST_KAFKA_HEAP its heap (default 1g);
 # HOLDFAST_KAFKA_OPTIONS options of its JVM. By default it compiles fast and not well: a broker that lives for
 # minutes would spend most of them compiling, and answer late as long as it does.
+# HOLDFAST_KAFKA_SECURED names a folder of certificates (certificates.sh): the broker then takes TLS and SCRAM only,
+# and allows what ACLs allow (deploy/kafka/secured.properties). HOLDFAST_KAFKA_USERS is a file of its first users,
+# each line an option of kafka-storage format: --add-scram=SCRAM-SHA-512=[name=NAME,password=PASSWORD].
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/lib/server.sh
@@ -16,22 +19,30 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # prepare DIR PORT: configuration and formatted storage, for a first start.
 prepare() {
-    local dir=$1 port=$2 controller
+    local dir=$1 port=$2 controller users
     [ "$port" -ne 0 ] || port=$(free_port)
     controller=$(free_port)
     sed -e "s|@DIR@|$dir|; s|@PORT@|$port|; s|@CONTROLLER_PORT@|$controller|" \
         "$here/../kafka/server.properties" >"$dir/server.properties"
+    [ -z "${HOLDFAST_KAFKA_SECURED:-}" ] || secure "$dir" "$port" "$controller"
     echo "$port" >"$dir/port"
     [ -e "$dir/data/meta.properties" ] && return
     # A short-lived JVM: the simple compiler starts it sooner. 22 characters of base64 are an id;
     # without '-', which at the start would be taken for an option.
+    mapfile -t users < <(cat "${HOLDFAST_KAFKA_USERS:-/dev/null}")
     java -XX:TieredStopAtLevel=1 -cp "$HOLDFAST_KAFKA_LIBS/*" "-Dlog4j2.configurationFile=$here/../kafka/log4j2.xml" \
         kafka.tools.StorageTool format -t "$(head -c 16 /dev/urandom | base64 | tr '+/' 'Aa' | tr -d =)" \
-        -c "$dir/server.properties" >"$dir/format.log" 2>&1 || {
+        -c "$dir/server.properties" "${users[@]}" >"$dir/format.log" 2>&1 || {
         complain "the storage cannot be formatted:"
         tail -n 20 "$dir/format.log" >&2
         return 1
     }
+}
+
+# secure DIR PORT CONTROLLER_PORT: what is set twice in a file of properties has its last value.
+secure() {
+    sed -e "s|@TLS@|$HOLDFAST_KAFKA_SECURED|; s|@PORT@|$2|g; s|@CONTROLLER_PORT@|$3|g; s|@BROKER_PORT@|$(free_port)|g" \
+        "$here/../kafka/secured.properties" >>"$1/server.properties"
 }
 
 # launch DIR: the broker in the background; only it holds the lock.

@@ -7,6 +7,8 @@
 #   postgres-server.sh kill DIR         SIGKILL to the first process, as a crash
 #   postgres-server.sh wipe DIR         removes the folder of a stopped cluster
 # It listens on 127.0.0.1 alone and trusts who comes from there. As root it runs as the user postgres.
+# HOLDFAST_POSTGRES_SECURED names a folder of certificates (certificates.sh) for a new cluster: then all but its
+# superuser come by TLS and with a password.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/lib/server.sh
@@ -37,7 +39,19 @@ prepare() {
         tail -n 20 "$dir/initdb.log" >&2
         return 1
     }
+    [ -z "${HOLDFAST_POSTGRES_SECURED:-}" ] || secure "$data"
     touch "$dir/initialised"
+}
+
+# secure DATA: a certificate for the server, and who must prove who they are.
+secure() {
+    cp "$HOLDFAST_POSTGRES_SECURED/server.pem" "$1/server.crt"
+    cp "$HOLDFAST_POSTGRES_SECURED/server-key.pem" "$1/server.key"
+    chmod 600 "$1/server.key"
+    [ "$EUID" -ne 0 ] || chown postgres: "$1/server.crt" "$1/server.key"
+    echo "ssl = on" >>"$1/postgresql.conf"
+    printf '%s\n' "host    all holdfast 127.0.0.1/32 trust" "hostssl all all      all          scram-sha-256" \
+        >"$1/pg_hba.conf"
 }
 
 # forget_other DATA: the lock is ours, so no process of this cluster lives; the number in postmaster.pid

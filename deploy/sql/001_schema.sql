@@ -13,6 +13,8 @@ BEGIN
         CREATE ROLE holdfast_application NOLOGIN;
         COMMENT ON ROLE holdfast_application IS
             'What the sink needs: grant it to the user that the sink connects as';
+        -- Who makes the schema without being a superuser may also act as the sink (--migrate).
+        EXECUTE format('GRANT holdfast_application TO %I', current_user);
     END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;

@@ -1,4 +1,5 @@
 import CRdKafka
+import Glibc
 
 /// Owns an `rd_kafka_AdminOptions_t`.
 struct AdminOptionsHandle: ~Copyable {
@@ -34,6 +35,20 @@ struct EventHandle: ~Copyable {
     init(taking pointer: OpaquePointer) { self.pointer = pointer }
 
     deinit { rd_kafka_event_destroy(pointer) }
+}
+
+/// Owns an `rd_kafka_TopicCollection_t`.
+struct TopicCollectionHandle: ~Copyable {
+    let pointer: OpaquePointer
+
+    /// `rd_kafka_TopicCollection_of_topic_names`, which copies them.
+    init(_ names: [String]) {
+        var copies: [UnsafePointer<CChar>?] = names.map { UnsafePointer(strdup($0)) }
+        defer { for copy in copies { free(UnsafeMutablePointer(mutating: copy)) } }
+        pointer = rd_kafka_TopicCollection_of_topic_names(&copies, copies.count)
+    }
+
+    deinit { rd_kafka_TopicCollection_destroy(pointer) }
 }
 
 /// Makes an `rd_kafka_NewTopic_t`, which the caller frees (`rd_kafka_NewTopic_new`,

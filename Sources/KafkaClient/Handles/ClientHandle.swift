@@ -23,6 +23,10 @@ struct ClientHandle: ~Copyable {
         let retained = Unmanaged.passRetained(context)
         rd_kafka_conf_set_opaque(native.pointer, retained.toOpaque())
         ClientCallbacks.install(on: native.pointer)
+        // Where certificates are not to be looked at, none is refused.
+        if configuration["enable.ssl.certificate.verification"] != "false" {
+            CertificateCheck.install(on: native.pointer)
+        }
         switch kind {
         case .producer: ClientCallbacks.installDeliveries(on: native.pointer)
         case .consumer: ClientCallbacks.installRebalance(on: native.pointer)

@@ -9,7 +9,7 @@ struct ErrorHandle: ~Copyable {
     /// The error with its flags (`rd_kafka_error_code`, `rd_kafka_error_is_fatal` and the like).
     func described(operation: String, client: OpaquePointer?) -> KafkaError {
         let code = rd_kafka_error_code(pointer)
-        let message = String(cString: rd_kafka_error_string(pointer))
+        let message = KafkaError.naming(code, String(cString: rd_kafka_error_string(pointer)), client)
         guard code != RD_KAFKA_RESP_ERR__FATAL else {
             return KafkaError(code: code, message: message, operation: operation, client: client)
         }

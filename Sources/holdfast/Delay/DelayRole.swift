@@ -23,7 +23,7 @@ final class DelayRole {
     private var reader = RecordReader()
     private var writer = RecordWriter()
     private var failures = 0
-    private var faults: [String] = []
+    private var faults: [KafkaError] = []
     private var transfersTopic: KafkaClient.Topic!
 
     private let sent: Counter
@@ -102,10 +102,10 @@ final class DelayRole {
                 switch message.kind {
                 case .record: take(message)
                 case .endOfPartition: reachedEnd(message.topicName, message.partition)
-                case .failure(let error): if error.recovery != .retry { faults.append(error.description) }
+                case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
-        if let fault = faults.first { throw RoleFailure(.internalFault, fault) }
+        if let fault = faults.first { throw RoleFailure(fault.exitCode, fault.description) }
     }
 
     private func take(_ message: borrowing Message) {
@@ -164,11 +164,11 @@ final class DelayRole {
                 }
                 try consumer.follow(rebalance)
             case .failed(let error):
-                faults.append(error.description)
+                faults.append(error)
                 try consumer.follow(rebalance)
             }
         } catch {
-            faults.append(error.description)
+            faults.append(error)
         }
     }
 
@@ -208,6 +208,7 @@ final class DelayRole {
             isTransfer ? body(&transfers) : body(&reservations)
         }
         if let error = report.error {
+            if error.isRefusal { faults.append(error) }
             if failures == 0 {
                 logger.warning("an expire was not delivered; trying again", ["reason": error.description])
             }

@@ -32,7 +32,9 @@ extension LogFailure {
             case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
             case .fatal: .halt
             }
-        self.init(consequence, operation: operation ?? error.operation, message: error.description)
+        self.init(
+            consequence, operation: operation ?? error.operation, message: error.description,
+            isRefusal: error.isRefusal)
     }
 }
 

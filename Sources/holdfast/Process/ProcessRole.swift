@@ -50,7 +50,7 @@ final class ProcessRole {
         let watched = watchdog.register("consumer")
         let limit = service.configuration.integer("watchdog_timeout_ms")
         var lost: KafkaError?
-        while !service.shutdown.isRequested, lost == nil {
+        while !service.shutdown.isRequested, lost == nil, board.refusal == nil {
             watched.beat(limitMilliseconds: limit)
             consumer.consumeBatch(
                 maxMessages: 1000, timeoutMilliseconds: 100,
@@ -75,8 +75,11 @@ final class ProcessRole {
         }
         health?.stop()
         if let lost {
-            throw RoleFailure(.internalFault, "the consumer is lost: \(lost)")
+            throw RoleFailure(
+                lost.isRefusal ? .usage : .internalFault,
+                lost.isRefusal ? lost.description : "the consumer is lost: \(lost)")
         }
+        if let refusal = board.refusal { throw RoleFailure(.usage, refusal) }
         service.logger.info("stopped")
         return .success
     }

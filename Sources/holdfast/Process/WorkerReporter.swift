@@ -74,8 +74,9 @@ final class WorkerReporter: WorkerObserver {
     func worker(_ partition: Int32, failed failure: LogFailure, inARow: Int) {
         board.set(partition, .starting)
         metrics.restarts.with(self.partition).add()
-        // Once an outage, not once an attempt.
-        guard !reportedFailure else { return }
+        if failure.isRefusal { board.refuse(failure.message) }
+        // Once an outage, not once an attempt; and that it stops is told when it does.
+        guard !reportedFailure, failure.consequence != .halt else { return }
         reportedFailure = true
         let message =
             failure.consequence == .fenced
@@ -168,6 +169,7 @@ final class WorkerBoard: Sendable {
         var isAssigned = false
         var conditions: [Int32: Condition] = [:]
         var nextOffsets: [Int32: Int64] = [:]
+        var refusal: String?
     }
 
     private let state = Mutex(State())
@@ -188,6 +190,11 @@ final class WorkerBoard: Sendable {
             $0.nextOffsets[partition] = nil
         }
     }
+
+    /// What the broker does not let a worker do. It would let none here, and who may do it is to have the partitions.
+    var refusal: String? { state.withLock { $0.refusal } }
+
+    func refuse(_ reason: String) { state.withLock { $0.refusal = $0.refusal ?? reason } }
 
     var nextOffsets: [Int32: Int64] { state.withLock { $0.nextOffsets } }
 

@@ -69,7 +69,7 @@ final class RelayRole {
             throw RoleFailure(
                 .internalFault, "another relay is at work; one is enough (\(error.description))")
         }
-        if error.recovery == .fatal { throw RoleFailure(.internalFault, error.description) }
+        if error.recovery == .fatal { throw RoleFailure(error.exitCode, error.description) }
         if failures == 0 { logger.warning("beginning again", ["reason": error.description]) }
         failures += 1
         _ = service.shutdown.wait(timeoutMilliseconds: min(5_000, 100 << min(failures, 6)))

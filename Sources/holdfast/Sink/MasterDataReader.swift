@@ -53,7 +53,7 @@ final class MasterDataReader {
             case .record: take(message, &data)
             }
         }
-        if let failure { throw RoleFailure(.internalFault, failure.description) }
+        if let failure { throw RoleFailure(failure.exitCode, failure.description) }
         return data
     }
 

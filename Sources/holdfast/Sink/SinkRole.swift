@@ -19,6 +19,8 @@ final class SinkRole {
     private let interval: Int
     private var reader = RecordReader()
     private var fault: SinkFault?
+    /// What Kafka does not give any more.
+    private var refusal: KafkaError?
     private var consumer: Consumer!
     private var masterData: MasterDataReader!
     private var partitions: Range<Int32> = 0..<0
@@ -76,6 +78,7 @@ final class SinkRole {
             let changes = try masterData.gather()
             if !changes.isEmpty { try store!.store(changes) }
             gather()
+            if let refusal { throw RoleFailure(refusal.exitCode, refusal.description) }
             if let fault { throw fault }
             return lifecycle.gathered(rows: batch.rows.count)
         case .store:
@@ -116,6 +119,8 @@ final class SinkRole {
                 logger.warning("waiting for PostgreSQL", ["reason": error.description])
             }
             return lifecycle.failed(.reconnect, error.description)
+        case let error as PostgresError where error.isRefusal:
+            throw RoleFailure(.usage, "database_url (\(configured)): \(error.description)")
         case let error as PostgresError:
             return lifecycle.failed(.stop, error.description)
         case let error as SinkFault:
@@ -124,6 +129,9 @@ final class SinkRole {
             throw error
         }
     }
+
+    /// Where the address of the database came from.
+    private var configured: String { service.configuration.source("database_url").description }
 
     private func tellReadiness() {
         if lifecycle.isCaughtUp {
@@ -212,7 +220,7 @@ final class SinkRole {
                 let found = try consumer.watermarks(place, timeoutMilliseconds: 2_000)
                 return (found.low, found.high)
             } catch {
-                guard error.recovery == .retry else { throw RoleFailure(.internalFault, error.description) }
+                guard error.recovery == .retry else { throw RoleFailure(error.exitCode, error.description) }
                 _ = service.shutdown.wait(timeoutMilliseconds: 200)
             }
         }
@@ -222,7 +230,7 @@ final class SinkRole {
     /// Reads until the batch is full, or its first row is as old as the interval.
     private func gather() {
         var deadline: Deadline?
-        while batch.rows.count < limit, fault == nil, !service.shutdown.isRequested {
+        while batch.rows.count < limit, fault == nil, refusal == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
             consumer.consumeBatch(
                 maxMessages: limit - batch.rows.count, timeoutMilliseconds: min(interval, 50)
@@ -243,7 +251,7 @@ final class SinkRole {
             batch.passed(message.partition, next: message.offset)
             if batch.isEmpty { lifecycle.passed(message.partition, next: message.offset) }
         case .failure(let error):
-            if error.recovery != .retry { fault = SinkFault(error.description) }
+            if error.recovery != .retry { refusal = error }
         case .record:
             let (partition, offset) = (message.partition, message.offset)
             do throws(DecodingFailure) {

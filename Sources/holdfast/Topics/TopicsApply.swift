@@ -20,8 +20,7 @@ struct TopicsApply {
         do throws(KafkaError) {
             return try apply(contracts)
         } catch {
-            throw RoleFailure(
-                error.recovery == .retry ? .temporaryFailure : .internalFault, error.description)
+            throw RoleFailure(error.exitCode, error.description)
         }
     }
 

@@ -66,7 +66,7 @@ extension Service {
                 logger.debug("looking again", ["reason": failure.message])
                 _ = shutdown.wait(timeoutMilliseconds: 200)
             } catch let error as KafkaError {
-                if error.recovery == .fatal { throw RoleFailure(.usage, error.description) }
+                if error.recovery == .fatal { throw RoleFailure(error.exitCode, error.description) }
                 if !isTold { logger.warning("waiting for the broker", ["reason": error.description]) }
                 isTold = true
                 _ = shutdown.wait(timeoutMilliseconds: 500)

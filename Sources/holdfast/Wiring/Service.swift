@@ -63,3 +63,12 @@ struct RoleFailure: Error {
         self.message = message
     }
 }
+
+extension KafkaError {
+    /// How a role ends for this error, at its start. What the broker does not know or does not allow is a mistake in
+    /// the settings, of this side or of the other.
+    var exitCode: ExitCode {
+        if isRefusal || code.name == "_INVALID_ARG" { return .usage }
+        return recovery == .retry ? .temporaryFailure : .internalFault
+    }
+}

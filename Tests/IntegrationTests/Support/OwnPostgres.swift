@@ -5,10 +5,13 @@ final class OwnPostgres {
     private let folder = RealServers.root + "/.local/test-postgres-\(UInt32.random(in: 0...UInt32.max))"
     private(set) var url = ""
     private let port: Int
+    private let environment: [String: String]
 
+    /// - Parameter environment: for the script, such as HOLDFAST_POSTGRES_SECURED.
     /// - Throws: `Timeout` when it does not start.
-    init(port: Int) throws {
+    init(port: Int, environment: [String: String] = [:]) throws {
         self.port = port
+        self.environment = environment
         url = try run("start")
     }
 
@@ -25,7 +28,9 @@ final class OwnPostgres {
     /// Through `system(3)`: Foundation's Process waits for the server, too, which outlives the script.
     private func run(_ what: String) throws -> String {
         let script = RealServers.root + "/deploy/lib/postgres-server.sh"
-        let code = system("timeout 60 bash '\(script)' \(what) '\(folder)' \(port) >'\(folder).log' 2>&1")
+        let variables = environment.map { "\($0.key)='\($0.value)'" }.joined(separator: " ")
+        let code = system(
+            "\(variables) timeout 60 bash '\(script)' \(what) '\(folder)' \(port) >'\(folder).log' 2>&1")
         let output = try String(contentsOfFile: folder + ".log", encoding: .utf8)
         guard code == 0 else { throw Timeout(what: "postgres-server.sh \(what): \(output)") }
         return output.split(separator: "\n").last.map(String.init) ?? ""

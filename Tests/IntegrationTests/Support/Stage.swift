@@ -14,24 +14,36 @@ final class Stage {
     let prefix: String
     let partitions: Int32
     private(set) var processes: [ChildProcess] = []
-    private let folder: String
+    let folder: String
+    /// Where the broker asks who one is.
+    private let secured: SecuredServers?
     private let producer: Producer
-    private let commands: KafkaClient.Topic
+    private var commands: KafkaClient.Topic!
     private var writer = RecordWriter()
     private(set) var published = 0
 
     init(
-        partitions: Int32 = 2, bootstrap: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        partitions: Int32 = 2, bootstrap: String? = nil, secured: SecuredServers? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        self.bootstrap = try #require(bootstrap ?? RealServers.kafka, sourceLocation: sourceLocation)
+        self.secured = secured
+        self.bootstrap = try #require(
+            bootstrap ?? secured?.bootstrap ?? RealServers.kafka, sourceLocation: sourceLocation)
         self.partitions = partitions
         prefix = "t\(UInt32.random(in: 0...UInt32.max))."
         folder = NSTemporaryDirectory() + "holdfast-\(prefix)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        producer = try Producer(configuration: ["bootstrap.servers": self.bootstrap, "linger.ms": "2"])
-        commands = try producer.topic(prefix + "stock.commands")
+        let client: KafkaConfiguration = ["bootstrap.servers": self.bootstrap, "linger.ms": "2"]
+        producer = try Producer(configuration: client.merging(secured?.client("upstream") ?? [:]))
+        if secured != nil {
+            // 1 where the users have rights on other stages, too.
+            let allowed = try run(["acls", "apply"])
+            try #require(allowed.code <= 1, "\(allowed.output)", sourceLocation: sourceLocation)
+        }
         let created = try run(["topics", "apply", "--partitions", "\(partitions)"])
         try #require(created.code == 0, "\(created.output)", sourceLocation: sourceLocation)
+        // Only now: the producer would remember that there was none, or none for it.
+        commands = try producer.topic(prefix + "stock.commands")
     }
 
     deinit { endAll() }
@@ -65,7 +77,10 @@ final class Stage {
 
     private func flags(_ arguments: [String]) -> [String] {
         // The prefix alone keeps the stages of a cluster apart: groups and transactional ids have it too.
-        arguments + ["--bootstrap-servers", bootstrap, "--topic-prefix", prefix]
+        let words = arguments.prefix { !$0.hasPrefix("-") }
+        let security = arguments.contains("--config") ? [] : secured?.flags(for: Array(words)) ?? []
+        let address = arguments.contains("--bootstrap-servers") ? [] : ["--bootstrap-servers", bootstrap]
+        return arguments + security + address + ["--topic-prefix", prefix]
     }
 
     /// Starts a role as a process of its own, and waits until it is ready.
@@ -185,11 +200,13 @@ final class Stage {
 
     /// All records that a topic has now.
     func read(_ topic: Topic, isolation: String = "read_committed") throws -> [Record] {
-        let consumer = try Consumer(configuration: [
+        let client: KafkaConfiguration = [
             "bootstrap.servers": bootstrap, "group.id": prefix + "reader", "isolation.level": isolation,
             "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error",
             "fetch.wait.max.ms": "5",
-        ])
+        ]
+        let consumer = try Consumer(
+            configuration: client.merging(secured?.client("administrator") ?? [:]))
         try consumer.assign(
             (0..<partitions).map {
                 TopicPartitionOffset(name(topic), $0, offset: TopicPartitionOffset.beginning)

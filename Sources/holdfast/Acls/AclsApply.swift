@@ -1,0 +1,39 @@
+import KafkaClient
+import Operations
+
+/// `holdfast acls apply`: gives each role what `deploy/acls.txt` says, and tells what its user may do beyond that.
+/// It never takes anything away.
+struct AclsApply {
+    private static let timeout = 20_000
+
+    let service: Service
+
+    func run() throws -> ExitCode {
+        let contract = try AclContract.load(service.configuration)
+        if service.configuration.boolean("print") {
+            contract.rules.forEach { print($0.command) }
+            return .success
+        }
+        do throws(KafkaError) {
+            return try apply(contract)
+        } catch {
+            throw RoleFailure(error.exitCode, error.description)
+        }
+    }
+
+    private func apply(_ contract: AccessFile) throws(KafkaError) -> ExitCode {
+        let settings = KafkaSettings(service.configuration)
+        let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
+        var found: Set<AccessRule> = []
+        for principal in Set(contract.principals.map(\.principal)) {
+            found.formUnion(try admin.describeAcls(of: principal, timeoutMilliseconds: Self.timeout))
+        }
+        let missing = contract.rules.filter { !found.contains($0) }
+        try admin.createAcls(missing, timeoutMilliseconds: Self.timeout)
+        missing.forEach { print("\($0): added") }
+        print("\(contract.rules.count - missing.count) ACLs were there, \(missing.count) added")
+        let others = found.subtracting(contract.rules).map(\.description).sorted()
+        others.forEach { print("\($0): the file does not say so") }
+        return others.isEmpty ? .success : .differenceFound
+    }
+}
