@@ -120,7 +120,8 @@ package enum HoldfastConfiguration {
     private static let services: Set<String> = ["process", "delay", "relay", "sink"]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys + deadLetterKeys
+        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
+        + deadLetterKeys
         + demoKeys
 
     private static let connectionKeys = [
