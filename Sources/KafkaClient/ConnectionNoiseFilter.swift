@@ -3,7 +3,8 @@
 ///
 /// librdkafka tries again several times a second, and says so each time in its log and as an error. It does not say
 /// when a connection works again: that shows in the statistics (`statistics.interval.ms`), or in any answer.
-/// An outage belongs to a broker's address, for which librdkafka has several names.
+/// An outage belongs to a broker's address, for which librdkafka has several names. That a broker is there and
+/// refuses this client is told besides, once each way: it does not pass by itself.
 package struct ConnectionNoiseFilter: Sendable {
     package enum Verdict: Sendable, Equatable {
         /// Pass it on.
@@ -34,6 +35,9 @@ package struct ConnectionNoiseFilter: Sendable {
     /// How many messages were kept quiet, by the address of each present outage.
     private var outages: [String: Int] = [:]
 
+    /// Which kinds of refusal were told since all was well.
+    private var refusals: Set<String> = []
+
     package init() {}
 
     /// Whether an outage goes on.
@@ -42,7 +46,8 @@ package struct ConnectionNoiseFilter: Sendable {
     /// Judges a line of the log.
     package mutating func judge(facility: String, message: String) -> Verdict {
         guard Self.connectionFacilities.contains(facility) else { return .tell }
-        return failure(at: Self.address(in: message) ?? Self.everyBroker)
+        let address = Self.address(in: message) ?? Self.everyBroker
+        return facility == Self.certificateFacility ? refusal(facility, at: address) : failure(at: address)
     }
 
     /// Judges an error of the client's. It is told once with the log's line of the same failure: whichever comes
@@ -50,7 +55,8 @@ package struct ConnectionNoiseFilter: Sendable {
     package mutating func judge(_ error: KafkaError) -> Verdict {
         guard Self.connectionErrors.contains(error.code.name) else { return .tell }
         if error.code.name == "_ALL_BROKERS_DOWN" { return failure(at: Self.everyBroker) }
-        return failure(at: Self.address(in: error.message) ?? Self.everyBroker)
+        let address = Self.address(in: error.message) ?? Self.everyBroker
+        return error.isRefusal ? refusal(error.code.name, at: address) : failure(at: address)
     }
 
     /// Looks in a client's statistics for brokers whose connection works; returns the outages that ended.
@@ -76,6 +82,11 @@ package struct ConnectionNoiseFilter: Sendable {
         outages.keys.sorted().flatMap { end($0) }
     }
 
+    private mutating func refusal(_ kind: String, at address: String) -> Verdict {
+        let verdict = failure(at: address)
+        return refusals.insert(kind).inserted ? .tell : verdict
+    }
+
     private mutating func failure(at address: String) -> Verdict {
         let key = outages[address] != nil || outages.count < Self.addressLimit ? address : Self.everyBroker
         guard let keptQuiet = outages[key] else {
@@ -88,13 +99,16 @@ package struct ConnectionNoiseFilter: Sendable {
 
     private mutating func end(_ address: String) -> [Return] {
         guard let keptQuiet = outages.removeValue(forKey: address) else { return [] }
+        if outages.isEmpty { refusals = [] }
         return [Return(address: address, keptQuiet: keptQuiet)]
     }
 
     /// The facilities under which librdkafka logs lost connections and what follows from them.
     private static let connectionFacilities: Set<String> = [
-        "FAIL", "REQTMOUT", "GETPID", "COORD", "METADATA", "SSLCERTVRFY",
+        "FAIL", "REQTMOUT", "GETPID", "COORD", "METADATA", certificateFacility,
     ]
+
+    private static let certificateFacility = "SSLCERTVRFY"
 
     private static let connectionErrors: Set<String> = [
         "_TRANSPORT", "_RESOLVE", "_ALL_BROKERS_DOWN", "_TIMED_OUT", "_SSL", "_AUTHENTICATION",

@@ -13,7 +13,12 @@ extension BrokerTests {
             #expect(
                 try admin.createTopics([topic], timeoutMilliseconds: Broker.limit) == [name: .alreadyExists])
             let missing = Broker.unique("missing")
-            let described = try admin.describeTopics([name, missing], timeoutMilliseconds: Broker.limit)
+            // A broker may hear of a topic a moment after its controller has created it.
+            var described: [String: TopicDescription] = [:]
+            try Broker.repeating(upTo: 10, "the topic is known") {
+                described = try admin.describeTopics([name, missing], timeoutMilliseconds: Broker.limit)
+                return described[name] != nil
+            }
             #expect(described[name]?.partitionCount == 3)
             #expect(described[missing] == nil)
 
@@ -25,8 +30,13 @@ extension BrokerTests {
             try admin.incrementalAlterConfigs(
                 topic: name, settings: ["cleanup.policy": nil, "retention.ms": "1000"],
                 timeoutMilliseconds: Broker.limit)
-            let after = try #require(
-                try admin.describeConfigs(topics: [name], timeoutMilliseconds: Broker.limit)[name])
+            // So with a setting that the controller has taken.
+            var after: [String: TopicSetting] = [:]
+            try Broker.repeating(upTo: 10, "the setting is known") {
+                after =
+                    try admin.describeConfigs(topics: [name], timeoutMilliseconds: Broker.limit)[name] ?? [:]
+                return after["retention.ms"]?.isDefault == false
+            }
             #expect(after["cleanup.policy"] == setting("delete", isDefault: true))
             #expect(after["retention.ms"] == setting("1000", isDefault: false))
 
@@ -34,8 +44,9 @@ extension BrokerTests {
                 try admin.deleteTopics([name, missing], timeoutMilliseconds: Broker.limit).keys.sorted() == [
                     missing
                 ])
-            #expect(
-                try admin.listTopics(timeoutMilliseconds: Broker.limit).contains { $0.name == name } == false)
+            try Broker.repeating(upTo: 10, "the topic is gone") {
+                try admin.listTopics(timeoutMilliseconds: Broker.limit).contains { $0.name == name } == false
+            }
         }
 
         @Test("Of several topics each has its own outcome, and a wrong setting is a typed error")

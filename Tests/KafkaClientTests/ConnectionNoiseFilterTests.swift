@@ -54,6 +54,22 @@ import Testing
         #expect(filter.answered().isEmpty)
     }
 
+    @Test("That a broker which came back refuses the client is told once, though the outage goes on")
+    func refusal() {
+        var filter = ConnectionNoiseFilter()
+        _ = filter.judge(facility: "FAIL", message: refused)
+        let wrong = KafkaError(
+            code: KafkaError.Code(number: -169), message: "10.0.0.1:9092/1: invalid credentials",
+            operation: "connect")
+        #expect(filter.judge(wrong) == .tell)
+        #expect(filter.judge(wrong) == .keepQuiet)
+        let certificate = "10.0.0.1:9092/1: Certificate (...) verification callback failed"
+        #expect(filter.judge(facility: "SSLCERTVRFY", message: certificate) == .tell)
+        #expect(filter.judge(facility: "SSLCERTVRFY", message: certificate) == .keepQuiet)
+        #expect(filter.answered() == [.init(address: "10.0.0.1:9092", keptQuiet: 4)])
+        #expect(filter.judge(wrong) == .tell)
+    }
+
     @Test("What has nothing to do with connections is always told")
     func others() {
         var filter = ConnectionNoiseFilter()
