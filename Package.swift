@@ -25,6 +25,9 @@ let package = Package(
         .target(name: "InventoryWire", dependencies: ["InventoryCore", "CCrypto", "CYyjson"]),
         .target(name: "StreamRuntime", dependencies: ["InventoryCore", "InventoryWire"]),
 
+        // Whether what the topics hold is right; pure, on records that someone else reads.
+        .target(name: "Audit", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime"]),
+
         // Clients: they know bytes, not stock.
         .target(name: "KafkaClient", dependencies: ["CRdKafka"]),
         .target(name: "PostgresClient", dependencies: ["CLibpq"]),
@@ -35,7 +38,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "InventoryCore", "InventoryWire", "StreamRuntime", "KafkaClient", "PostgresClient",
+                "InventoryCore", "InventoryWire", "StreamRuntime", "Audit", "KafkaClient", "PostgresClient",
                 "LedgerSink", "Operations",
             ]),
 
@@ -48,6 +51,7 @@ let package = Package(
         .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
         .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
+        .testTarget(name: "AuditTests", dependencies: ["Audit"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),

@@ -270,7 +270,11 @@ extension Stock {
         guard case .policy(let policy) = entry.details else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a policy without one")
         }
-        guard let warehouse = entry.warehouse else {
+        layDown(policy, in: entry.warehouse, item: index)
+    }
+
+    mutating func layDown(_ policy: Policy, in warehouse: String?, item index: Int) {
+        guard let warehouse else {
             items[index].policy = policy == Policy() ? nil : policy
             items[index].refreshSafetyStock()
             countUnitsByOrder(item: index)
@@ -280,7 +284,7 @@ extension Stock {
         items[index].levels[place].policy = policy == Policy() ? nil : policy
         items[index].refreshSafetyStock()
         items[index].levels[place].setApart(
-            policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
+            policy.channels, reserved: reservedByChannel(items[index].sku, warehouse, policy))
     }
 
     /// The units of each order are kept only while the policy limits them.
@@ -320,10 +324,15 @@ extension Stock {
         guard case .settings(let settings) = entry.details else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): settings without any")
         }
+        layDown(settings, from: entry.source.offset)
+    }
+
+    /// - Parameter offset: of the command that laid them down.
+    mutating func layDown(_ settings: Settings, from offset: Int64) {
         self.settings = settings
         if settings.dedupeCount != window.capacity {
             window.limit(count: settings.dedupeCount, age: settings.dedupeAge)
-            rememberedFrom = window.oldestSource ?? entry.source.offset
+            rememberedFrom = window.oldestSource ?? offset
         } else {
             window.age = settings.dedupeAge
         }

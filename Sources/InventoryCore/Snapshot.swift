@@ -163,6 +163,21 @@ extension Stock {
     /// The levels of a SKU as they are now; nil for a SKU that the partition never saw.
     package func levels(of sku: String) -> LevelsSnapshot? { item(of: sku).map(snapshot) }
 
+    /// Every SKU that the partition ever saw, its own book included, in no order that means anything.
+    package var skus: [String] { items.map(\.sku) }
+
+    /// The live reservations of a SKU, ordered by id.
+    package func liveReservations(of sku: String) -> [ReservationSnapshot] {
+        guard let index = itemIndex(of: sku) else { return [] }
+        return items[index].reservationIDs.sorted().compactMap { id in
+            guard let live = reservations[id], live.item == index else { return nil }
+            return ReservationSnapshot(live, sku: sku)
+        }
+    }
+
+    /// The newest ledger sequence of a SKU; 0 for one that the partition never saw.
+    package func sequence(of sku: String) -> Int64 { item(of: sku)?.sequence ?? 0 }
+
     /// A live reservation as it is now.
     package func reservation(_ id: String) -> ReservationSnapshot? {
         reservations[id].map { ReservationSnapshot($0, sku: items[$0.item].sku) }

@@ -27,6 +27,26 @@ struct JSONObject {
         }
     }
 
+    /// Refuses a field of another name: a person who wrote it wrong must be told.
+    func checkNames(_ names: [StaticString]) throws(DecodingFailure) {
+        var iterator = yyjson_obj_iter()
+        yyjson_obj_iter_init(object, &iterator)
+        while let key = yyjson_obj_iter_next(&iterator) {
+            let isKnown = names.contains { name in
+                name.withUTF8Buffer { bytes in
+                    bytes.withMemoryRebound(to: CChar.self) {
+                        yyjson_equals_strn(key, $0.baseAddress, $0.count)
+                    }
+                }
+            }
+            if isKnown { continue }
+            throw DecodingFailure(
+                .unknownType,
+                "there is no field \(Self.quoted(key)); allowed are "
+                    + names.map(\.description).joined(separator: ", "))
+        }
+    }
+
     /// The field's value; nil where it is missing or null (`yyjson_obj_getn`).
     private func value(_ name: StaticString) -> UnsafeMutablePointer<yyjson_val>? {
         let found = name.withUTF8Buffer { bytes in

@@ -21,6 +21,12 @@ package enum RFC3339 {
         return 0...Limits.latestTime ~= total ? Timestamp(milliseconds: total) : nil
     }
 
+    package static func text(_ timestamp: Timestamp) -> String {
+        var bytes: [UInt8] = []
+        write(timestamp) { bytes.append($0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// `2026-11-24T09:00:00.000Z`, into 24 bytes.
     static func write(_ timestamp: Timestamp, _ put: (UInt8) -> Void) {
         let total = timestamp.milliseconds
@@ -120,5 +126,14 @@ package enum RFC3339 {
         let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+extension Timestamp {
+    /// Nil for what is no date-time of the years 1970 to 9999.
+    package init?(rfc3339 text: String) {
+        var text = text
+        guard let parsed = text.withUTF8({ RFC3339.parse(UnsafeRawBufferPointer($0)) }) else { return nil }
+        self = parsed
     }
 }

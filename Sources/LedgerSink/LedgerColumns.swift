@@ -13,6 +13,9 @@ package struct LedgerColumns: ~Copyable {
         reference, details, source_partition, source_offset, named, allow_split, hash
         """
 
+    /// How many columns that are.
+    package static let count = 43
+
     private var reader = RecordReader()
 
     package init() {}

@@ -103,6 +103,86 @@ package enum HoldfastConfiguration {
                 --raw it writes the bytes of the original value alone, to be mended and published again.
                 """),
         ConfigurationRole(
+            "replay", summary: "decide the commands again, and compare with what was decided",
+            details: """
+                Decides the commands of stock.commands again, with the code that decides them live, and compares \
+                entry by entry with stock.ledger, and with stock.results, stock.alerts and dead.letters as far \
+                back as they go: each decision must follow from the log. Where stock.commands no longer begins at 0, \
+                or with --from, the state before the first command comes from the ledger. It changes nothing, and \
+                works while the system runs: what the processors have committed is compared. Progress goes to \
+                standard error. Memory depends on the state of one partition, not on the length of the topics.
+
+                After a difference, further commands of the same SKU are decided and not compared, for its state is \
+                not the ledger's any more. Ends with 0 if nothing differs, with 1 if something does.
+
+                With --policy FILE it tells instead what another policy would have done, side by side with what \
+                was: reservations granted, granted in part, backordered and rejected by reason, splits, shipments. \
+                FILE holds one JSON object. Its fields are those of set_policy (safety_stock, reorder_point, \
+                rearm_point, reorder_up_to, count_in_transit, backorder_limit, strategy, units_per_order): each \
+                that is there goes over that of every SKU's own policy, and the others stay. Besides, it may have \
+                "settings", an object with fields of set_settings (default_ttl_ms, shortest_ttl_ms, longest_ttl_ms, \
+                dedupe_count, dedupe_age_ms, strategy), and "policies", an array of objects with "sku", perhaps \
+                "warehouse", and fields of set_policy for that SKU alone. The customers' commands are those that \
+                were: a reservation that only the other policy grants is never confirmed, and expires. Ends with 0.
+                """),
+        ConfigurationRole(
+            "verify", summary: "check that topics and PostgreSQL agree with the ledger",
+            details: """
+                Follows the ledger from its start: sequences without gaps, deltas and balances, 0 <= reserved <= on \
+                hand, reservations and transfers in their order, and the hash chain. Beside it, command by command, \
+                that each has exactly one result or dead letter, and its notices and alerts. Then levels, live \
+                reservations and transfers are held against what the ledger comes to, and in PostgreSQL the rows of \
+                the ledger, inventory, live reservations and transfers. It changes nothing, and works while the \
+                system runs: it looks at what was decided and committed when it began, in PostgreSQL at one snapshot. \
+                What retention has taken from stock.commands, stock.results, stock.alerts and dead.letters is not \
+                missed. Memory depends on the state of one partition, not on the length of the topics.
+
+                Each difference is told with its topic or table, partition, offset, SKU and sequence, with what was \
+                found and expected, and with the command to run next. A SKU with a difference in its ledger is not \
+                followed any further. Progress goes to standard error. Ends with 0 if all is right, with 1 if \
+                anything differs.
+
+                With --state FILE it goes on where the last run ended and writes the file anew, unless something \
+                differs: then the file stays, and the next run looks at the same again.
+                """),
+        ConfigurationRole(
+            "show sku", summary: "show a SKU: levels, live reservations, transfers, and its history",
+            details: """
+                holdfast show sku ID: what the ledger of the SKU's partition comes to, and its newest entries with \
+                the commands that caused them. The books of partitions are called @holdfast/partition/N. \
+                It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
+                things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
+                to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
+                """),
+        ConfigurationRole(
+            "show reservation", summary: "show a reservation: what became of it, and by what",
+            details: """
+                holdfast show reservation ID: its state and every ledger entry about it. All partitions of the \
+                ledger are read, unless --sku tells where it is. \
+                It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
+                things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
+                to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
+                """),
+        ConfigurationRole(
+            "show order", summary: "show the reservations of an order, and what became of them",
+            details: """
+                holdfast show order ID: its reservations and every ledger entry about it. All partitions of the \
+                ledger are read, unless --sku tells where to look. \
+                It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
+                things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
+                to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
+                """),
+        ConfigurationRole(
+            "show command", summary: "show a command: where it stands, what it did, and its answer",
+            details: """
+                holdfast show command ID: the records of stock.commands that have the id, their results or dead \
+                letters as far as they are still there, and the ledger entries. All partitions are read, unless \
+                --sku tells where it is. \
+                It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
+                things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
+                to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
+                """),
+        ConfigurationRole(
             "demo", summary: "a flash sale, or a day in a shop, with processors killed, checked from outside",
             details: """
                 Starts two processors, a delay service and a sink, publishes a flash sale, kills one processor \
@@ -121,8 +201,7 @@ package enum HoldfastConfiguration {
 
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
-        + deadLetterKeys
-        + demoKeys
+        + deadLetterKeys + auditKeys + demoKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -131,7 +210,8 @@ package enum HoldfastConfiguration {
             help: "Kafka brokers to begin with."),
         ConfigurationKey(
             "database_url", .url(schemes: ["postgresql", "postgres"]),
-            default: "postgresql://127.0.0.1:5432/postgres", secrecy: .password, roles: ["sink", "demo"],
+            default: "postgresql://127.0.0.1:5432/postgres", secrecy: .password,
+            roles: ["sink", "verify", "demo"],
             environmentAliases: ["DATABASE_URL"],
             help: "The PostgreSQL database that holds the schema holdfast."),
         ConfigurationKey(
@@ -147,7 +227,7 @@ package enum HoldfastConfiguration {
                 """),
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast",
-            roles: ["process", "delay", "relay", "sink", "acls apply", "demo"],
+            roles: ["process", "delay", "relay", "sink", "acls apply", "replay", "verify", "demo"],
             help: "The consumer group; each role adds its own name to it."),
     ]
 
@@ -267,9 +347,52 @@ package enum HoldfastConfiguration {
             "raw", .boolean, default: "false", roles: ["dead-letters show"], isFlagOnly: true,
             help: "Writes the bytes of the original value, and nothing else."),
         ConfigurationKey(
-            "json", .boolean, default: "false", roles: ["dead-letters list", "dead-letters show"],
+            "json", .boolean, default: "false",
+            roles: shows.union(["dead-letters list", "dead-letters show", "replay", "verify"]),
             isFlagOnly: true,
-            help: "Prints JSON: of list one object, of show the letter as it stands in the topic."),
+            help: "Prints JSON, one object; of dead-letters show, the letter as it stands in the topic."),
+    ]
+
+    private static let shows: Set<String> = ["show sku", "show reservation", "show order", "show command"]
+
+    private static let auditKeys = [
+        ConfigurationKey(
+            "id", .text(1...128), roles: shows, isFlagOnly: true,
+            help: "Whose; it may stand without the flag, right after the subcommand."),
+        ConfigurationKey(
+            "at", .text(1...4096), roles: shows, isFlagOnly: true,
+            help: """
+                PARTITION/OFFSET of a command in stock.commands, or an RFC 3339 time such as 2026-11-24T09:15:00Z; \
+                without it, now.
+                """),
+        ConfigurationKey(
+            "last", .integer(0...100_000, unit: "entries"), default: "20", roles: shows, isFlagOnly: true,
+            help: "How many ledger entries are shown, the newest."),
+        ConfigurationKey(
+            "sku", .text(1...128), roles: shows.subtracting(["show sku"]), isFlagOnly: true,
+            help: "The SKU that it is about: one partition is read, and nothing of other SKUs is shown."),
+        ConfigurationKey(
+            "partition", .integer(0...999_999, unit: nil), roles: ["replay", "verify"],
+            isFlagOnly: true, help: "This partition alone; without it, all of them."),
+        ConfigurationKey(
+            "from", .text(1...4096), roles: ["replay"], isFlagOnly: true,
+            help: """
+                Where to begin in stock.commands: PARTITION/OFFSET, or several with commas between (other partitions \
+                begin at their start), or an RFC 3339 time such as 2026-11-24T09:15:00Z.
+                """),
+        ConfigurationKey(
+            "policy", .text(1...4096), roles: ["replay"], isFlagOnly: true,
+            help: "The file with another policy; see above."),
+        ConfigurationKey(
+            "state", .text(1...4096), roles: ["verify"], isFlagOnly: true,
+            help: "The file that holds where to go on; without it, all is looked at from the start."),
+        ConfigurationKey(
+            "without_database", .boolean, default: "false", roles: ["verify"], isFlagOnly: true,
+            help: "Looks at the topics alone, and not at PostgreSQL."),
+        ConfigurationKey(
+            "differences", .integer(0...10_000, unit: "differences"), default: "20",
+            roles: ["replay", "verify"], isFlagOnly: true,
+            help: "How many differences are told; all are counted."),
     ]
 
     private static let demoKeys = [

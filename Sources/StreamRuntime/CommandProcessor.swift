@@ -129,7 +129,8 @@ package struct CommandProcessor: ~Copyable {
         return taken
     }
 
-    private mutating func decode(_ record: LogRecord) throws(DecodingFailure) -> Command {
+    /// The command that a record holds.
+    package mutating func decode(_ record: LogRecord) throws(DecodingFailure) -> Command {
         guard record.timestamp.flatMap(Self.moment) != nil else {
             throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
         }

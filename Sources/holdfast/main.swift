@@ -32,7 +32,23 @@ case ("acls", "apply"):
 case ("dead-letters", "list"):
     run("dead-letters list", arguments.dropFirst(2)) { try DeadLettersRole(service: $0).list() }
 case ("dead-letters", "show"):
-    run("dead-letters show", placeFirst(arguments.dropFirst(2))) { try DeadLettersRole(service: $0).show() }
+    run("dead-letters show", placeFirst(arguments.dropFirst(2), "--letter")) {
+        try DeadLettersRole(service: $0).show()
+    }
+case ("replay", _):
+    run("replay", arguments.dropFirst()) { try ReplayRole(service: $0).run() }
+case ("verify", _):
+    run("verify", arguments.dropFirst()) { try VerifyRole(service: $0).run() }
+case ("show", "sku"):
+    run("show sku", placeFirst(arguments.dropFirst(2), "--id")) { try ShowRole(service: $0).sku() }
+case ("show", "reservation"):
+    run("show reservation", placeFirst(arguments.dropFirst(2), "--id")) {
+        try ShowRole(service: $0).reservation()
+    }
+case ("show", "order"):
+    run("show order", placeFirst(arguments.dropFirst(2), "--id")) { try ShowRole(service: $0).order() }
+case ("show", "command"):
+    run("show command", placeFirst(arguments.dropFirst(2), "--id")) { try ShowRole(service: $0).command() }
 case ("demo", _):
     run("demo", arguments.dropFirst()) {
         $0.configuration.string("scenario") == "day"
@@ -40,7 +56,7 @@ case ("demo", _):
     }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
-        ["topics", "acls", "dead-letters"].contains(unknown) ? 2 : 1
+        ["topics", "acls", "dead-letters", "show"].contains(unknown) ? 2 : 1
     ).joined(separator: " ")
     fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
 }
@@ -75,9 +91,9 @@ func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) thro
 }
 
 /// `show 0/17` is short for `show --letter 0/17`.
-func placeFirst(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
+func placeFirst(_ arguments: ArraySlice<String>, _ flag: String) -> ArraySlice<String> {
     guard let first = arguments.first, !first.hasPrefix("-") else { return arguments }
-    return ["--letter"] + arguments
+    return [flag] + arguments
 }
 
 func fail(_ message: String, _ code: ExitCode) -> Never {

@@ -204,7 +204,7 @@ struct PropertyTests {
                 command, at: Timestamp(milliseconds: now),
                 source: Source(partition: 0, offset: Int64(number)), into: &effects)
             var alerts: [Alert] = []
-            for entry in effects.entries { alerts += folded.fold(entry) }
+            for entry in effects.entries { alerts += try folded.foldChecked(entry) }
             ledger += effects.entries
             let expected = model.handle(command, at: now)
             let place = "\(name), command \(number) \(command) at \(now)"

@@ -27,13 +27,28 @@ struct TopicScan {
         let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
         var extents: [Int32: Range<Int64>] = [:]
         for partition in try partitions(of: topic) {
-            let place = TopicPartition(settings.name(topic), partition)
-            let marks = try retrying { () throws(KafkaError) in
-                try consumer.watermarks(place, timeoutMilliseconds: Self.timeout)
-            }
-            extents[partition] = marks.low..<max(marks.low, marks.high)
+            extents[partition] = try extent(of: topic, partition, consumer)
         }
         return extents
+    }
+
+    /// The same of one partition, which must be there.
+    func extent(
+        of topic: Topic, _ partition: Int32, isolation: KafkaSettings.Isolation
+    ) throws(KafkaError) -> Range<Int64> {
+        try extent(
+            of: topic, partition,
+            try Consumer(configuration: settings.reader(isolation: isolation), events: events))
+    }
+
+    private func extent(
+        of topic: Topic, _ partition: Int32, _ consumer: Consumer
+    ) throws(KafkaError) -> Range<Int64> {
+        let place = TopicPartition(settings.name(topic), partition)
+        let marks = try retrying { () throws(KafkaError) in
+            try consumer.watermarks(place, timeoutMilliseconds: Self.timeout)
+        }
+        return marks.low..<max(marks.low, marks.high)
     }
 
     /// Asks again while the answer is "not yet", as of a topic that was created a moment ago.
@@ -54,6 +69,22 @@ struct TopicScan {
         let name = settings.name(topic)
         let found = try admin.describeTopics([name], timeoutMilliseconds: Self.timeout)
         return 0..<Int32(found[name]?.partitionCount ?? 0)
+    }
+
+    /// The first offset of each partition whose record is of that time or later, in milliseconds since 1970; none
+    /// for a partition without one.
+    func offsets(
+        of topic: Topic, _ partitions: [Int32], at milliseconds: Int64
+    ) throws(KafkaError) -> [Int32: Int64] {
+        let consumer = try Consumer(configuration: settings.reader(isolation: .committed), events: events)
+        let places = partitions.map { TopicPartition(settings.name(topic), $0) }
+        var offsets: [Int32: Int64] = [:]
+        for found in try consumer.offsets(
+            of: places, atMilliseconds: milliseconds, timeoutMilliseconds: Self.timeout) where found.isSet
+        {
+            offsets[found.partition.partition] = found.offset
+        }
+        return offsets
     }
 
     /// Gives every record from `starts` to the end that the topic has now.

@@ -1,0 +1,317 @@
+import Audit
+import Foundation
+import InventoryCore
+import InventoryWire
+import LedgerSink
+import Operations
+import PostgresClient
+
+/// PostgreSQL as an audit reads it: one snapshot of all, the rows by a cursor.
+final class DatabaseAudit {
+    private static let pageRows = 4_000
+    private static let pageSKUs = 500
+    /// A statement may sort the whole ledger.
+    private static let statementSeconds = 6 * 3600
+
+    /// Up to where the sink has stored each partition of the ledger.
+    private(set) var ends: [Int32: Int64] = [:]
+    private let connection: Connection
+    private let topic: String
+    private var columns = LedgerColumns()
+    private var page: [Row] = []
+    private var starts: [Int32: Int64] = [:]
+    private var strangers = Differences(limit: 100)
+    private var index = 0
+    private var isAtEnd = false
+
+    init(service: Service, topic: String) throws {
+        let shutdown = service.shutdown
+        connection = try Connection(
+            url: service.configuration.string("database_url"), applicationName: "holdfast verify",
+            statementTimeoutSeconds: Self.statementSeconds, giveUp: { shutdown.isRequested })
+        self.topic = topic
+        guard
+            try connection.query("SELECT to_regclass('holdfast.sink_offsets') IS NOT NULL").bool(0, 0) == true
+        else {
+            throw RoleFailure(
+                .usage,
+                "the database has no schema holdfast: give another --database-url, or --without-database")
+        }
+    }
+
+    func readEnds() throws {
+        let result = try connection.query(
+            "SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1", [.text(topic)])
+        ends = [:]
+        for row in 0..<result.rowCount {
+            if let partition = try result.int32(row, 0) { ends[partition] = try result.int64(row, 1) }
+        }
+    }
+
+    /// Takes the snapshot, and opens the cursor over the rows from each partition's start on.
+    func open(_ starts: [Int32: Int64], isWhole: Bool) throws {
+        self.starts = starts
+        try connection.execute("SET idle_in_transaction_session_timeout = 0")
+        try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try readEnds()
+        let places = starts.sorted { $0.key < $1.key }
+            .map { "(ledger_partition = \($0.key) AND ledger_offset >= \($0.value))" }
+        let strangers =
+            isWhole
+            ? " OR ledger_partition NOT IN (\(starts.keys.map(String.init).joined(separator: ", ")))" : ""
+        try connection.execute(
+            """
+            DECLARE ledger_rows NO SCROLL CURSOR FOR
+            SELECT \(LedgerColumns.names), ledger_partition, ledger_offset
+            FROM holdfast.inventory_transactions
+            WHERE \(places.joined(separator: " OR "))\(strangers)
+            ORDER BY ledger_partition, ledger_offset, sequence
+            """)
+    }
+
+    private typealias Row = (partition: Int32, offset: Int64, entry: LedgerEntry?)
+
+    /// The next row, if it is of the partition. What is left of partitions before it is passed.
+    private func next(of partition: Int32) throws -> Row? {
+        while let row = try peek(), row.partition < partition { pass(row) }
+        guard let row = try peek(), row.partition == partition else { return nil }
+        index += 1
+        return row
+    }
+
+    private func peek() throws -> Row? {
+        if index == page.count, !isAtEnd { try fetch() }
+        return index < page.count ? page[index] : nil
+    }
+
+    /// Rows beyond the cut are the next audit's; those of a partition that the topic does not have are told.
+    private func pass(_ row: Row) {
+        index += 1
+        if starts[row.partition] != nil { return }
+        strangers.add(
+            Difference(
+                .row, place: "holdfast.inventory_transactions", partition: row.partition,
+                offset: row.offset, sku: row.entry?.sku, sequence: row.entry?.sequence,
+                found: "a row of partition \(row.partition)",
+                expected: "no row: the topic has no such partition",
+                next: "SELECT * FROM holdfast.inventory_transactions WHERE ledger_partition = "
+                    + "\(row.partition) AND ledger_offset = \(row.offset)"))
+    }
+
+    private func fetch() throws {
+        let result = try connection.query("FETCH \(Self.pageRows) FROM ledger_rows")
+        page.removeAll(keepingCapacity: true)
+        index = 0
+        isAtEnd = result.rowCount < Self.pageRows
+        for row in 0..<result.rowCount {
+            // What is no entry is told by the comparison.
+            let entry = (try? columns.entry(result, row)) ?? nil
+            page.append(
+                (
+                    try result.int32(row, LedgerColumns.count) ?? -1,
+                    try result.int64(row, LedgerColumns.count + 1) ?? -1, entry
+                ))
+        }
+    }
+
+    /// The rows of a partition; partitions are asked for in their order.
+    func rows(of partition: Int32) -> any LedgerRows { Rows(self, partition) }
+
+    private final class Rows: LedgerRows {
+        private let database: DatabaseAudit
+        private let partition: Int32
+
+        init(_ database: DatabaseAudit, _ partition: Int32) {
+            self.database = database
+            self.partition = partition
+        }
+
+        func next() throws -> (offset: Int64, entry: LedgerEntry?)? {
+            try database.next(of: partition).map { ($0.offset, $0.entry) }
+        }
+    }
+
+    /// Rows that name partitions which the topic does not have; asked for when all partitions were read.
+    func readStrangers() throws -> Differences {
+        while let row = try peek() { pass(row) }
+        return strangers
+    }
+
+    // MARK: Projections
+
+    /// The rows of a partition's SKUs in the tables that are kept beside the ledger.
+    /// - Parameter isSkipped: SKUs that the ledger was not followed of, or that moved on in the database.
+    /// - Returns: how many rows were compared.
+    func projections(
+        _ stock: Stock, _ partition: Int32, isSkipped: (String) -> Bool, _ differences: inout Differences
+    ) throws -> Int {
+        let transfers = Dictionary(grouping: stock.allTransfers, by: \.sku)
+        let skus = stock.skus.filter { !isSkipped($0) }.sorted()
+        var compared = 0
+        for start in stride(from: 0, to: skus.count, by: Self.pageSKUs) {
+            let some = Array(skus[start..<min(start + Self.pageSKUs, skus.count)])
+            compared += try inventory(stock, some, partition, &differences)
+            compared += try reservations(stock, some, partition, &differences)
+            compared += try self.transfers(transfers, some, partition, &differences)
+        }
+        return compared
+    }
+
+    private func inventory(
+        _ stock: Stock, _ skus: [String], _ partition: Int32, _ differences: inout Differences
+    ) throws -> Int {
+        let result = try connection.query(
+            """
+            SELECT sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_in_transit,
+                quantity_damaged, quantity_set_apart, safety_stock
+            FROM holdfast.inventory WHERE sku = ANY($1) ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
+            """, [.textArray(skus)])
+        var found: [String: [String: [Int64]]] = [:]
+        for row in 0..<result.rowCount {
+            guard let sku = try result.text(row, 0), let warehouse = try result.text(row, 1) else { continue }
+            found[sku, default: [:]][warehouse] = try (2..<8).map { try result.int64(row, $0) ?? -1 }
+        }
+        for sku in skus {
+            var rows = found[sku] ?? [:]
+            for level in stock.levels(of: sku)?.levels ?? [] {
+                let setApart = level.channels.reduce(0) { $0 + max(0, $1.setApart - $1.reserved) }
+                let wanted = [
+                    level.onHand, level.reserved, level.inTransit, level.damaged, setApart, level.safetyStock,
+                ]
+                let has = rows.removeValue(forKey: level.warehouse)
+                if has == wanted { continue }
+                add(
+                    "inventory", sku, partition, stock, &differences,
+                    has.map { "in \(level.warehouse) \(Self.text($0))" } ?? "no row of \(level.warehouse)",
+                    Self.text(wanted))
+            }
+            // A SKU that was retired has no levels, and its rows have no units.
+            for (warehouse, has) in rows.sorted(by: { $0.key < $1.key })
+            where has.prefix(4).contains(where: { $0 != 0 }) {
+                add(
+                    "inventory", sku, partition, stock, &differences, "in \(warehouse) \(Self.text(has))",
+                    "no units: the SKU has no level there")
+            }
+        }
+        return result.rowCount
+    }
+
+    private static func text(_ units: [Int64]) -> String {
+        let names = ["on hand", "reserved", "in transit", "damaged", "set apart", "safety stock"]
+        var parts: [String] = []
+        for (place, value) in units.enumerated() where value != 0 || place < 2 {
+            parts.append("\(names[place]) \(value)")
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    private func reservations(
+        _ stock: Stock, _ skus: [String], _ partition: Int32, _ differences: inout Differences
+    ) throws -> Int {
+        let result = try connection.query(
+            """
+            SELECT sku, id, order_id, remaining, reserved_sequence, ledger_sequence, expires_at, channel
+            FROM holdfast.reservations WHERE sku = ANY($1) AND status = 'reserved'
+            """, [.textArray(skus)])
+        var found: [String: [String: String]] = [:]
+        for row in 0..<result.rowCount {
+            guard let sku = try result.text(row, 0), let id = try result.text(row, 1) else { continue }
+            found[sku, default: [:]][id] = Self.text(
+                order: try result.text(row, 2) ?? "", remaining: try result.int64(row, 3) ?? -1,
+                begun: try result.int64(row, 4) ?? -1, changed: try result.int64(row, 5) ?? -1,
+                expires: try result.timestampMilliseconds(row, 6) ?? -1, channel: try result.text(row, 7))
+        }
+        for sku in skus {
+            var rows = found[sku] ?? [:]
+            for live in stock.liveReservations(of: sku) {
+                let wanted = Self.text(
+                    order: live.orderID, remaining: live.quantity, begun: live.reservedSequence,
+                    changed: live.sequence, expires: live.expiresAt.milliseconds, channel: live.channel)
+                let has = rows.removeValue(forKey: live.id)
+                if has == wanted { continue }
+                add(
+                    "reservations", sku, partition, stock, &differences,
+                    has.map { "\(live.id) \($0)" } ?? "no live \(live.id)", wanted)
+            }
+            for id in rows.keys.sorted() {
+                add(
+                    "reservations", sku, partition, stock, &differences, "\(id) lives",
+                    "it has ended, or never was")
+            }
+        }
+        return result.rowCount
+    }
+
+    private static func text(
+        order: String, remaining: Int64, begun: Int64, changed: Int64, expires: Int64, channel: String?
+    ) -> String {
+        "of order \(order), remaining \(remaining), sequences \(begun) and \(changed), until \(expires) ms"
+            + (channel.map { ", channel \($0)" } ?? "")
+    }
+
+    private func transfers(
+        _ live: [String: [TransferSnapshot]], _ skus: [String], _ partition: Int32,
+        _ differences: inout Differences
+    ) throws -> Int {
+        let result = try connection.query(
+            """
+            SELECT sku, id, from_warehouse_id, to_warehouse_id, quantity, remaining, status
+            FROM holdfast.transfers WHERE sku = ANY($1) AND status IN ('in_transit', 'overdue')
+            """, [.textArray(skus)])
+        func text(_ from: String, _ to: String, _ units: [Int64], _ isOverdue: Bool) -> String {
+            "from \(from) to \(to), \(units[1]) of \(units[0]) \(isOverdue ? "overdue" : "in_transit")"
+        }
+        var found: [String: [String: String]] = [:]
+        for row in 0..<result.rowCount {
+            guard let sku = try result.text(row, 0), let id = try result.text(row, 1) else { continue }
+            found[sku, default: [:]][id] = text(
+                try result.text(row, 2) ?? "", try result.text(row, 3) ?? "",
+                [try result.int64(row, 4) ?? -1, try result.int64(row, 5) ?? -1],
+                try result.text(row, 6) == "overdue")
+        }
+        for sku in skus {
+            var rows = found[sku] ?? [:]
+            for transfer in live[sku] ?? [] {
+                let wanted = text(
+                    transfer.from, transfer.to, [transfer.quantity, transfer.remaining], transfer.isOverdue)
+                let has = rows.removeValue(forKey: transfer.id)
+                if has == wanted { continue }
+                add(
+                    "transfers", sku, partition, nil, &differences,
+                    has.map { "\(transfer.id) \($0)" } ?? "no live \(transfer.id)", wanted)
+            }
+            for id in rows.keys.sorted() {
+                add(
+                    "transfers", sku, partition, nil, &differences, "\(id) lives",
+                    "it has ended, or never was")
+            }
+        }
+        return result.rowCount
+    }
+
+    private func add(
+        _ table: String, _ sku: String, _ partition: Int32, _ stock: Stock?,
+        _ differences: inout Differences, _ found: String, _ expected: String
+    ) {
+        differences.add(
+            Difference(
+                .projection, place: "holdfast.\(table)", partition: partition, sku: sku,
+                sequence: stock?.sequence(of: sku), found: found, expected: expected,
+                next: "holdfast show sku \(sku)"))
+    }
+
+    /// Rows of SKUs that the ledger's table does not know.
+    func orphans(_ differences: inout Differences) throws {
+        for table in ["inventory", "reservations", "transfers"] {
+            let result = try connection.query(
+                """
+                SELECT DISTINCT p.sku FROM holdfast.\(table) p WHERE NOT EXISTS
+                    (SELECT FROM holdfast.inventory_transactions t WHERE t.sku = p.sku)
+                """)
+            for row in 0..<result.rowCount {
+                let sku = try result.text(row, 0) ?? ""
+                add(table, sku, -1, nil, &differences, "a row", "no row: the ledger has no such SKU")
+            }
+        }
+    }
+}
