@@ -65,6 +65,17 @@ package struct Configuration: Sendable {
         return values[name].flatMap { ConfigurationKind.boolean($0.text) } ?? false
     }
 
+    /// The same with another value of a key, which must be one that is allowed. For a program that learns an address
+    /// only when it has started the server.
+    package func with(_ name: String, _ text: String) -> Configuration {
+        guard let key = schema.key(name), key.kind.problem(with: text) == nil else {
+            preconditionFailure("\(name) cannot be \(text)")
+        }
+        var values = values
+        values[name] = ConfigurationValue(text: text, source: .standard)
+        return Configuration(role: role, schema: schema, values: values, kafkaValues: kafkaValues)
+    }
+
     /// Where the key's value came from.
     package func source(_ name: String) -> ConfigurationSource {
         key(name)

@@ -192,6 +192,15 @@ package enum HoldfastConfiguration {
                 fails.
                 """),
         ConfigurationRole(
+            "chaos", summary: "faults on a Kafka and a PostgreSQL of its own, each with its time to recover",
+            details: """
+                Starts servers and roles of its own, and does them harm while commands flow: kills roles, brokers \
+                and PostgreSQL, freezes a processor, cuts networks, fills disks, turns clocks. After each fault it \
+                checks the books from outside. The last thing it prints is a table of the times to recover. Ends \
+                with 1 if a check fails, or if with CI set a fault cannot be tried here. deploy/local chaos runs it \
+                with all that it needs.
+                """),
+        ConfigurationRole(
             "version", summary: "print the version of the program and its libraries",
             details: "Prints the version of the program and of the libraries that it runs with.",
             takesSettings: false),
@@ -201,7 +210,7 @@ package enum HoldfastConfiguration {
 
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
-        + deadLetterKeys + auditKeys + demoKeys
+        + deadLetterKeys + auditKeys + demoKeys + chaosKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -303,7 +312,7 @@ package enum HoldfastConfiguration {
             "log_format", .enumeration(["auto"] + LogFormat.allCases.map(\.rawValue)), default: "auto",
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
-            "share_directory", .text(1...4096), roles: ["topics apply", "acls apply", "sink", "demo"],
+            "share_directory", .text(1...4096), roles: ["topics apply", "acls apply", "sink", "demo", "chaos"],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
@@ -403,8 +412,9 @@ package enum HoldfastConfiguration {
             "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000", roles: ["demo"], isFlagOnly: true,
             help: "SKUs besides the hot one."),
         ConfigurationKey(
-            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000", roles: ["demo"],
-            isFlagOnly: true, help: "Reservations over the other SKUs a second."),
+            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000",
+            roleDefaults: ["chaos": "300"], roles: ["demo", "chaos"], isFlagOnly: true,
+            help: "Of a sale: reservations over the other SKUs a second. Of chaos: commands a second."),
         ConfigurationKey(
             "seconds", .integer(1...3600, unit: "s"), default: "20", roles: ["demo"], isFlagOnly: true,
             help: "How long the sale lasts."),
@@ -415,14 +425,35 @@ package enum HoldfastConfiguration {
                 started is slow until its code is compiled. What is practised is checked, and not timed.
                 """),
         ConfigurationKey(
-            "seed", .integer(0...999_999_999, unit: nil), roles: ["demo"], isFlagOnly: true,
-            help: "What the sale is drawn from; without it, another one each time."),
+            "seed", .integer(0...999_999_999, unit: nil), roles: ["demo", "chaos"], isFlagOnly: true,
+            help: "What the sale, or the victims, are drawn from; without it, another one each time."),
         ConfigurationKey(
             "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
             help: "Stock processors to start; give as many --partitions, or some have nothing to do."),
         ConfigurationKey(
             "migrate", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
             help: "Bring the schema up to date (deploy/sql/) before anything is written."),
+    ]
+
+    private static let chaosKeys = [
+        ConfigurationKey(
+            "only", .text(1...1000), roles: ["chaos"], isFlagOnly: true,
+            help: "The faults to try, by name, with commas between; without it, all."),
+        ConfigurationKey(
+            "rounds", .integer(1...100_000, unit: "rounds"), roles: ["chaos"], isFlagOnly: true,
+            help: "How often each fault is done; without it, as often as --list says."),
+        ConfigurationKey(
+            "short", .boolean, default: "false", roles: ["chaos"], isFlagOnly: true,
+            help: "Few rounds of each fault, for each change of the program."),
+        ConfigurationKey(
+            "list", .boolean, default: "false", roles: ["chaos"], isFlagOnly: true,
+            help: "Tells the faults, and does none."),
+        ConfigurationKey(
+            "folder", .text(1...1000), roles: ["chaos"], isFlagOnly: true,
+            help: """
+                An empty folder for the servers' data and the logs of the roles; it stays. Without it, one in the \
+                folder for temporary files.
+                """),
     ]
 
     private static let relations = [
@@ -459,5 +490,6 @@ package enum HoldfastConfiguration {
         "HOLDFAST_CACHE", "HOLDFAST_BINARY", "HOLDFAST_ROOT", "HOLDFAST_TEST_*", "HOLDFAST_NO_*",
         "HOLDFAST_DEBIAN_MIRROR", "HOLDFAST_KAFKA_LIBS", "HOLDFAST_KAFKA_HEAP", "HOLDFAST_KAFKA_OPTIONS",
         "HOLDFAST_KAFKA_SECURED", "HOLDFAST_KAFKA_USERS", "HOLDFAST_POSTGRES_SECURED",
+        "HOLDFAST_CHAOS_*",
     ]
 }

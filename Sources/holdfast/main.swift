@@ -54,6 +54,8 @@ case ("demo", _):
         $0.configuration.string("scenario") == "day"
             ? try DayDemo(service: $0).run() : try Demo(service: $0).run()
     }
+case ("chaos", _):
+    run("chaos", arguments.dropFirst()) { try Chaos(service: $0).run() }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
         ["topics", "acls", "dead-letters", "show"].contains(unknown) ? 2 : 1

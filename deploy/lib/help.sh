@@ -13,6 +13,15 @@ OPTIONS go to it: --scenario sale|day, --skus N, --rate COMMANDS_PER_SECOND, --s
 by `holdfast demo --help`. Its topics are named demo.stock.commands and so on.
 Exit code: that of the demo, 0 if every check passed.
 TEXT
+        chaos) cat <<'TEXT' ;;
+deploy/local chaos [--list] [--only NAME,...] [--rounds N] [--short] [--seed N]
+Sets everything up, builds, and runs `holdfast chaos`: faults on Kafka and PostgreSQL servers of its own, under
+load: roles, brokers and PostgreSQL killed, a processor frozen, networks cut, disks full, clocks wrong.
+--list tells them. --short does a few rounds of each, in minutes; else all of them take about an hour.
+--seed makes the choice of victims the same again. More: docs/chaos.md.
+The last thing that it prints is a table of the times to recover. Exit code 0 if all recovered and the books are
+right. What cannot be tried here is skipped, with the reason; with CI set that is a failure.
+TEXT
         test) cat <<'TEXT' ;;
 deploy/local test [--only PATTERN]
 Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs all tests.
@@ -73,6 +82,7 @@ deploy/local SUBCOMMAND [OPTIONS]
 
   demo     everything from set-up to a flash sale or a day in a shop
   test     everything from set-up to the result of all tests
+  chaos    faults on servers of its own, each with its time to recover
   mutants  wrong versions of the core, which the tests must catch
   fuzz     mutated records for the decoder
   simulate the production code in a world of faults, seed by seed

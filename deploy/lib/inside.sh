@@ -21,6 +21,8 @@ cd "$PROJECT"
 . "$here/fuzz.sh"
 # shellcheck source=deploy/lib/simulate.sh
 . "$here/simulate.sh"
+# shellcheck source=deploy/lib/chaos.sh
+. "$here/chaos.sh"
 
 CHILD= # what runs in the foreground of this script
 
@@ -47,6 +49,7 @@ finish() {
         done
         kill -KILL "$CHILD" 2>/dev/null || true
     fi
+    chaos_end
     servers_end
 }
 trap finish EXIT
@@ -105,6 +108,7 @@ shift
 case $subcommand in
     build) build ;;
     demo) run_demo "$@" ;;
+    chaos) run_chaos "$@" ;;
     test) run_tests "$@" ;;
     mutants) run_mutants "$@" ;;
     fuzz) run_fuzz "$@" ;;

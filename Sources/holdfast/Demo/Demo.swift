@@ -205,7 +205,7 @@ final class Demo {
 
     private func check(
         _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]], _ database: DemoDatabase,
-        _ ends: [(name: String, code: Int32, milliseconds: Int)]
+        _ ends: [DemoCast.End]
     ) throws -> [Check] {
         let books = try DemoAudit(scan: scan, starts: starts).filled(
             DemoBooks(run: plan.run, hotSKU: plan.hotSKU))

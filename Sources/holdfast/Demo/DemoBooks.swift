@@ -150,9 +150,12 @@ struct DemoBooks {
             "\(hotGranted) of \(reservations) granted, \(units) units; \(hotRejected) rejected")
     }
 
+    /// Commands in the log that have no result.
+    var unansweredCount: Int { commands.filter { results[$0] == nil }.count }
+
     /// What the topics say by themselves.
     func checks(expectedCommands: Int) -> [Check] {
-        let unanswered = commands.filter { results[$0] == nil }.count
+        let unanswered = unansweredCount
         let doubled = results.values.filter { $0 > 1 }.count
         let stillReserved = books.values.flatMap(\.balances.values).filter { $0.reserved != 0 }.count
         let differences = levelDifferences

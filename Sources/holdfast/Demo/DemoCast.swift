@@ -1,7 +1,7 @@
 import Foundation
 import Operations
 
-/// The processes of a demo, each our own executable.
+/// The processes of a demo or of a fault, each our own executable.
 final class DemoCast {
     /// How long a process gets to become ready, and to end when it is asked to, in milliseconds.
     private static let readyLimit = 60_000
@@ -10,40 +10,62 @@ final class DemoCast {
     struct Part {
         let name: String
         let arguments: [String]
+        /// Where it says whether it is ready; 0 where that is out of reach.
         let port: Int
+        let surroundings: Surroundings
         var process: ChildProcess
     }
+
+    /// What is other for one process than for the rest.
+    struct Surroundings {
+        /// Variables that go over all others.
+        var environment: [String: String] = [:]
+        /// The words before the executable, such as `nsenter` and its flags. What they lead into is out of reach
+        /// for questions.
+        var launcher: [String] = []
+    }
+
+    /// How a process ended, and after how many milliseconds.
+    typealias End = (name: String, code: Int32, milliseconds: Int)
 
     private let service: Service
     let logDirectory: String
     private(set) var parts: [Part] = []
     private(set) var kills = 0
 
-    init(service: Service) throws {
+    /// - Parameter logDirectory: where the logs go; nil for a folder among the temporary files.
+    init(service: Service, logDirectory folder: String? = nil) throws {
         self.service = service
         // A process's id alone would name the folder of an earlier demo in another container.
         let time = String(UInt64(Date().timeIntervalSince1970), radix: 36)
         logDirectory =
-            NSTemporaryDirectory() + "holdfast-demo-\(time)-\(ProcessInfo.processInfo.processIdentifier)"
+            folder ?? NSTemporaryDirectory() + "holdfast-demo-\(time)-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(atPath: logDirectory, withIntermediateDirectories: true)
     }
 
     /// Starts a process with the demo's own settings and `arguments`.
-    func start(_ name: String, _ arguments: [String]) throws {
-        let port = try freeLoopbackPort()
+    func start(
+        _ name: String, _ arguments: [String], in surroundings: Surroundings = Surroundings()
+    ) throws {
+        let port = surroundings.launcher.isEmpty ? try freeLoopbackPort() : 0
         let all = arguments + common(arguments[0]) + ["--http-port", String(port), "--log-format", "json"]
-        let process = try spawn(name, all)
-        parts.append(Part(name: name, arguments: all, port: port, process: process))
+        let process = try spawn(name, all, surroundings)
+        parts.append(
+            Part(name: name, arguments: all, port: port, surroundings: surroundings, process: process))
     }
 
-    private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+    private func spawn(
+        _ name: String, _ arguments: [String], _ surroundings: Surroundings
+    ) throws -> ChildProcess {
         // All is said by flags, so that the environment cannot mean one thing here and another there.
         let environment = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("HOLDFAST_") && $0.key != "KAFKA_BOOTSTRAP" && $0.key != "DATABASE_URL"
         }
+        let words = surroundings.launcher + [ShareDirectory.executable] + arguments
         return try ChildProcess(
-            name: name, executable: ShareDirectory.executable, arguments: arguments,
-            environment: environment.merging(secrets) { $1 }, logPath: "\(logDirectory)/\(name).log")
+            name: name, executable: words[0], arguments: Array(words.dropFirst()),
+            environment: environment.merging(secrets) { $1 }.merging(surroundings.environment) { $1 },
+            logPath: "\(logDirectory)/\(name).log")
     }
 
     /// The database's URL may hold a password, which does not belong on a command line.
@@ -74,9 +96,9 @@ final class DemoCast {
         return flags
     }
 
-    /// Waits until every process says that it is ready.
+    /// Waits until every process that can be asked says that it is ready.
     func awaitReady() throws {
-        for part in parts {
+        for part in parts where part.port != 0 {
             let deadline = Deadline(milliseconds: Self.readyLimit)
             while !isReady(part) {
                 try check(part)
@@ -90,6 +112,12 @@ final class DemoCast {
                 _ = service.shutdown.wait(timeoutMilliseconds: 50)
             }
         }
+    }
+
+    /// Whether the process says that it is ready, or cannot be asked.
+    func isReady(_ name: String) -> Bool {
+        guard let part = parts.first(where: { $0.name == name }) else { return false }
+        return part.port == 0 || isReady(part)
     }
 
     private func isReady(_ part: Part) -> Bool {
@@ -107,12 +135,28 @@ final class DemoCast {
         )
     }
 
+    func send(_ signal: Int32, to name: String) {
+        parts.first { $0.name == name }?.process.send(signal)
+    }
+
     /// SIGKILL to a process in the middle of its work, and a new one in its place.
     func killAndRestart(_ name: String) throws {
         guard let index = parts.firstIndex(where: { $0.name == name }) else { return }
+        kill(at: index)
+        let part = parts[index]
+        parts[index].process = try spawn(name, part.arguments, part.surroundings)
+    }
+
+    /// SIGKILL to a process, and none in its place.
+    func kill(_ name: String) {
+        guard let index = parts.firstIndex(where: { $0.name == name }) else { return }
+        kill(at: index)
+        parts.remove(at: index)
+    }
+
+    private func kill(at index: Int) {
         parts[index].process.send(SIGKILL)
         _ = parts[index].process.waitForEnd(milliseconds: Self.endLimit)
-        parts[index].process = try spawn(name, parts[index].arguments)
         kills += 1
     }
 
@@ -122,15 +166,24 @@ final class DemoCast {
         for name in names { try killAndRestart(name) }
     }
 
+    /// Asks one to end.
+    /// - Returns: nil if there is none of that name.
+    @discardableResult
+    func stop(_ name: String) -> End? {
+        guard let index = parts.firstIndex(where: { $0.name == name }) else { return nil }
+        return stop(parts.remove(at: index))
+    }
+
     /// Asks all to end.
-    /// - Returns: how each ended and after how many milliseconds.
-    func stopAll() -> [(name: String, code: Int32, milliseconds: Int)] {
-        let ends = parts.map { part in
-            let start = MonotonicTime.now()
-            let code = part.process.stop(milliseconds: Self.endLimit)
-            return (part.name, code, Int(MonotonicTime.seconds(since: start) * 1000))
-        }
+    func stopAll() -> [End] {
+        let ends = parts.map(stop)
         parts = []
         return ends
+    }
+
+    private func stop(_ part: Part) -> End {
+        let start = MonotonicTime.now()
+        let code = part.process.stop(milliseconds: Self.endLimit)
+        return (part.name, code, Int(MonotonicTime.seconds(since: start) * 1000))
     }
 }

@@ -48,6 +48,11 @@ final class DemoPublisher {
 
     /// Any record, to the end of which the broker has it.
     func publish(_ name: InventoryWire.Topic, key: String, value: [UInt8]) throws(KafkaError) {
+        try publishSoon(name, key: key, value: value)
+        try finish()
+    }
+
+    private func publishSoon(_ name: InventoryWire.Topic, key: String, value: [UInt8]) throws(KafkaError) {
         let handle = try producer.topic(settings.name(name))
         var failure: KafkaError?
         Array(key.utf8).withUnsafeBytes { key in
@@ -60,7 +65,6 @@ final class DemoPublisher {
             }
         }
         if let failure { throw failure }
-        try finish()
     }
 
     func publish(warehouse: WarehouseRecord) throws(KafkaError) {
@@ -71,6 +75,12 @@ final class DemoPublisher {
     func publish(product: ProductRecord) throws(KafkaError) {
         writer.write(product: product)
         try publish(.products, key: product.sku, value: writer.withBytes { Array($0) })
+    }
+
+    /// Without waiting for the broker's word.
+    func publishSoon(product: ProductRecord) throws(KafkaError) {
+        writer.write(product: product)
+        try publishSoon(.products, key: product.sku, value: writer.withBytes { Array($0) })
     }
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }

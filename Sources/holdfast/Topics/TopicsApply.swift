@@ -9,9 +9,12 @@ struct TopicsApply {
 
     let service: Service
     private let settings: KafkaSettings
+    private let print: (String) -> Void
 
-    init(service: Service) {
+    /// - Parameter print: takes what is to be told of each topic.
+    init(service: Service, print: @escaping (String) -> Void = { Swift.print($0) }) {
         self.service = service
+        self.print = print
         settings = KafkaSettings(service.configuration)
     }
 

@@ -18,6 +18,13 @@ struct Service: Sendable {
         logger = Logger(component: configuration.role, output: output)
     }
 
+    /// The same with another configuration.
+    init(_ service: Service, configuration: Configuration) {
+        self.configuration = configuration
+        shutdown = service.shutdown
+        logger = service.logger
+    }
+
     /// Prints the configuration, without secrets.
     func announce() {
         logger.info("starting", ["version": Version.number])
