@@ -34,6 +34,28 @@ package enum WallClock {
     }
 }
 
+/// Goes from the wall clock's time at its making, and is moved on by the monotonic clock: a jump of the wall clock in
+/// between does not reach it.
+package struct SteadyClock: Sendable {
+    private let wall: Int64
+    private let start: UInt64
+    private let monotonic: NanosecondClock
+
+    package init(
+        wall: WallClockMilliseconds = WallClock.milliseconds,
+        monotonic: @escaping NanosecondClock = MonotonicTime.now
+    ) {
+        self.wall = wall()
+        self.monotonic = monotonic
+        start = monotonic()
+    }
+
+    /// Milliseconds since 1970-01-01 UTC.
+    package func milliseconds() -> Int64 {
+        wall + Int64((monotonic() - start) / MonotonicTime.nanosecondsPerMillisecond)
+    }
+}
+
 /// A point of the monotonic clock by which something must have happened.
 package struct Deadline: Sendable {
     /// The point, in nanoseconds of the clock that it was made with.

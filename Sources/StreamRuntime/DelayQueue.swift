@@ -5,7 +5,8 @@ import InventoryCore
 ///
 /// The broker's clock is the truth: a reservation is due when the broker's time says so, because the `expire`
 /// gets the broker's append time, and one that was appended too early changes nothing. How far the broker's
-/// clock is ahead of ours is learnt from the acknowledgements.
+/// clock is ahead of ours is learnt from the acknowledgements, and before there are any from the records' own append
+/// times: with a clock that is behind nothing would be sent, and so nothing learnt from acknowledgements alone.
 package struct DelayQueue: Sendable {
     /// What the delayed-message topic holds.
     package enum Kind: Sendable {
@@ -119,6 +120,14 @@ package struct DelayQueue: Sendable {
                 isFree: false))
         partitions[partition]!.slots[id] = slot
         if partitions[partition]!.isComplete { takeTurn(slot, at: dueAt) }
+    }
+
+    /// Any record of the topic: the broker's clock is at least where it was when it appended the record.
+    /// - Parameters:
+    ///   - appendedAt: the broker's append time, in milliseconds since 1970; never a producer's time.
+    ///   - now: our clock when the record was read.
+    package mutating func heard(appendedAt: Int64, at now: Int64) {
+        clockOffset = max(clockOffset, appendedAt - now)
     }
 
     /// A tombstone of the topic: the reservation or transfer has ended.

@@ -19,6 +19,11 @@ final class SettableClock: Sendable {
     }
 }
 
+private final class SettableWall: Sendable {
+    let time: Atomic<Int64>
+    init(_ milliseconds: Int64) { time = Atomic(milliseconds) }
+}
+
 @Suite("Clocks")
 struct ClocksTests {
     @Test("A deadline is past when its time has come, and not before")
@@ -39,6 +44,18 @@ struct ClocksTests {
         let deadline = Deadline(milliseconds: .max)
         #expect(!deadline.isPast)
         #expect(deadline.remainingMilliseconds == Int(Int32.max))
+    }
+
+    @Test("A steady clock goes on from the wall clock's time, and a jump of the wall clock does not reach it")
+    func steady() {
+        let clock = SettableClock()
+        let wall = SettableWall(1_790_000_000_000)
+        let steady = SteadyClock(
+            wall: { wall.time.load(ordering: .sequentiallyConsistent) }, monotonic: clock.read)
+        #expect(steady.milliseconds() == 1_790_000_000_000)
+        wall.time.subtract(3_600_000, ordering: .sequentiallyConsistent)
+        clock.advance(milliseconds: 250)
+        #expect(steady.milliseconds() == 1_790_000_000_250)
     }
 
     @Test("The monotonic clock does not go back")

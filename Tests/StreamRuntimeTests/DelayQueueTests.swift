@@ -84,6 +84,29 @@ struct DelayQueueTests {
         #expect(queue.takeDue(at: 1700, limit: 10).map(\.command.reservationID) == ["r2"])
     }
 
+    @Test(
+        "A clock that is an hour behind the broker's is found out by a record's append time, before anything is sent"
+    )
+    func behind() {
+        var queue = queue([reservation("r1", due: 3_601_000)])
+        queue.heard(appendedAt: 3_600_000, at: 0)
+        #expect(queue.clockOffset == 3_600_000)
+        #expect(queue.takeDue(at: 999, limit: 10).isEmpty)
+        #expect(queue.takeDue(at: 1_000, limit: 10).map(\.command.reservationID) == ["r1"])
+    }
+
+    @Test("The age of a record that was appended long ago is not taken for a clock that is ahead")
+    func old() {
+        var queue = queue([reservation("r1", due: 1_000)])
+        queue.heard(appendedAt: 100, at: 900)
+        #expect(queue.nextDue() == 1_000)
+        // Once the broker's clock is known to be behind ours, an old record does not change that either.
+        let request = queue.takeDue(at: 1_000, limit: 10)[0]
+        queue.delivered(request.tag, appendedAt: 950, at: 1_000)
+        queue.heard(appendedAt: 100, at: 1_001)
+        #expect(queue.nextDue() == 1_050)
+    }
+
     @Test("An expire that could not be sent is sent again")
     func failed() {
         var queue = queue([reservation("r1", due: 100)])

@@ -18,6 +18,8 @@ final class DelayRole {
     private let events: ClientEvents
     private let logger: Logger
     private let readiness = Readiness(notYet: "the group has not assigned partitions yet")
+    /// What is due when goes by the broker's clock, whose distance from this one is learnt; so this one must not jump.
+    private let clock = SteadyClock()
     private var reservations = DelayQueue(.reservations)
     private var transfers = DelayQueue(.transfers)
     private var reader = RecordReader()
@@ -92,7 +94,7 @@ final class DelayRole {
 
     /// Reads what is there, waiting for it no longer than until the next is due.
     private func read(_ consumer: Consumer) throws {
-        let now = WallClock.milliseconds()
+        let now = clock.milliseconds()
         let due = [reservations.nextDue(), transfers.nextDue()].compactMap { $0 }.min()
         let wait = due.map { min(max($0 - now, 0), 50) } ?? 50
         consumer.consumeBatch(
@@ -111,6 +113,12 @@ final class DelayRole {
     private func take(_ message: borrowing Message) {
         let (partition, offset) = (message.partition, message.offset)
         let isTransfer = message.isFrom(transfersTopic)
+        // A topic that was made before its settings said so has producers' times, which tell nothing of the broker.
+        if message.timestampType == .logAppend {
+            let (appendedAt, now) = (message.timestampMilliseconds, clock.milliseconds())
+            reservations.heard(appendedAt: appendedAt, at: now)
+            transfers.heard(appendedAt: appendedAt, at: now)
+        }
         guard let value = message.value else {
             guard let key = message.key else { return }
             let id = String(decoding: key, as: UTF8.self)
@@ -186,7 +194,7 @@ final class DelayRole {
     private func send(
         _ producer: Producer, _ topic: KafkaClient.Topic, _ queue: inout DelayQueue, mark: UInt64
     ) throws {
-        for request in queue.takeDue(at: WallClock.milliseconds(), limit: Self.sendLimit) {
+        for request in queue.takeDue(at: clock.milliseconds(), limit: Self.sendLimit) {
             writer.write(command: request.command)
             var sku = request.command.sku
             let outcome = try sku.withUTF8 { key in
@@ -196,12 +204,12 @@ final class DelayRole {
                         value: value, tag: request.tag | mark)
                 }
             }
-            if outcome == .queueFull { queue.failed(request.tag, at: WallClock.milliseconds()) }
+            if outcome == .queueFull { queue.failed(request.tag, at: clock.milliseconds()) }
         }
     }
 
     private func acknowledged(_ report: DeliveryReport) {
-        let now = WallClock.milliseconds()
+        let now = clock.milliseconds()
         let isTransfer = report.tag & Self.transferMark != 0
         let tag = report.tag & ~Self.transferMark
         func change<Result>(_ body: (inout DelayQueue) -> Result) -> Result {
