@@ -35,13 +35,13 @@ package enum HTTPServerError: Error, CustomStringConvertible {
 }
 
 /// A TCP socket that listens. Made here and not by the library, so that a failure is known by its cause.
-struct ListeningSocket {
-    let descriptor: Int32
+package struct ListeningSocket {
+    package let descriptor: Int32
     /// The port that it is bound to; the one the system chose if it was asked for 0.
-    let port: UInt16
+    package let port: UInt16
 
     /// Binds and listens: `getaddrinfo(3)`, `socket(2)`, `bind(2)`, `listen(2)`.
-    static func open(address: String, port: UInt16) throws(HTTPServerError) -> ListeningSocket {
+    package static func open(address: String, port: UInt16) throws(HTTPServerError) -> ListeningSocket {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

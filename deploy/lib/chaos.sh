@@ -16,6 +16,7 @@ run_chaos() {
     mkdir -p "$PROJECT/.local"
     CHAOS_RUN=$(mktemp -d "$PROJECT/.local/chaos-XXXXXX")
     chmod 755 "$CHAOS_RUN"
+    chaos_clock
     # Small, because there may be three of them.
     export HOLDFAST_KAFKA_HEAP=${HOLDFAST_KAFKA_HEAP:-320m}
     child "$PROJECT/.build/release/holdfast" chaos --folder "$CHAOS_RUN" "$@" || code=$?
@@ -26,6 +27,16 @@ run_chaos() {
     return "$code"
 }
 
+# The library that turns a role's clock.
+chaos_clock() {
+    local library=$CHAOS_RUN/clock-shift.so
+    if cc -shared -fPIC -O2 -o "$library" "$here/clock-shift.c" -ldl 2>"$LOGS/clock.log"; then
+        export HOLDFAST_CHAOS_CLOCK=$library
+    else
+        export HOLDFAST_CHAOS_NO_CLOCK="deploy/lib/clock-shift.c does not compile here (see $LOGS/clock.log)"
+    fi
+}
+
 # The logs of roles and servers, for after a failure.
 chaos_keep_logs() {
     local log name
@@ -34,7 +45,7 @@ chaos_keep_logs() {
     while IFS= read -r log; do
         name=${log#"$CHAOS_RUN"/}
         cp "$log" "$LOGS/chaos/${name//\//-}"
-    done < <(find "$CHAOS_RUN" \( -name '*.log' -o -name '*.log.previous' \) -size -200M 2>/dev/null)
+    done < <(find "$CHAOS_RUN" -name data -prune -o -type f \( -name '*.log' -o -name '*.log.previous' \) -size -200M -print 2>/dev/null)
 }
 
 # chaos_end: at the end of a run, whatever ended it.

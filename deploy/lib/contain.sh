@@ -21,6 +21,23 @@ contain_setup() {
     fi
 }
 
+NETWORK=() # the words after CONTAIN, where a command has a network of its own
+
+# contain_network: from now on contained commands have a network of their own, with a room in it
+# (deploy/lib/chaos-network.sh); or HOLDFAST_CHAOS_NO_ROOM says why not. Nothing outside can be reached then.
+contain_network() {
+    PATH=$PATH:/usr/sbin:/sbin
+    if [ "$CONTAIN_OWN" = no ]; then
+        export HOLDFAST_CHAOS_NO_ROOM="this user may not make namespaces"
+    elif ! command -v ip >/dev/null; then
+        export HOLDFAST_CHAOS_NO_ROOM="the command ip is missing; install the package iproute2"
+    elif ! "${CONTAIN[@]}" --net bash "$PROJECT/deploy/lib/chaos-network.sh" true >"$LOGS/network.log" 2>&1; then
+        export HOLDFAST_CHAOS_NO_ROOM="no network could be made: $(tail -n 1 "$LOGS/network.log")"
+    else
+        CONTAIN+=(--net) NETWORK=(bash "$PROJECT/deploy/lib/chaos-network.sh")
+    fi
+}
+
 # foreground COMMAND...: runs a command (contained, by its first words) on this terminal; returns its exit code.
 foreground() {
     local code=0

@@ -62,7 +62,7 @@ struct ChaosPlan: Sendable {
     mutating func lonely(timeToLive: Int64) -> Lonely {
         let sku = "\(run)-lonely-\(count)"
         let receipt = receive(sku: sku, warehouse: Self.warehouses[0], quantity: 5)
-        let commands = [receipt, reserve(sku: sku, timeToLive: timeToLive)]
+        let commands = [receipt, reserve(sku: sku, timeToLive: timeToLive, anywhere: true)]
         return Lonely(reservation: reservations.removeLast().id, commands: commands)
     }
 
@@ -83,7 +83,8 @@ struct ChaosPlan: Sendable {
         command(sku, .receive(warehouse: warehouse, quantity: quantity, reference: nil))
     }
 
-    private mutating func reserve(sku: String, timeToLive: Int64) -> Command {
+    /// - Parameter anywhere: never from one named warehouse, which may have nothing.
+    private mutating func reserve(sku: String, timeToLive: Int64, anywhere: Bool = false) -> Command {
         let id = "\(run)-r\(count)"
         reservations.append((id, sku))
         if reservations.count > 2_000 { reservations.removeFirst(1_000) }
@@ -93,7 +94,7 @@ struct ChaosPlan: Sendable {
                 Command.Reserve(
                     reservationID: id, orderID: "\(run)-o\(count)",
                     quantity: Int64.random(in: 1...4, using: &random),
-                    warehouse: Int.random(in: 0..<4, using: &random) == 0 ? anyWarehouse : nil,
+                    warehouse: !anywhere && Int.random(in: 0..<4, using: &random) == 0 ? anyWarehouse : nil,
                     expiry: .after(milliseconds: timeToLive),
                     allowPartial: Bool.random(using: &random))))
     }

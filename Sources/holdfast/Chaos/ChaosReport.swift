@@ -28,7 +28,8 @@ struct ChaosReport {
     /// A row a fault; times to recover in seconds.
     var table: String {
         let width = (lines.map(\.fault.name.count).max() ?? 0) + 2
-        let head = "Fault".padded(width) + "rounds".padded(8) + "recovery: median".padded(18) + "max".padded(9)
+        let head =
+            "Fault".padded(width) + "rounds".padded(8) + "recovery: median".padded(18) + "max".padded(9)
         return ([head + "checks"] + lines.map { row($0, width) } + [conclusion]).joined(separator: "\n")
     }
 
@@ -37,7 +38,8 @@ struct ChaosReport {
         if let reason = line.skipped { return name + "skipped: " + reason }
         let times = Percentiles(line.recoveries)
         let passed = line.checks.filter(\.isTrue).count
-        let checks = line.failure.map { "FAILED: \($0)" }
+        let checks =
+            line.failure.map { "FAILED: \($0)" }
             ?? "\(passed) of \(line.checks.count)\(line.isFailed ? " FAILED" : "")"
         return name + "\(times.count)".padded(8) + seconds(times.value(50)).padded(18)
             + seconds(times.largest).padded(9) + checks

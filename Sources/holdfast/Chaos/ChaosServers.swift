@@ -13,7 +13,7 @@ final class ChaosServers {
     }
 
     /// What PostgreSQL's and the third Kafka node's disks hold at first: more than they need.
-    private static let diskMegabytes = 512
+    private static let diskMegabytes = 2048
 
     let folder: String
     /// The address that brokers listen on: the loopback's, or one that a cut-off room can reach too.
@@ -38,7 +38,8 @@ final class ChaosServers {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         guard FileManager.default.fileExists(atPath: scripts + "/kafka-server.sh") else {
             throw RoleFailure(
-                .usage, "there is no \(scripts)/kafka-server.sh; name the project's checkout with --share-directory")
+                .usage,
+                "there is no \(scripts)/kafka-server.sh; name the project's checkout with --share-directory")
         }
     }
 
@@ -72,7 +73,8 @@ final class ChaosServers {
 
     func startPostgres() throws { _ = try script("postgres-server.sh", "start", postgresFolder, "0") }
     /// A signal to its first process; the others follow it.
-    func sendPostgres(_ signal: Int32) throws { Foundation.kill(try identifier(postgresFolder), signal) }
+    func sendPostgres(_ signal: Int32) throws { kill(try postgresIdentifier(), signal) }
+    func postgresIdentifier() throws -> pid_t { try identifier(postgresFolder) }
     /// Waits until none of its processes is left.
     func awaitPostgresEnd() throws {
         guard run("flock -s -w 30 '\(postgresFolder)/lock' true") == 0 else {
@@ -138,7 +140,8 @@ final class ChaosServers {
 
     private func identifier(_ folder: String) throws -> pid_t {
         let text = try String(contentsOfFile: folder + "/pid", encoding: .utf8)
-        guard let identifier = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), identifier > 1 else {
+        guard let identifier = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), identifier > 1
+        else {
             throw RoleFailure(.internalFault, "\(folder)/pid holds no process's id")
         }
         return identifier

@@ -25,11 +25,14 @@ final class ChaosStage {
     var random: ChaosRandom
     /// What this round was about, for the progress.
     var detail = ""
+    /// Between the sink and PostgreSQL, where a fault wants it.
+    var proxy: CommitProxy?
     private let run: String
     private let settings: KafkaSettings
     private let load: ChaosLoad
     private let watcher: ChaosWatcher
     private let scan: TopicScan
+    private let administrator: Admin
     private var starts: [Topic: [Int32: Int64]] = [:]
     private var ends: [DemoCast.End] = []
 
@@ -52,9 +55,31 @@ final class ChaosStage {
             throw RoleFailure(.internalFault, "the topics cannot be made")
         }
         scan = TopicScan(settings: settings, events: .ignored)
-        for topic in Topic.allCases { starts[topic] = try scan.ends(of: topic, isolation: .uncommitted) }
+        administrator = try Admin(configuration: settings.common())
+        // A broker may not yet know topics that its controller has created a moment ago.
+        let deadline = Deadline(milliseconds: 20_000)
+        for topic in Topic.allCases {
+            repeat {
+                starts[topic] = try scan.ends(of: topic, isolation: .uncommitted)
+            } while starts[topic]!.isEmpty && !deadline.isPast
+            guard !starts[topic]!.isEmpty else {
+                throw RoleFailure(.internalFault, "no broker knows \(settings.name(topic))")
+            }
+        }
         watcher.start(
             from: [.results: starts[.results]!, .reservations: starts[.reservations]!])
+    }
+
+    // MARK: Names and places
+
+    func name(_ topic: Topic) -> String { settings.name(topic) }
+    /// The processors' group.
+    var group: String { settings.group(nil) }
+    func transactionalID(_ partition: Int32) -> String { settings.transactionalID(partition) }
+    func ledgerEnds() throws -> [Int32: Int64] { try scan.ends(of: .ledger) }
+
+    func placements() throws -> [String: [Int32: PartitionPlacement]] {
+        try administrator.placements(timeoutMilliseconds: 10_000)
     }
 
     // MARK: Roles
@@ -62,7 +87,7 @@ final class ChaosStage {
     /// Two processors, a delay service, a relay and a sink.
     func startRoles() throws {
         for name in Self.processors { try startProcessor(name) }
-        try startRoleless()
+        try startOthers()
     }
 
     /// A static member of the group, whose successor has its partitions at once.
@@ -70,8 +95,8 @@ final class ChaosStage {
         try cast.start(name, ["process", "--instance-id", name], in: surroundings)
     }
 
-    func startRoleless(sink surroundings: DemoCast.Surroundings = .init()) throws {
-        try cast.start("delay", ["delay"])
+    func startOthers(sink surroundings: DemoCast.Surroundings = .init()) throws {
+        try cast.start("delay", ["delay", "--instance-id", "delay"])
         try cast.start("relay", ["relay"])
         try cast.start("sink", ["sink", "--migrate"], in: surroundings)
     }
@@ -142,7 +167,9 @@ final class ChaosStage {
     /// Waits until a reservation that only the delay service sees has expired, in time.
     func awaitLonelyExpiry() throws {
         try load.publishLonely(settings, timeToLive: 1_000) { watcher.expectEnd(of: $0) }
-        try wait("a reservation to expire by the delay service alone", milliseconds: 1_000 + Self.latestExpiry) {
+        try wait(
+            "a reservation to expire by the delay service alone", milliseconds: 1_000 + Self.latestExpiry
+        ) {
             self.watcher.hasExpectedEnded
         }
     }
@@ -191,6 +218,7 @@ final class ChaosStage {
     func end() {
         load.stop()
         watcher.stop()
+        proxy?.stop()
         // One that is stopped by a signal ends when it goes on.
         for part in cast.parts { part.process.send(SIGCONT) }
         _ = cast.stopAll()

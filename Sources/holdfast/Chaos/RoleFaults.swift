@@ -5,7 +5,8 @@ extension ChaosFault {
     static let roles = [
         ChaosFault(
             name: "kill",
-            summary: "SIGKILL to a processor, the delay service, the relay or the sink, and a new one in its place",
+            summary:
+                "SIGKILL to a processor, the delay service, the relay or the sink, and a new one in its place",
             measured:
                 "from SIGKILL until every partition has a result of a command published after it, and the new one is ready",
             rounds: 200, shortRounds: 8,
@@ -44,7 +45,7 @@ extension ChaosFault {
             rounds: 50, shortRounds: 4,
             begin: { stage in
                 for number in 1...2 { try stage.startMember(number) }
-                try stage.startRoleless()
+                try stage.startOthers()
             },
             play: { stage, round in try stage.changeMembers(round) }),
     ]

@@ -9,8 +9,10 @@ final class DemoCast {
 
     struct Part {
         let name: String
+        /// What it was started with, without the settings that all have.
+        let words: [String]
         let arguments: [String]
-        /// Where it says whether it is ready; 0 where that is out of reach.
+        /// Where it says whether it is ready.
         let port: Int
         let surroundings: Surroundings
         var process: ChildProcess
@@ -20,9 +22,10 @@ final class DemoCast {
     struct Surroundings {
         /// Variables that go over all others.
         var environment: [String: String] = [:]
-        /// The words before the executable, such as `nsenter` and its flags. What they lead into is out of reach
-        /// for questions.
+        /// The words before the executable, such as `nsenter` and its flags.
         var launcher: [String] = []
+        /// The address at which it can be asked how it is.
+        var address = "127.0.0.1"
     }
 
     /// How a process ended, and after how many milliseconds.
@@ -39,7 +42,8 @@ final class DemoCast {
         // A process's id alone would name the folder of an earlier demo in another container.
         let time = String(UInt64(Date().timeIntervalSince1970), radix: 36)
         logDirectory =
-            folder ?? NSTemporaryDirectory() + "holdfast-demo-\(time)-\(ProcessInfo.processInfo.processIdentifier)"
+            folder ?? NSTemporaryDirectory()
+            + "holdfast-demo-\(time)-\(ProcessInfo.processInfo.processIdentifier)"
         try FileManager.default.createDirectory(atPath: logDirectory, withIntermediateDirectories: true)
     }
 
@@ -47,11 +51,16 @@ final class DemoCast {
     func start(
         _ name: String, _ arguments: [String], in surroundings: Surroundings = Surroundings()
     ) throws {
-        let port = surroundings.launcher.isEmpty ? try freeLoopbackPort() : 0
-        let all = arguments + common(arguments[0]) + ["--http-port", String(port), "--log-format", "json"]
+        let port = try freeLoopbackPort()
+        let all =
+            arguments + common(arguments[0]) + [
+                "--http-address", surroundings.address, "--http-port", String(port), "--log-format", "json",
+            ]
         let process = try spawn(name, all, surroundings)
         parts.append(
-            Part(name: name, arguments: all, port: port, surroundings: surroundings, process: process))
+            Part(
+                name: name, words: arguments, arguments: all, port: port, surroundings: surroundings,
+                process: process))
     }
 
     private func spawn(
@@ -96,9 +105,9 @@ final class DemoCast {
         return flags
     }
 
-    /// Waits until every process that can be asked says that it is ready.
+    /// Waits until every process says that it is ready.
     func awaitReady() throws {
-        for part in parts where part.port != 0 {
+        for part in parts {
             let deadline = Deadline(milliseconds: Self.readyLimit)
             while !isReady(part) {
                 try check(part)
@@ -114,14 +123,11 @@ final class DemoCast {
         }
     }
 
-    /// Whether the process says that it is ready, or cannot be asked.
-    func isReady(_ name: String) -> Bool {
-        guard let part = parts.first(where: { $0.name == name }) else { return false }
-        return part.port == 0 || isReady(part)
-    }
+    /// Whether the process says that it is ready.
+    func isReady(_ name: String) -> Bool { parts.first { $0.name == name }.map(isReady) ?? false }
 
     private func isReady(_ part: Part) -> Bool {
-        HTTPProbe.status(port: part.port, path: "/readyz") == 200
+        HTTPProbe.status(port: part.port, path: "/readyz", address: part.surroundings.address) == 200
     }
 
     /// A process that ended by itself is a failure of the demo.
@@ -133,6 +139,11 @@ final class DemoCast {
             .internalFault,
             "\(part.name) ended with \(code); its log (\(part.process.logPath)) ends:\n\(part.process.logTail())"
         )
+    }
+
+    /// The last lines of a process's log.
+    func logTail(_ name: String, lines: Int) -> String {
+        parts.first { $0.name == name }?.process.logTail(lines: lines) ?? ""
     }
 
     func send(_ signal: Int32, to name: String) {
