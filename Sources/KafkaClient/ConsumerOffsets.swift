@@ -39,9 +39,34 @@ extension Consumer {
         return list.offsets
     }
 
+    /// The first attempt to ask a partition's leader, in milliseconds; the next are twice as long each.
+    private static let firstAttempt = 2_000
+
     /// Asks the broker for the oldest offset of a partition and for the one after its last record
     /// (`rd_kafka_query_watermark_offsets`). Under `read_committed` the latter is the last stable offset.
+    ///
+    /// librdkafka asks the leader that it remembers, for as long as it is let, and never asks anew who leads a topic
+    /// that it does not read: when that broker is gone, it would ask it for a quarter of an hour
+    /// (`metadata.max.age.ms`). So after an attempt that failed the metadata are read again.
     package func watermarks(
+        _ partition: TopicPartition, timeoutMilliseconds: Int
+    ) throws(KafkaError) -> (low: Int64, high: Int64) {
+        let deadline = ContinuousClock.now + .milliseconds(timeoutMilliseconds)
+        var attempt = Self.firstAttempt
+        while true {
+            let left = Int((deadline - ContinuousClock.now) / .milliseconds(1))
+            do throws(KafkaError) {
+                return try askWatermarks(partition, timeoutMilliseconds: max(1, min(attempt, left)))
+            } catch {
+                guard error.recovery == .retry, left > attempt else { throw error }
+            }
+            attempt *= 2
+            // Where nobody answers yet, the next attempt tells.
+            try? readMetadata(of: partition.topic, timeoutMilliseconds: Self.firstAttempt)
+        }
+    }
+
+    private func askWatermarks(
         _ partition: TopicPartition, timeoutMilliseconds: Int
     ) throws(KafkaError) -> (low: Int64, high: Int64) {
         var low: Int64 = 0
@@ -52,6 +77,17 @@ extension Consumer {
                 Int32(clamping: timeoutMilliseconds)),
             operation: "read the offsets of \(partition)", client: client.pointer)
         return (low, high)
+    }
+
+    /// Asks a broker who leads the topic's partitions, which the client then remembers (`rd_kafka_metadata`).
+    private func readMetadata(of topic: String, timeoutMilliseconds: Int) throws(KafkaError) {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let handle = try client.topic(topic)
+        try KafkaError.check(
+            rd_kafka_metadata(
+                client.pointer, 0, handle.pointer, &metadata, Int32(clamping: timeoutMilliseconds)),
+            operation: "ask who leads \(topic)", client: client.pointer)
+        metadata.map { rd_kafka_metadata_destroy($0) }
     }
 
     /// The first offset of each partition whose timestamp is at or after `milliseconds` since 1970 UTC, or
