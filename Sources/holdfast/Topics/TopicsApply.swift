@@ -1,3 +1,4 @@
+import Foundation
 import InventoryWire
 import KafkaClient
 import Operations
@@ -76,7 +77,18 @@ struct TopicsApply {
                 isFailed = true
             }
         }
+        try awaitKnown(topics.map(\.name).filter { outcomes[$0] == .created }, admin)
         return isFailed
+    }
+
+    /// A broker may not know yet what its controller has created a moment ago; whoever comes next shall find it.
+    private func awaitKnown(_ names: [String], _ admin: Admin) throws(KafkaError) {
+        let deadline = Deadline(milliseconds: Self.timeout)
+        while try admin.describeTopics(names, timeoutMilliseconds: Self.timeout).count < names.count,
+            !deadline.isPast
+        {
+            usleep(20_000)
+        }
     }
 
     func drift(
