@@ -54,7 +54,7 @@ chaos_end() {
     [ -n "$CHAOS_RUN" ] || return 0
     while IFS= read -r lock; do
         server=kafka-server.sh
-        [[ $lock != */postgres/lock ]] || server=postgres-server.sh
+        [[ $lock != */postgres-*/lock ]] || server=postgres-server.sh
         bash "$here/$server" kill "$(dirname "$lock")" || true
     done < <(find "$CHAOS_RUN" -name lock 2>/dev/null)
     # Deepest first; what cannot be unmounted goes with this script's namespace.

@@ -83,7 +83,10 @@ struct Chaos {
         _ fault: ChaosFault, _ servers: ChaosServers, _ seed: UInt64, _ line: inout ChaosReport.Line
     ) throws {
         let stage = try ChaosStage(service: service, servers: servers, fault: fault, seed: seed)
-        defer { stage.end() }
+        defer {
+            line.restarts = stage.cast.restarts
+            stage.end()
+        }
         try fault.begin(stage)
         try stage.beginLoad()
         let count = rounds(of: fault)
@@ -97,7 +100,9 @@ struct Chaos {
         }
         line.checks = try stage.settle()
         let failed = line.checks.filter { !$0.isTrue }
-        progress.note("\(line.checks.count - failed.count) of \(line.checks.count) checks passed")
+        progress.note(
+            "\(line.checks.count - failed.count) of \(line.checks.count) checks passed; "
+                + "\(stage.cast.restarts) processes ended by themselves and were started again")
         if !failed.isEmpty { print(Check.table(line.checks)) }
     }
 }

@@ -7,6 +7,8 @@ struct ChaosReport {
         /// Of each round, in seconds.
         var recoveries: [Double] = []
         var checks: [Check] = []
+        /// Processes that ended by themselves, and that a supervisor started again.
+        var restarts = 0
         /// Why it was not tried.
         var skipped: String?
         /// What ended it early.
@@ -30,6 +32,7 @@ struct ChaosReport {
         let width = (lines.map(\.fault.name.count).max() ?? 0) + 2
         let head =
             "Fault".padded(width) + "rounds".padded(8) + "recovery: median".padded(18) + "max".padded(9)
+            + "restarts".padded(10)
         return ([head + "checks"] + lines.map { row($0, width) } + [conclusion]).joined(separator: "\n")
     }
 
@@ -39,10 +42,10 @@ struct ChaosReport {
         let times = Percentiles(line.recoveries)
         let passed = line.checks.filter(\.isTrue).count
         let checks =
-            line.failure.map { "FAILED: \($0)" }
+            line.failure.map { "FAILED: \($0.split(separator: "\n").first ?? "")" }
             ?? "\(passed) of \(line.checks.count)\(line.isFailed ? " FAILED" : "")"
         return name + "\(times.count)".padded(8) + seconds(times.value(50)).padded(18)
-            + seconds(times.largest).padded(9) + checks
+            + seconds(times.largest).padded(9) + "\(line.restarts)".padded(10) + checks
     }
 
     private func seconds(_ value: Double?) -> String { value.map { String(format: "%.2f s", $0) } ?? "-" }

@@ -20,6 +20,9 @@ final class ChaosServers {
     let host: String
     private let scripts: String
     private(set) var kafka: Kafka?
+    /// Who starts anew starts in a folder of its own: what failed stays to be looked at.
+    private var generation = 0
+    private var postgresGeneration = 0
     private(set) var bootstrap = ""
     private(set) var databaseURL = ""
     /// File systems of our own, which can be made small.
@@ -46,12 +49,14 @@ final class ChaosServers {
     /// Starts what is not there yet.
     func start(_ kafka: Kafka) throws {
         if databaseURL.isEmpty {
+            postgresGeneration += 1
             makeDisk(postgresFolder)
             databaseURL = try script("postgres-server.sh", "start", postgresFolder, "0")
         }
         guard kafka != self.kafka else { return }
         endKafka()
         self.kafka = kafka
+        generation += 1
         switch kafka {
         case .one:
             bootstrap = try script("kafka-server.sh", "start", nodeFolder(1), "0")
@@ -61,8 +66,8 @@ final class ChaosServers {
         }
     }
 
-    var postgresFolder: String { folder + "/postgres" }
-    private var kafkaFolder: String { folder + (kafka == .cluster ? "/kafka-cluster" : "/kafka") }
+    var postgresFolder: String { "\(folder)/postgres-\(postgresGeneration)" }
+    private var kafkaFolder: String { folder + "/kafka-\(kafka == .cluster ? "cluster-" : "")\(generation)" }
     func nodeFolder(_ node: Int) -> String { "\(kafkaFolder)/\(node)" }
     private var nodes: ClosedRange<Int> { kafka == .cluster ? 1...3 : 1...1 }
 

@@ -56,18 +56,29 @@ final class ChaosStage {
         }
         scan = TopicScan(settings: settings, events: .ignored)
         administrator = try Admin(configuration: settings.common())
-        // A broker may not yet know topics that its controller has created a moment ago.
-        let deadline = Deadline(milliseconds: 20_000)
-        for topic in Topic.allCases {
-            repeat {
-                starts[topic] = try scan.ends(of: topic, isolation: .uncommitted)
-            } while starts[topic]!.isEmpty && !deadline.isPast
-            guard !starts[topic]!.isEmpty else {
-                throw RoleFailure(.internalFault, "no broker knows \(settings.name(topic))")
-            }
-        }
+        starts = try Self.starts(scan)
         watcher.start(
             from: [.results: starts[.results]!, .reservations: starts[.reservations]!])
+    }
+
+    /// Where every partition of every topic ends now. A broker may not yet know topics that its controller has created
+    /// a moment ago, and then says that there are none.
+    private static func starts(_ scan: TopicScan) throws -> [Topic: [Int32: Int64]] {
+        let deadline = Deadline(milliseconds: 30_000)
+        var starts: [Topic: [Int32: Int64]] = [:]
+        for topic in Topic.allCases {
+            while starts[topic, default: [:]].isEmpty {
+                do {
+                    starts[topic] = try scan.ends(of: topic, isolation: .uncommitted)
+                } catch {
+                    guard !deadline.isPast else { throw error }
+                }
+                guard !deadline.isPast else {
+                    throw RoleFailure(.internalFault, "no broker knows \(topic.rawValue)")
+                }
+            }
+        }
+        return starts
     }
 
     // MARK: Names and places
@@ -141,7 +152,8 @@ final class ChaosStage {
         while !deadline.isPast { try look(for: min(20, deadline.remainingMilliseconds)) }
     }
 
-    /// - Throws: `RoleFailure` if it does not come to be in time, if a process ends by itself, or if the run is to end.
+    /// - Throws: `RoleFailure` if it does not come to be in time, if a process ends in a way that no
+    /// supervisor would mend, or if the run is to end.
     func wait(_ what: String, milliseconds: Int = limit, until isTrue: () throws -> Bool) throws {
         let deadline = Deadline(milliseconds: milliseconds)
         while try !isTrue() {
@@ -159,7 +171,7 @@ final class ChaosStage {
         if service.shutdown.wait(timeoutMilliseconds: milliseconds) {
             throw RoleFailure(.interrupted, "interrupted")
         }
-        try cast.check()
+        try cast.supervise()
         if let failure = watcher.failure { throw RoleFailure(.internalFault, "the watcher: \(failure)") }
         if let failure = load.failure { throw RoleFailure(.internalFault, "the load: \(failure)") }
     }

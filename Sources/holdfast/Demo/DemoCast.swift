@@ -6,6 +6,8 @@ final class DemoCast {
     /// How long a process gets to become ready, and to end when it is asked to, in milliseconds.
     private static let readyLimit = 60_000
     private static let endLimit = 5_000
+    /// More restarts by a supervisor than this are a process that cannot run.
+    private static let restartLimit = 20
 
     struct Part {
         let name: String
@@ -35,6 +37,8 @@ final class DemoCast {
     let logDirectory: String
     private(set) var parts: [Part] = []
     private(set) var kills = 0
+    /// How often a process that had ended by itself was started again.
+    private(set) var restarts = 0
 
     /// - Parameter logDirectory: where the logs go; nil for a folder among the temporary files.
     init(service: Service, logDirectory folder: String? = nil) throws {
@@ -132,6 +136,20 @@ final class DemoCast {
 
     /// A process that ended by itself is a failure of the demo.
     func check() throws { for part in parts { try check(part) } }
+
+    /// What a supervisor does: starts again what ended by itself because of a fault inside or of a server that was away.
+    /// - Throws: `RoleFailure` if a process ended otherwise, or if it had to be done too often.
+    func supervise() throws {
+        for index in parts.indices {
+            guard let code = parts[index].process.exitCode else { continue }
+            guard [ExitCode.internalFault, .temporaryFailure].contains(where: { $0.rawValue == code }),
+                restarts < Self.restartLimit
+            else { return try check(parts[index]) }
+            restarts += 1
+            let part = parts[index]
+            parts[index].process = try spawn(part.name, part.arguments, part.surroundings)
+        }
+    }
 
     private func check(_ part: Part) throws {
         guard let code = part.process.exitCode else { return }
