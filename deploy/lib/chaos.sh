@@ -20,8 +20,8 @@ run_chaos() {
     # Small, because there may be three of them.
     export HOLDFAST_KAFKA_HEAP=${HOLDFAST_KAFKA_HEAP:-320m}
     child "$PROJECT/.build/release/holdfast" chaos --folder "$CHAOS_RUN" "$@" || code=$?
+    chaos_keep_logs
     if [ "$code" -ne 0 ]; then
-        chaos_keep_logs
         say "chaos FAILED (exit code $code). The table says where; the logs are in $LOGS/chaos."
     fi
     return "$code"
@@ -37,7 +37,7 @@ chaos_clock() {
     fi
 }
 
-# The logs of roles and servers, for after a failure.
+# The logs of roles and servers outlive their folder.
 chaos_keep_logs() {
     local log name
     rm -rf "$LOGS/chaos"

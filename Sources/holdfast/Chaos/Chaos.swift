@@ -60,7 +60,8 @@ struct Chaos {
         var line = ChaosReport.Line(fault: fault)
         progress.phase("\(fault.name): \(fault.summary)")
         do {
-            try servers.start(fault.kafka)
+            if fault.missing(servers) == nil { try servers.start(fault.kafka) }
+            // Now it is known, too, whether disks can be made.
             if let reason = fault.missing(servers) {
                 line.skipped = reason
                 progress.note("skipped: \(reason)")
