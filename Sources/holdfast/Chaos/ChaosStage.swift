@@ -193,7 +193,14 @@ final class ChaosStage {
     func settle() throws -> [Check] {
         load.stop()
         try wait("the broker to have all commands") { self.load.isDone }
-        try wait("all answers") { self.watcher.answered >= self.load.sent }
+        do {
+            try wait("all answers") { self.watcher.answered >= self.load.sent }
+        } catch let failure as RoleFailure where failure.exitCode == .differenceFound {
+            // The books say whether commands, decisions or results are missing.
+            let books = try DemoAudit(scan: scan, starts: starts).filled(DemoBooks(run: run))
+            print(Check.table(books.checks(expectedCommands: load.sent)))
+            throw failure
+        }
         try wait("the relay to carry \(load.products) policies") {
             self.watcher.policies >= self.load.products
         }
