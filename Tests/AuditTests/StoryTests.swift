@@ -1,8 +1,7 @@
+import Audit
 import InventoryCore
 import InventoryWire
 import Testing
-
-import Audit
 
 @Suite("Stories and differences")
 struct StoryTests {

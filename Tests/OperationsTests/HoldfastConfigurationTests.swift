@@ -54,7 +54,9 @@ struct HoldfastConfigurationTests {
             let help = schema.helpText(role: role.name)
             for key in schema.keys {
                 let isUsed = key.roles.isEmpty || key.roles.contains(role.name)
-                #expect(help.contains("\n  \(key.flag)") == isUsed, "\(key.name) in the help of \(role.name)")
+                #expect(
+                    (help.contains("\n  \(key.flag) ") || help.contains("\n  \(key.flag)\n")) == isUsed,
+                    "\(key.name) in the help of \(role.name)")
                 guard isUsed, !key.isFlagOnly else { continue }
                 #expect(help.contains("Environment: \(key.environmentName)"))
             }
