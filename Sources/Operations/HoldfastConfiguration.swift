@@ -312,7 +312,8 @@ package enum HoldfastConfiguration {
             "log_format", .enumeration(["auto"] + LogFormat.allCases.map(\.rawValue)), default: "auto",
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
-            "share_directory", .text(1...4096), roles: ["topics apply", "acls apply", "sink", "demo", "chaos"],
+            "share_directory", .text(1...4096),
+            roles: ["topics apply", "acls apply", "sink", "demo", "chaos"],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
