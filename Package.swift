@@ -56,6 +56,7 @@ let package = Package(
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KafkaClient"]),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [

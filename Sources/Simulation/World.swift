@@ -129,9 +129,8 @@ package final class World {
 
     // MARK: Running
 
-    /// The most steps that the system may need after the last fault. A healed run needs a few hundred; this is
-    /// what a bound is, not what is usual.
-    static let recoveryLimit = 6_000
+    /// The most steps that the system may need after the last fault; three times what was seen in 10,000 seeds.
+    static let recoveryLimit = 3_000
     private static let stormLimit = 2_500
 
     /// Runs the plan, heals what is broken, and waits until nothing is left to do.

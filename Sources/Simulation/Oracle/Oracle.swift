@@ -7,6 +7,7 @@ import StreamRuntime
 final class Oracle {
     private let world: World
     private var reader = RecordReader()
+    private var chain = LedgerChain()
     private(set) var problems: [String] = []
 
     private init(_ world: World) { self.world = world }
@@ -50,6 +51,7 @@ final class Oracle {
         }
         checkActions(partition, commands)
         let entries = ledger(partition)
+        checkChain(partition, entries)
         checkBooks(partition, entries)
         checkDatabase(partition, entries)
         checkRestores(partition, restores, reference)
@@ -155,6 +157,20 @@ final class Oracle {
             rows.append(LedgerRow(partition: partition, offset: record.offset, entry: entry))
         }
         return rows
+    }
+
+    /// Each entry is chained to the one before it of its SKU.
+    private func checkChain(_ partition: Int32, _ rows: [LedgerRow]) {
+        var newest: [String: ChainHash] = [:]
+        for row in rows {
+            let entry = row.entry
+            guard chain.hash(of: entry, after: newest[entry.sku] ?? .origin) == entry.chainHash else {
+                problems.append(
+                    "partition \(partition): the chain of \(entry.sku) is broken at \(entry.sequence)")
+                return
+            }
+            newest[entry.sku] = entry.chainHash
+        }
     }
 
     private func checkBooks(_ partition: Int32, _ rows: [LedgerRow]) {

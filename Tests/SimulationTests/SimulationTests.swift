@@ -1,0 +1,54 @@
+import Foundation
+import Simulation
+import Testing
+
+@Suite("The simulation")
+struct SimulationTests {
+    @Test("Whatever goes wrong, the books are right at the end: 300 seeds")
+    func seeds() {
+        var figures = Figures()
+        for seed in UInt64(1)...300 {
+            let report = Simulation.run(Plan(seed: seed))
+            #expect(report.problems.isEmpty, "seed \(seed): \(report.problems.first ?? "")")
+            figures.add(report.figures)
+        }
+        // What never happens is not tried.
+        for count in Figures.Count.allCases where ![.unstable, .overtaken].contains(count) {
+            #expect(figures[count] > 0, "\(count.rawValue)")
+        }
+    }
+
+    @Test("A seed gives the same run, line by line", arguments: [1, 2, 3, 17, 4_711] as [UInt64])
+    func replay(seed: UInt64) {
+        func lines() -> [String] {
+            var lines: [String] = []
+            _ = Simulation.run(Plan(seed: seed)) { lines.append($0) }
+            return lines
+        }
+        let first = lines()
+        #expect(first.count > 40)
+        #expect(first == lines())
+    }
+
+    @Test(
+        "A wrong version of the protocol is caught",
+        arguments: [
+            "offsets-before", "emit-again", "wall-clock", "delay-once", "sink-offsets-first", "sink-no-guard",
+        ])
+    func mutants(name: String) throws {
+        let mutant = try #require(Mutant.named(name))
+        let caught = (UInt64(1)...1_000).first { !Simulation.run(Plan(seed: $0), mutant: mutant).isRight }
+        #expect(caught != nil)
+    }
+
+    @Test("The docs tell every wrong version of the protocol, once")
+    func docs() throws {
+        let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "docs/simulation.md").path
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let told = text.split(separator: "\n").compactMap { line -> String? in
+            line.hasPrefix("| `") ? line.split(separator: "`").dropFirst().first.map(String.init) : nil
+        }
+        #expect(told.filter { Mutant.named($0) != nil }.sorted() == Mutant.all.map(\.name).sorted())
+    }
+}
