@@ -88,6 +88,8 @@ package struct Plan: Sendable {
         let (point, calls) = random.one(of: Self.calls)
         var effect = random.one(of: Fault.Effect.allCases)
         if effect == .late, !canBeLate.contains(point) { effect = .refused }
+        // A restore that is overtaken is rare otherwise: it is short.
+        if point == .read, random.oneIn(2) { effect = .stall }
         return Fault(
             place: .call(point, occurrence: random.within(1...calls), effect),
             amount: random.within(50...1500))

@@ -15,6 +15,8 @@ switch options.task {
 case .help: tell(Options.help)
 case .listMutants:
     for mutant in Mutant.all { tell("\(mutant.name)\n    \(mutant.what)") }
+    tell("\nnot wrong, because another protection stands before:\n")
+    for mutant in Mutant.redundant { tell("\(mutant.name)\n    \(mutant.what)") }
 case .one(let seed): OneSeed(seed, options).run().exitProcess()
 case .share: Share(options).run().exitProcess()
 case .range: SeedRange(options).run().exitProcess()

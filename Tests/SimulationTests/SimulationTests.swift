@@ -41,6 +41,15 @@ struct SimulationTests {
         #expect(caught != nil)
     }
 
+    @Test("A protection that stands behind another can be left out", arguments: Mutant.redundant.map(\.name))
+    func redundant(name: String) throws {
+        let mutant = try #require(Mutant.named(name))
+        for seed in UInt64(1)...200 {
+            let report = Simulation.run(Plan(seed: seed), mutant: mutant)
+            #expect(report.problems.isEmpty, "seed \(seed): \(report.problems.first ?? "")")
+        }
+    }
+
     @Test("The docs tell every wrong version of the protocol, once")
     func docs() throws {
         let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -49,6 +58,6 @@ struct SimulationTests {
         let told = text.split(separator: "\n").compactMap { line -> String? in
             line.hasPrefix("| `") ? line.split(separator: "`").dropFirst().first.map(String.init) : nil
         }
-        #expect(told.filter { Mutant.named($0) != nil }.sorted() == Mutant.all.map(\.name).sorted())
+        #expect(told.sorted() == (Mutant.all + Mutant.redundant).map(\.name).sorted())
     }
 }

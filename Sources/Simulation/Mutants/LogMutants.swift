@@ -42,6 +42,21 @@ final class OffsetFromMemory: ModelLog {
     }
 }
 
+final class NotPlaced: ModelLog {
+    private var isPlaced = false
+
+    override func startReading(at offset: Int64) throws(LogFailure) {
+        if !isPlaced { try super.startReading(at: offset) }
+        isPlaced = true
+    }
+}
+
+final class SeekShort: ModelLog {
+    override func startReading(at offset: Int64) throws(LogFailure) {
+        try super.startReading(at: max(0, offset - 1))
+    }
+}
+
 final class RestoreBeforeInit: ModelLog {
     override func open() throws(LogFailure) {}
 
@@ -221,5 +236,25 @@ final class ShortTail: ModelLog {
         let offsets = try super.offsets(of: topic)
         guard topic == .ledger else { return offsets }
         return max(offsets.lowerBound, offsets.upperBound - 12)..<offsets.upperBound
+    }
+}
+
+// Those that stand behind another protection.
+
+final class NoGeneration: ModelLog {
+    override func sendOffsets(_ nextOffset: Int64) throws(LogFailure) {
+        let (identity, index) = (identity!, index(.commands))
+        try request(.sendOffsets) { [broker] () throws(BrokerError) in
+            broker.finishMarkers(identity)
+            try broker.sendOffsets(identity, [index: nextOffset], member: nil)
+        }
+    }
+}
+
+final class UnstableOffsets: ModelLog {
+    override func committedOffset() throws(LogFailure) -> Int64? {
+        try request(.committedOffset) { [broker, index = index(.commands)] () throws(BrokerError) in
+            try broker.committedOffset(index, stable: false)
+        }
     }
 }

@@ -21,7 +21,7 @@ package struct Mutant: Sendable {
         makeLog = { log.init(partition: $0, host: $1) }
     }
 
-    package static func named(_ name: String) -> Mutant? { all.first { $0.name == name } }
+    package static func named(_ name: String) -> Mutant? { (all + redundant).first { $0.name == name } }
 
     package static let all: [Mutant] = [
         Mutant(
@@ -34,6 +34,10 @@ package struct Mutant: Sendable {
             "offset-from-memory",
             "after a failure reading goes on where memory says, not where the group says",
             log: OffsetFromMemory.self),
+        Mutant(
+            "not-placed", "after a failure reading goes on where it stopped", log: NotPlaced.self),
+        Mutant(
+            "seek-short", "reading begins one command before the committed offset", log: SeekShort.self),
         Mutant(
             "restore-before-init", "the state is restored before init_transactions fences the last owner",
             log: RestoreBeforeInit.self),
@@ -76,5 +80,13 @@ package struct Mutant: Sendable {
             sink: .offsetsFirst),
         Mutant("sink-no-guard", "the sink does not heed that another has moved the offsets", sink: .noGuard),
         Mutant("sink-uncommitted", "the sink reads with read_uncommitted", sink: .readsUncommitted),
+    ]
+    /// Versions that lack a protection which stands behind another: they are not wrong, and no seed may say so.
+    package static let redundant: [Mutant] = [
+        Mutant(
+            "no-generation", "offsets are sent without the member's generation", log: NoGeneration.self),
+        Mutant(
+            "unstable-offsets", "committed offsets are read while a transaction holds them",
+            log: UnstableOffsets.self),
     ]
 }
