@@ -42,13 +42,15 @@ let package = Package(
                 "LedgerSink", "Operations",
             ]),
 
-        // The production code over a model of Kafka and PostgreSQL.
+        // The production code over a model of Kafka and PostgreSQL; and the rules once more, for whoever checks.
+        .target(name: "NaiveStock", dependencies: ["InventoryCore"], path: "Tests/NaiveStock"),
         .target(
             name: "Simulation",
-            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink"]),
+            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink", "NaiveStock"]),
         .executableTarget(name: "holdfast-simulate", dependencies: ["Simulation", "Operations"]),
 
-        .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),
+        .testTarget(
+            name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
         .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
         .testTarget(name: "AuditTests", dependencies: ["Audit"]),
@@ -56,7 +58,7 @@ let package = Package(
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "KafkaClient"]),
+        .testTarget(name: "SimulationTests", dependencies: ["InventoryCore", "Simulation", "KafkaClient"]),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [

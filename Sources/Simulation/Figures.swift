@@ -5,6 +5,7 @@ package struct Figures: Sendable {
         case commands = "commands published"
         case faults
         case restores
+        case warm = "restores from what a standby had read"
         case overtaken = "restores overtaken by another owner"
         case aborted = "transactions aborted"
         case timedOut = "transactions aborted by the broker's time-out"
@@ -20,6 +21,7 @@ package struct Figures: Sendable {
         case deleted = "commands deleted by retention"
         case early = "expires that came before their time"
         case conflicts = "batches of a second sink refused"
+        case judged = "commands decided once more by the naive model"
     }
 
     private var counts = Array(repeating: 0, count: Count.allCases.count)

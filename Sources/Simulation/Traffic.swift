@@ -69,11 +69,13 @@ final class Traffic: Actor {
             writer.write(warehouse: WarehouseRecord(warehouse: house))
             (topic, key) = (.warehouses, house.id)
         case 1:
-            writer.write(
-                settings: Settings(
-                    defaultTTL: 120, longestTTL: 400, dedupeCount: random.one(of: [16, 24, 64, 1000]),
-                    dedupeAge: 1_000 * Int64(random.within(1...20)),
-                    strategy: random.one(of: Strategy.allCases)))
+            var settings = Settings(
+                defaultTTL: 120, longestTTL: 400, strategy: random.one(of: Strategy.allCases))
+            if random.oneIn(2) {
+                settings.dedupeCount = random.one(of: [16, 24, 64])
+                settings.dedupeAge = 1_000 * Int64(random.within(1...20))
+            }
+            writer.write(settings: settings)
             (topic, key) = (.settings, RecordReader.settingsKey)
         default:
             let sku = random.one(of: Self.skus)

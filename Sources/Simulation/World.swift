@@ -66,6 +66,7 @@ package final class World {
     let plan: Plan
     let mutant: Mutant?
     let partitionCount: Int32
+    let hasStandbys: Bool
     let broker: ModelBroker
     let database = ModelDatabase()
     var random: SeededGenerator
@@ -102,6 +103,7 @@ package final class World {
         self.tell = tell
         random = SeededGenerator(seed: plan.seed, purpose: 2)
         partitionCount = Int32(random.within(1...2))
+        hasStandbys = random.oneIn(2)
         broker = ModelBroker(
             partitionCount: Topic.allCases.count * Int(partitionCount),
             transactionTimeout: Self.transactionTimeout)
@@ -121,9 +123,11 @@ package final class World {
         assigner = GroupAssigner(self)
         delay = DelayService(self)
         relay = RelayService(self)
-        for number in 0..<2 { processes.append(ProcessHost(number, self)) }
         actors = [traffic, assigner, BrokerHousekeeping(self), delay, relay]
-        for process in processes { add(process) }
+        for number in 0..<2 {
+            processes.append(ProcessHost(number, self))
+            add(processes[number])
+        }
         startSink()
     }
 
@@ -198,10 +202,11 @@ package final class World {
 
     /// Those that are no more take no further turns.
     private func forgetTheDead() {
-        guard depth == 0, actors.count > 12 else { return }
+        guard depth == 0, actors.count > 14 else { return }
         actors.removeAll {
             switch $0 {
             case let worker as ProcessWorker: worker.isGone
+            case let standby as Standby: standby.isGone
             case let sink as SinkService: sink.isDead || sink.isFinished
             case is ProcessHost: false
             case let host as Host: host.isDead

@@ -1,5 +1,6 @@
 import Foundation
 import InventoryCore
+import NaiveStock
 import Testing
 
 /// A generator whose whole future follows from its seed (SplitMix64, Steele, Lea and Flood 2014).
@@ -208,10 +209,11 @@ struct PropertyTests {
             ledger += effects.entries
             let expected = model.handle(command, at: now)
             let place = "\(name), command \(number) \(command) at \(now)"
-            try #require(answer(outcome) == expected.0, "\(place)")
+            try #require(NaiveStock.Answer(of: outcome) == expected.0, "\(place)")
             try #require(
                 command.kind == .expire || outcome.isDuplicate == expected.isDuplicate, "\(place)")
-            try #require(effects.entries.map(fact) == expected.2.map(plain), "\(place)")
+            try #require(
+                effects.entries.map(NaiveStock.Fact.init(of:)) == expected.2.map(\.plain), "\(place)")
             for entry in effects.entries { try checkBalances(entry, &running, place) }
             try #require(difference(stock, model) == nil, "\(place)")
             try #require(alerts == effects.alerts, "\(place)")
@@ -243,40 +245,6 @@ struct PropertyTests {
         level.backordered = entry.balances.backordered
         try #require(entry.balances == level, "\(place): \(entry)")
         try #require(entry.more || level.reserved <= level.onHand, "\(place): \(entry)")
-    }
-
-    private static func answer(_ outcome: Outcome) -> NaiveStock.Answer {
-        var answer = NaiveStock.Answer(kind: outcome.kind)
-        answer.reason = outcome.rejection?.rawValue ?? outcome.noOp?.rawValue
-        answer.isRefundRequired = outcome.isRefundRequired
-        guard answer.reason == nil else { return answer }
-        answer.quantity = outcome.quantity
-        answer.allocations = outcome.allocations
-        answer.backordered = outcome.backordered
-        answer.remaining = outcome.remaining
-        answer.requested = outcome.requested
-        answer.delta = outcome.delta
-        answer.isReacquired = outcome.isReacquired
-        answer.expiresAt = outcome.expiresAt?.milliseconds
-        return answer
-    }
-
-    private static func fact(_ entry: LedgerEntry) -> NaiveStock.Fact {
-        plain(
-            NaiveStock.Fact(
-                movement: entry.movement, id: entry.reservationID ?? entry.transferID,
-                warehouse: entry.warehouse, quantity: entry.quantity, remaining: entry.remaining,
-                deltas: entry.deltas, reason: entry.reason))
-    }
-
-    /// What a refusal asked for, and what is left of a reservation that moves, stand in the results.
-    private static func plain(_ fact: NaiveStock.Fact) -> NaiveStock.Fact {
-        var fact = fact
-        if fact.movement == .rejection {
-            return NaiveStock.Fact(movement: .rejection, reason: fact.reason)
-        }
-        if fact.movement == .reallocate { fact.remaining = nil }
-        return fact
     }
 
     private static func difference(_ stock: Stock, _ model: NaiveStock) -> String? {

@@ -90,7 +90,7 @@ mutants_copy() {
     rm -rf "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests" "$MUTANTS_COPY/docs"
     mkdir -p "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests"
     cp -R "$PROJECT/Sources/InventoryCore" "$MUTANTS_COPY/Sources/"
-    cp -R "$PROJECT/Tests/InventoryCoreTests" "$MUTANTS_COPY/Tests/"
+    cp -R "$PROJECT/Tests/InventoryCoreTests" "$PROJECT/Tests/NaiveStock" "$MUTANTS_COPY/Tests/"
     # A test compares what the docs say.
     cp -R "$PROJECT/docs" "$MUTANTS_COPY/"
     cat >"$MUTANTS_COPY/Package.swift" <<'TEXT'
@@ -101,7 +101,9 @@ let package = Package(
     name: "holdfast",
     targets: [
         .target(name: "InventoryCore"),
-        .testTarget(name: "InventoryCoreTests", dependencies: ["InventoryCore"], exclude: ["Rules"]),
+        .target(name: "NaiveStock", dependencies: ["InventoryCore"], path: "Tests/NaiveStock"),
+        .testTarget(
+            name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
     ],
     swiftLanguageModes: [.v6]
 )

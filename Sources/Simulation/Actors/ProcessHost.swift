@@ -8,12 +8,16 @@ final class ProcessHost: Host, Actor {
     private var workers: [ProcessWorker] = []
     private(set) var wakesAt: Int64 = 0
     private var restartsAt: Int64 = 0
-    private var life = 0
     private let number: Int
+    private(set) var standby: Standby?
 
     init(_ number: Int, _ world: World) {
         self.number = number
         super.init("process \(number)", world)
+        if world.hasStandbys {
+            standby = Standby(self)
+            world.add(standby!)
+        }
     }
 
     var isReady: Bool { !isPaused }
@@ -24,6 +28,7 @@ final class ProcessHost: Host, Actor {
         wakesAt = world.now + Int64(world.random.within(1...15))
         guard let known = member, world.broker.group.members.contains(known.id) else { return join() }
         member!.generation = world.broker.group.generation
+        for worker in workers where worker.isGone { standby?.forget(worker.partition) }
         workers.removeAll { $0.isGone }
         for partition in 0..<world.partitionCount {
             let worker = worker(of: partition)
@@ -99,7 +104,8 @@ final class ProcessWorker: Actor, WorkerObserver {
             order: { [unowned self] in order },
             ownsKey: { world.partition(ofKey: $0) == partition },
             clock: { world.now * 1_000_000 },
-            pause: { [unowned self] in pausedUntil = world.now + $0 })
+            pause: { [unowned self] in pausedUntil = world.now + $0 },
+            takeImage: { host.standby?.take(partition) })
     }
 
     var wakesAt: Int64 { order == .work ? max(pausedUntil, log.wakesAt) : 0 }
@@ -135,7 +141,10 @@ final class ProcessWorker: Actor, WorkerObserver {
     func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
     {
         restoredFrom = from
-        world.trace("\(host.name), partition \(partition): restored, goes on at \(from)")
+        if start.isWarm { world.figures[.warm] += 1 }
+        world.trace(
+            "\(host.name), partition \(partition): restored\(start.isWarm ? " from the standby's image" : ""), goes on "
+                + "at \(from)")
     }
 
     func worker(_ partition: Int32, committed counts: CommandCounts, _ transaction: TransactionFigures) {

@@ -9,15 +9,17 @@ package struct Mutant: Sendable {
     let makeLog: @Sendable (Int32, ProcessHost) -> ModelLog
     let delay: DelayFlaw?
     let sink: SinkFlaw?
+    let standbyReadsUncommitted: Bool
 
     private init(
         _ name: String, _ what: String, log: ModelLog.Type = ModelLog.self, delay: DelayFlaw? = nil,
-        sink: SinkFlaw? = nil
+        sink: SinkFlaw? = nil, standbyReadsUncommitted: Bool = false
     ) {
         self.name = name
         self.what = what
         self.delay = delay
         self.sink = sink
+        self.standbyReadsUncommitted = standbyReadsUncommitted
         makeLog = { log.init(partition: $0, host: $1) }
     }
 
@@ -43,6 +45,8 @@ package struct Mutant: Sendable {
             log: RestoreBeforeInit.self),
         Mutant(
             "restore-uncommitted", "the restore reads with read_uncommitted", log: RestoreUncommitted.self),
+        Mutant(
+            "standby-uncommitted", "a standby reads with read_uncommitted", standbyReadsUncommitted: true),
         Mutant(
             "input-uncommitted", "commands are read with read_uncommitted", log: InputUncommitted.self),
         Mutant(

@@ -3,7 +3,7 @@ import InventoryWire
 
 /// A bookkeeper who knows nothing of decisions: reads a partition's ledger from its start, adds up, and says what
 /// does not add up.
-struct LedgerBooks {
+package struct LedgerBooks {
     private struct Shelf: Hashable {
         let sku: String
         let warehouse: String
@@ -21,14 +21,16 @@ struct LedgerBooks {
         var hasEnded = false
     }
 
-    private(set) var problems: [String] = []
+    package private(set) var problems: [String] = []
     private var sequences: [String: Int64] = [:]
     private var sums: [Shelf: LedgerEntry.Deltas] = [:]
     private var touched: Set<Shelf> = []
     private var claims: [ClaimKey: Claim] = [:]
     private var lastSource: Int64 = -1
 
-    mutating func add(_ entry: LedgerEntry) {
+    package init() {}
+
+    package mutating func add(_ entry: LedgerEntry) {
         let place = "ledger of \(entry.sku), \(entry.sequence)"
         let before = sequences.updateValue(entry.sequence, forKey: entry.sku) ?? 0
         if entry.sequence != before + 1 { problems.append("\(place): it follows \(before)") }
@@ -107,7 +109,7 @@ struct LedgerBooks {
     }
 
     /// Compares with what the topics say there is.
-    mutating func compare(levels: [LevelsSnapshot], reservations: [ReservationSnapshot]) {
+    package mutating func compare(levels: [LevelsSnapshot], reservations: [ReservationSnapshot]) {
         for snapshot in levels {
             if sequences[snapshot.sku] ?? 0 != snapshot.sequence {
                 problems.append(

@@ -1,6 +1,7 @@
 import InventoryCore
 import InventoryWire
 import LedgerSink
+import NaiveStock
 import StreamRuntime
 
 /// Looks at what a run left in the logs and in PostgreSQL, and says what is wrong.
@@ -52,6 +53,7 @@ final class Oracle {
         checkActions(partition, commands)
         let entries = ledger(partition)
         checkChain(partition, entries)
+        checkDecisions(partition, commands, entries)
         checkBooks(partition, entries)
         checkDatabase(partition, entries)
         checkRestores(partition, restores, reference)
@@ -127,10 +129,8 @@ final class Oracle {
     /// Whoever acts on a record names it in the command that follows: it must have been committed.
     private func checkActions(_ partition: Int32, _ commands: [ModelRecord]) {
         for command in commands {
-            guard let value = command.value, command.producer == -1 else { continue }
-            let id = value.withUnsafeBytes { bytes in
-                command.key!.withUnsafeBytes { key in try? reader.command(key: key, value: bytes).id }
-            }
+            guard command.producer == -1 else { continue }
+            let id = self.command(command)?.id
             guard let parts = id?.split(separator: "/"), parts.count == 4, let offset = Int64(parts[2])
             else { continue }
             let topic = parts[0] == "expire" ? Topic.reservations : .transfers
@@ -157,6 +157,56 @@ final class Oracle {
             rows.append(LedgerRow(partition: partition, offset: record.offset, entry: entry))
         }
         return rows
+    }
+
+    /// The rules once more, by a model that shares no code with the core: each committed result and each entry of the
+    /// ledger is what it would have answered and noted. It never forgets, so that it says nothing of partitions whose
+    /// settings let them.
+    private func checkDecisions(_ partition: Int32, _ records: [ModelRecord], _ rows: [LedgerRow]) {
+        let commands = records.compactMap { record in command(record).map { (record, $0) } }
+        let forgets = commands.contains {
+            if case .setSettings(let settings) = $0.1.body { return settings.dedupeCount < 1_000 }
+            return false
+        }
+        guard !forgets else { return }
+        var answers: [Int64: Outcome] = [:]
+        for record in self.records(.results, partition) where Self.isCommitted(record) {
+            if let (outcome, source) = outcome(record) { answers[source.offset] = outcome }
+        }
+        let entries = Dictionary(grouping: rows.map(\.entry), by: \.source.offset)
+        var naive = NaiveStock()
+        for (record, command) in commands {
+            let expected = naive.handle(command, at: record.timestamp)
+            world.figures[.judged] += 1
+            let facts = (entries[record.offset] ?? []).map(NaiveStock.Fact.init(of:))
+            let answer = answers[record.offset].map(NaiveStock.Answer.init(of:))
+            guard answer == expected.0, facts == expected.2.map(\.plain) else {
+                problems.append(
+                    "partition \(partition): the command at \(record.offset), \(command.id), was answered "
+                        + "\(answer.map { "\($0)" } ?? "nothing") with \(facts.count) entries; by the rules it is "
+                        + "\(expected.0) with \(expected.2.count)")
+                return
+            }
+        }
+    }
+
+    /// The command of a record, if it is one for this partition.
+    private func command(_ record: ModelRecord) -> Command? {
+        guard let key = record.key, let value = record.value else { return nil }
+        return key.withUnsafeBytes { key in
+            value.withUnsafeBytes { value in try? reader.command(key: key, value: value) }
+        }
+    }
+
+    private func outcome(_ record: ModelRecord) -> (Outcome, Source)? {
+        guard let value = record.value else { return nil }
+        return value.withUnsafeBytes { bytes in
+            do throws(DecodingFailure) {
+                return try reader.notice(bytes) == nil ? try reader.outcome(bytes) : nil
+            } catch {
+                return nil
+            }
+        }
     }
 
     /// Each entry is chained to the one before it of its SKU.

@@ -4,9 +4,9 @@ import InventoryCore
 /// The rules once more, as simply as they can be said: no index, no heap, no window, no running balance. A level
 /// is the sum of all that ever happened, an allocation is looked for among all sets of warehouses, and what was
 /// answered is kept for ever.
-struct NaiveStock {
+package struct NaiveStock {
     /// One thing that happened, as a ledger entry tells it.
-    struct Fact: Equatable {
+    package struct Fact: Equatable {
         var movement: Movement
         var id: String?
         var warehouse: String?
@@ -16,7 +16,7 @@ struct NaiveStock {
         var reason: Rejection?
     }
 
-    struct Answer: Equatable {
+    package struct Answer: Equatable {
         var kind: Outcome.Kind
         var reason: String?
         var quantity: Int64 = 0
@@ -60,7 +60,7 @@ struct NaiveStock {
         var isCancelled = false
     }
 
-    var facts: [String: [Fact]] = [:]
+    package private(set) var facts: [String: [Fact]] = [:]
     /// Facts before the newest beginning of a SKU do not count for what there is.
     var claims: [Claim] = []
     var parcels: [Parcel] = []
@@ -69,18 +69,21 @@ struct NaiveStock {
     var setApart: [String: [String: [String: Int64]]] = [:]
     var houses: [String: Warehouse] = [:]
     var settings = Settings()
-    var generations: [String: Int64] = [:]
-    var retired: Set<String> = []
+    package private(set) var generations: [String: Int64] = [:]
+    package private(set) var retired: Set<String> = []
     var answers: [String: (Command, Answer)] = [:]
     var shipped: [String: Int64] = [:]
 
+    package init() {}
+
     // MARK: What there is
 
-    func sum(_ sku: String, _ warehouse: String, _ part: KeyPath<LedgerEntry.Deltas, Int64>) -> Int64 {
+    package func sum(_ sku: String, _ warehouse: String, _ part: KeyPath<LedgerEntry.Deltas, Int64>) -> Int64
+    {
         (facts[sku] ?? []).reduce(0) { $0 + ($1.warehouse == warehouse ? $1.deltas[keyPath: part] : 0) }
     }
 
-    func backordered(_ sku: String) -> Int64 {
+    package func backordered(_ sku: String) -> Int64 {
         claims.filter { $0.sku == sku && $0.end == nil }.reduce(0) { $0 + $1.backordered }
     }
 
@@ -105,7 +108,7 @@ struct NaiveStock {
         localPolicies[sku]?[warehouse]?.safetyStock ?? policies[sku]?.safetyStock ?? 0
     }
 
-    func available(_ sku: String, _ warehouse: String, _ channel: String?) -> Int64 {
+    package func available(_ sku: String, _ warehouse: String, _ channel: String?) -> Int64 {
         max(0, unclaimed(sku, warehouse, channel) - safetyStock(sku, warehouse))
     }
 
@@ -113,7 +116,7 @@ struct NaiveStock {
 
     // MARK: A command
 
-    mutating func handle(_ command: Command, at: Int64) -> (Answer, isDuplicate: Bool, [Fact]) {
+    package mutating func handle(_ command: Command, at: Int64) -> (Answer, isDuplicate: Bool, [Fact]) {
         var new: [Fact] = []
         let sku = command.sku
         while let next = claims.indices.filter({
