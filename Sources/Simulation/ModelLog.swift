@@ -62,7 +62,7 @@ class ModelLog: PartitionLog {
         _ topic: Topic, from offset: Int64, _ isolation: ModelIsolation,
         _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) {
-        try request(.read) { () throws(BrokerError) in }
+        try request(.read, topic.rawValue) { () throws(BrokerError) in }
         var next = offset
         while let record = visibleRecord(topic, from: next, isolation) {
             try give(record, to: body)
@@ -136,7 +136,7 @@ class ModelLog: PartitionLog {
         let sending = outbox.map { (index: index($0.topic), key: $0.key, value: $0.value) }
         outbox = []
         let identity = identity!
-        try request(.flush) { [broker] () throws(BrokerError) in
+        try request(.flush, "\(sending.count) records") { [broker] () throws(BrokerError) in
             broker.finishMarkers(identity)
             for record in sending {
                 try broker.produce(identity, record.index, key: record.key, value: record.value)
@@ -152,7 +152,7 @@ class ModelLog: PartitionLog {
 
     func sendOffsets(_ nextOffset: Int64) throws(LogFailure) {
         let (identity, member, index) = (identity!, host.member!, index(.commands))
-        try request(.sendOffsets) { [broker] () throws(BrokerError) in
+        try request(.sendOffsets, "\(nextOffset)") { [broker] () throws(BrokerError) in
             broker.finishMarkers(identity)
             try broker.sendOffsets(identity, [index: nextOffset], member: member)
         }
@@ -187,15 +187,17 @@ class ModelLog: PartitionLog {
 
     static let dead = LogFailure(.stopped, operation: "anything", message: "the process has crashed")
 
+    /// - Parameter detail: what the trace tells of it besides its name.
     func request<Answer>(
-        _ point: Fault.Point, _ body: @escaping () throws(BrokerError) -> Answer
+        _ point: Fault.Point, _ detail: @autoclosure () -> String = "",
+        _ body: @escaping () throws(BrokerError) -> Answer
     ) throws(LogFailure) -> Answer {
         do throws(RequestFailure) {
             let answer = try world.request(point, by: host, body)
-            trace(point, "done")
+            trace(point, "\(detail()) done")
             return answer
         } catch {
-            trace(point, "\(error)")
+            trace(point, "\(detail()) \(error)")
             throw Self.failure(error, point.rawValue)
         }
     }

@@ -247,7 +247,13 @@ package final class World {
         depth += 1
         host.pause(until: now + Int64(milliseconds))
         // Whoever watches over it takes it for dead.
-        if host is SinkService { startSink(after: milliseconds / 3) }
+        switch host {
+        case is SinkService: startSink(after: milliseconds / 3)
+        case let delay as DelayService:
+            startDelay(after: milliseconds / 3, clockOffset: delay.clockOffset)
+        case is RelayService: startRelay(after: milliseconds / 3)
+        default: break
+        }
         var steps = 0
         while host.isPaused, !host.isDead, steps < 2_000, violations.isEmpty {
             tick()

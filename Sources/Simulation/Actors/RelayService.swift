@@ -21,7 +21,12 @@ final class RelayService: Host, Actor {
         super.init("relay", world)
     }
 
-    var isReady: Bool { !isActing && !isDead && !isPaused }
+    /// One that is fenced ends: another relay is at work, unless the broker itself has ended its transaction.
+    private var isFinished: Bool = false {
+        didSet { if isFinished, world.relay === self { world.startRelay(after: 100) } }
+    }
+
+    var isReady: Bool { !isActing && !isDead && !isPaused && !isFinished }
 
     /// All that was published is carried.
     var isDone: Bool {
@@ -42,7 +47,8 @@ final class RelayService: Host, Actor {
         isActing = true
         wakesAt = world.now + Int64(world.random.within(3...20))
         do throws(BrokerError) { try carry() } catch {
-            world.trace("relay: begins again after \(error)")
+            world.trace("relay: \(error)")
+            if error == .fenced { isFinished = true }
             identity = nil
         }
         isActing = false
@@ -84,6 +90,7 @@ final class RelayService: Host, Actor {
             world.trace("relay: carried \(found.count) changes")
         } catch {
             world.trace("relay: the commit failed: \(error)")
+            if error == .broker(.fenced) { isFinished = true }
             self.identity = nil
         }
     }
