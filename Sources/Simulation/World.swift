@@ -1,58 +1,6 @@
 import InventoryCore
 import InventoryWire
 
-/// Something that acts, one step at a time.
-protocol Actor: AnyObject {
-    /// It has nothing to do before, in milliseconds.
-    var wakesAt: Int64 { get }
-    /// It can act: it lives, does not stand still, and is not in the midst of a step.
-    var isReady: Bool { get }
-    func act()
-}
-
-/// A process that can die and stand still: what a request to Kafka or PostgreSQL is made by.
-class Host {
-    let name: String
-    unowned let world: World
-    private(set) var isDead = false
-    private(set) var isPaused = false
-    /// Since when it has not been heard of.
-    private(set) var silentSince: Int64?
-    private var pausedUntil: Int64 = 0
-
-    init(_ name: String, _ world: World) {
-        self.name = name
-        self.world = world
-    }
-
-    func die() {
-        guard !isDead else { return }
-        world.trace("\(name) crashes")
-        world.figures[.crashes] += 1
-        isDead = true
-        if silentSince == nil { silentSince = world.now }
-    }
-
-    func pause(until: Int64) {
-        guard !isDead, !isPaused else { return }
-        world.trace("\(name) stands still until \(until)")
-        isPaused = true
-        pausedUntil = until
-        silentSince = world.now
-    }
-
-    func wake() {
-        guard !isDead, isPaused else { return }
-        world.trace("\(name) goes on")
-        isPaused = false
-        silentSince = nil
-    }
-
-    func wakeIfDue() {
-        if isPaused, world.now >= pausedUntil { wake() }
-    }
-}
-
 /// One run: the model of Kafka and PostgreSQL, the roles of the system upon it, what is published, what goes wrong.
 ///
 /// All is on one thread, and who acts next is drawn from the seed. Where production code waits for an answer,
@@ -85,12 +33,12 @@ package final class World {
     private(set) var relay: RelayService!
     private(set) var sinks: [SinkService] = []
     private(set) var traffic: Traffic!
-    private var depth = 0
-    private var calls: [Fault.Point: Int] = [:]
-    private var callFaults: [Fault.Point: [Int: Fault]] = [:]
+    var depth = 0
+    var calls: [Fault.Point: Int] = [:]
+    var callFaults: [Fault.Point: [Int: Fault]] = [:]
     private var events: [(step: Int, fault: Fault)] = []
     /// Requests on their way whose senders have given up.
-    private var late: [(at: Int64, what: () -> Void)] = []
+    var late: [(at: Int64, what: () -> Void)] = []
     private(set) var isHealed = false
     /// States as restores made them.
     var restores: [RestoredState] = []
@@ -165,7 +113,7 @@ package final class World {
         (0..<partitionCount).reduce(0) { $0 + broker.partitions[index(topic, $1)].removed.count }
     }
 
-    private func tick() {
+    func tick() {
         step += 1
         now += Int64(random.below(3))
         broker.now = now + brokerOffset
@@ -178,7 +126,7 @@ package final class World {
         actOnce()
     }
 
-    private var brokerOffset: Int64 = 0
+    var brokerOffset: Int64 = 0
 
     private func actOnce() {
         runnable.removeAll(keepingCapacity: true)
@@ -238,29 +186,6 @@ package final class World {
         guard depth < 2 else { return }
         depth += 1
         for _ in 0..<steps where violations.isEmpty { tick() }
-        depth -= 1
-    }
-
-    /// The host stands still in the midst of a call, while the others go on.
-    private func stall(_ host: Host, milliseconds: Int) {
-        guard depth < 2 else { return }
-        depth += 1
-        host.pause(until: now + Int64(milliseconds))
-        // Whoever watches over it takes it for dead.
-        switch host {
-        case is SinkService: startSink(after: milliseconds / 3)
-        case let delay as DelayService:
-            startDelay(after: milliseconds / 3, clockOffset: delay.clockOffset)
-        case is RelayService: startRelay(after: milliseconds / 3)
-        default: break
-        }
-        var steps = 0
-        while host.isPaused, !host.isDead, steps < 2_000, violations.isEmpty {
-            tick()
-            host.wakeIfDue()
-            steps += 1
-        }
-        host.wake()
         depth -= 1
     }
 
@@ -332,111 +257,6 @@ package final class World {
         return sum % partitionCount
     }
 
-    // MARK: What goes wrong
-
-    /// Counts a call, and says what is planned for it.
-    func fault(at point: Fault.Point) -> Fault? {
-        calls[point, default: 0] += 1
-        guard !isHealed, let fault = callFaults[point]?[calls[point]!] else { return nil }
-        figures[.faults] += 1
-        trace("fault: \(fault)")
-        return fault
-    }
-
-    /// Makes a request: what is planned for it happens, others act meanwhile, and it is carried out or not.
-    func request<Answer>(
-        _ point: Fault.Point, by host: Host, _ body: @escaping () throws(BrokerError) -> Answer
-    ) throws(RequestFailure) -> Answer {
-        if host.isDead { throw .dead }
-        var effect: Fault.Effect?
-        if let fault = fault(at: point), case .call(_, _, let planned) = fault.place {
-            effect = planned
-            switch planned {
-            case .refused: throw .unavailable
-            case .crashBefore:
-                host.die()
-                throw .dead
-            case .stall: stall(host, milliseconds: fault.amount)
-            case .late:
-                late.append(
-                    (
-                        now + Int64(random.within(1...900)),
-                        { [unowned self] in if (try? body()) != nil { figures[.lateArrivals] += 1 } }
-                    ))
-                interlude(random.within(0...20))
-                throw .unavailable
-            case .answerLost, .crashAfter: break
-            }
-        }
-        if random.oneIn(16) { interlude(random.within(1...4)) }
-        if host.isDead { throw .dead }
-        let answer: Answer
-        do throws(BrokerError) { answer = try body() } catch {
-            count(error)
-            throw .broker(error)
-        }
-        switch effect {
-        case .answerLost: throw .unavailable
-        case .crashAfter:
-            host.die()
-            throw .dead
-        default: return answer
-        }
-    }
-
-    private func count(_ error: BrokerError) {
-        switch error {
-        case .fenced: figures[.fenced] += 1
-        case .illegalGeneration, .unknownMember: figures[.staleMembers] += 1
-        case .unstableOffset: figures[.unstable] += 1
-        case .concurrentTransactions, .invalidTransactionState: break
-        }
-    }
-
-    private func deliverLate() {
-        guard !late.isEmpty else { return }
-        let due = late.filter { $0.at <= now }
-        late.removeAll { $0.at <= now }
-        for request in due { request.what() }
-    }
-
-    private func happen(_ fault: Fault) {
-        guard case .event(let event, _) = fault.place else { return }
-        figures[.faults] += 1
-        trace("fault: \(fault)")
-        switch event {
-        case .processCrash: processes[fault.amount % 2].die()
-        case .processPause: processes[fault.amount % 2].pause(until: now + Int64(fault.amount / 2))
-        case .delayCrash: delay.die()
-        case .delayClock: delay.clockOffset += Int64(fault.amount)
-        case .relayCrash: relay.die()
-        case .sinkCrash: sinks.last?.die()
-        case .secondSink: startSink()
-        case .databaseKill: database.endSessions()
-        case .brokerClock: brokerOffset += Int64(fault.amount)
-        case .compaction: compact(tombstonesBefore: now - Self.tombstoneRetention)
-        case .retention: retain()
-        }
-    }
-
-    /// Compacts the topics that are compacted.
-    func compact(tombstonesBefore: Int64) {
-        for topic in [Topic.levels, .reservations, .transfers] {
-            for partition in 0..<partitionCount {
-                broker.partitions[index(topic, partition)].compact(tombstonesBefore: tombstonesBefore)
-            }
-        }
-    }
-
-    /// Deletes commands that were decided.
-    private func retain() {
-        for partition in 0..<partitionCount {
-            let place = index(.commands, partition)
-            guard let committed = try? broker.committedOffset(place), committed > 0 else { continue }
-            broker.partitions[place].delete(before: Int64(random.within(0...Int(committed))))
-        }
-    }
-
     /// Starts a sink, whether or not another runs.
     func startSink(after milliseconds: Int = 0) {
         sinks.append(SinkService("sink \(sinks.count)", self, after: milliseconds))
@@ -468,72 +288,10 @@ package final class World {
     }
 }
 
-/// What became of a request that gave no answer.
-enum RequestFailure: Error, Equatable {
-    /// The caller is no more.
-    case dead
-    /// No answer: whether it was carried out is unknown.
-    case unavailable
-    case broker(BrokerError)
-}
-
 /// A state as a restore made it.
 struct RestoredState {
     let partition: Int32
     /// The next command.
     let offset: Int64
     let bytes: [UInt8]
-}
-
-extension ModelPartition {
-    /// The offset after the last record that read_committed shows.
-    var endOfRecords: Int64 {
-        for record in records.reversed() where ModelPartition.isVisible(record.state, .committed) {
-            return record.offset + 1
-        }
-        return start
-    }
-}
-
-extension TransferSnapshot {
-    var isOverdueOrNeverDue: Bool { isOverdue || expectedAt == nil }
-}
-
-extension Topic {
-    /// Its place among all topics.
-    var ordinal: Int {
-        switch self {
-        case .commands: 0
-        case .results: 1
-        case .ledger: 2
-        case .levels: 3
-        case .reservations: 4
-        case .transfers: 5
-        case .alerts: 6
-        case .deadLetters: 7
-        case .warehouses: 8
-        case .products: 9
-        case .settings: 10
-        }
-    }
-}
-
-/// What the broker does by itself: it writes the markers of transactions that have ended, ends those that have been
-/// open for too long, and compacts.
-private final class BrokerHousekeeping: Actor {
-    private unowned let world: World
-    var wakesAt: Int64 = 0
-    let isReady = true
-
-    init(_ world: World) { self.world = world }
-
-    func act() {
-        world.broker.expireTransactions()
-        if world.random.oneIn(200) { world.compact(tombstonesBefore: world.now - World.tombstoneRetention) }
-        if world.broker.hasMarkers {
-            world.broker.writeMarker(&world.random)
-        } else {
-            wakesAt = world.now + 2
-        }
-    }
 }
