@@ -13,6 +13,9 @@ final class ProcessRole {
     /// The same at the end of the process, and then for the group's word: five seconds are promised for all of it.
     private static let stopLimit = 3_000
     private static let leaveLimit = 1_000
+    /// How long an assignment waits for the leaders of its partitions, in milliseconds: a few elections, and less
+    /// than the 300 s after which the group takes a member that does not poll for dead (`max.poll.interval.ms`).
+    private static let assignmentLimit = 60_000
 
     private let service: Service
     private let settings: KafkaSettings
@@ -22,6 +25,10 @@ final class ProcessRole {
     private let events: ClientEvents
     private var workers: [Int32: RunningWorker] = [:]
     private var standby: Standby?
+    /// The consumer's thread, as the watchdog knows it.
+    private var watched: WatchedWorker?
+    /// Why the group's last word could not be followed: then the process cannot stay a member.
+    private var unfollowed: KafkaError?
     private var lagDue = Deadline(milliseconds: 1_000)
 
     init(service: Service) throws {
@@ -49,6 +56,7 @@ final class ProcessRole {
         try consumer.subscribe(topics: [settings.name(.commands)])
         let watched = watchdog.register("consumer")
         let limit = service.configuration.integer("watchdog_timeout_ms")
+        self.watched = watched
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil, board.refusal == nil {
             watched.beat(limitMilliseconds: limit)
@@ -58,6 +66,7 @@ final class ProcessRole {
                 { message in
                     if case .failure(let error) = message.kind, error.recovery != .retry { lost = error }
                 })
+            if lost == nil { lost = unfollowed }
             updateLag(consumer)
         }
         service.logger.info("stopping: finishing transactions")
@@ -94,9 +103,7 @@ final class ProcessRole {
                 // worker places its partition when it knows where.
                 var queues: [PartitionQueue] = []
                 for partition in partitions { queues.append(try consumer.partitionQueue(partition)) }
-                try consumer.follow(
-                    rebalance,
-                    from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.end) })
+                try consumer.follow(rebalance, from: try ends(of: partitions, consumer))
                 for queue in queues { start(queue, partitionCount, consumer) }
                 board.setAssigned()
             case .revoked(let partitions, let isLost):
@@ -111,7 +118,37 @@ final class ProcessRole {
             }
         } catch {
             service.logger.error("could not follow the group", ["reason": error.description])
+            unfollowed = error
         }
+    }
+
+    /// The ends of partitions as numbers, never as the word END: librdkafka would look that up by itself and, where
+    /// the partition's leader is away, again on a timer, perhaps after the worker has placed the partition. It would
+    /// then jump from there to the end, and commands in between would be passed over.
+    ///
+    /// - Throws: when no leader answers for long; the process then ends, so that others may try.
+    private func ends(
+        of partitions: [TopicPartition], _ consumer: Consumer
+    ) throws(KafkaError) -> [TopicPartitionOffset] {
+        let deadline = Deadline(milliseconds: Self.assignmentLimit)
+        var ends: [TopicPartitionOffset] = []
+        for partition in partitions {
+            while true {
+                watched?.beat(limitMilliseconds: service.configuration.integer("watchdog_timeout_ms"))
+                do throws(KafkaError) {
+                    let high = try consumer.watermarks(
+                        partition, timeoutMilliseconds: settings.callTimeout
+                    ).high
+                    ends.append(TopicPartitionOffset(partition, offset: high))
+                    break
+                } catch {
+                    guard error.recovery == .retry, !deadline.isPast, !service.shutdown.isRequested else {
+                        throw error
+                    }
+                }
+            }
+        }
+        return ends
     }
 
     private func start(_ queue: PartitionQueue, _ partitionCount: Int32, _ consumer: Consumer) {
