@@ -8,6 +8,8 @@ package struct StockRestore: Sendable {
     /// What is claimed of SKUs that have no levels. They may still come, or a tombstone may.
     private var strayReservations: [String: ReservationSnapshot] = [:]
     private var strayTransfers: [String: TransferSnapshot] = [:]
+    /// SKUs whose levels were taken away, and did not come again.
+    private var ended: Set<String> = []
     private var tail: [LedgerEntry] = []
     private var book: LevelsSnapshot.Book?
     private let standard: Settings
@@ -29,6 +31,7 @@ package struct StockRestore: Sendable {
 
     package mutating func add(_ snapshot: LevelsSnapshot) {
         stock.restore(snapshot)
+        if !ended.isEmpty { ended.remove(snapshot.sku) }
         if let book = snapshot.book { self.book = book }
     }
 
@@ -43,6 +46,9 @@ package struct StockRestore: Sendable {
         let isKnown = stock.restore(snapshot)
         if !isKnown || !strayTransfers.isEmpty { strayTransfers[snapshot.id] = isKnown ? nil : snapshot }
     }
+
+    /// Levels never end; but a rebuild takes away what should not be there.
+    package mutating func end(sku: String) { ended.insert(sku) }
 
     package mutating func end(reservationID: String) {
         stock.reservations[reservationID] = nil
@@ -76,6 +82,7 @@ package struct StockRestore: Sendable {
         swap(&stock, &self.stock)
         if let book { stock.restore(book) }
         var doubts = FirstDoubt()
+        forgetEnded(&stock, &doubts)
         for stray in strayReservations.values where !stock.restore(stray) {
             doubts.add(stray.sku, Stock.beyond("reservation \(stray.id)", stray.sequence, levels: 0))
         }
@@ -89,6 +96,24 @@ package struct StockRestore: Sendable {
         for index in stock.items.indices { stock.countUnitsByOrder(item: index) }
         try stock.restoreWindow(tail.suffix(tailLength))
         return stock
+    }
+}
+
+extension StockRestore {
+    /// Takes the SKUs out that have no levels any more; what still claims units of them is in doubt.
+    private mutating func forgetEnded(_ stock: inout Stock, _ doubts: inout FirstDoubt) {
+        if ended.isEmpty { return }
+        let skus = stock.items.map(\.sku)
+        for (id, live) in stock.reservations where ended.contains(skus[live.item]) {
+            doubts.add(skus[live.item], Stock.beyond("reservation \(id)", live.changed, levels: 0))
+            stock.reservations[id] = nil
+        }
+        for (id, live) in stock.transfers where ended.contains(skus[live.item]) {
+            doubts.add(skus[live.item], Stock.beyond("transfer \(id)", live.changed, levels: 0))
+            stock.transfers[id] = nil
+        }
+        stock.removeItems(ended)
+        ended = []
     }
 }
 

@@ -39,6 +39,21 @@ package struct Stock: Sendable {
 
     func itemIndex(of sku: String) -> Int? { itemIndexes[sku] }
 
+    /// Takes items out that nothing claims units of, as if they had never been seen.
+    mutating func removeItems(_ skus: Set<String>) {
+        var places: [Int] = []
+        var kept: [Item] = []
+        for item in items {
+            places.append(kept.count)
+            if !skus.contains(item.sku) { kept.append(item) }
+        }
+        items = kept
+        itemIndexes = [:]
+        for (index, item) in items.enumerated() { itemIndexes[item.sku] = index }
+        for id in Array(reservations.keys) { reservations[id]!.item = places[reservations[id]!.item] }
+        for id in Array(transfers.keys) { transfers[id]!.item = places[transfers[id]!.item] }
+    }
+
     func warehouse(_ id: String) -> KnownWarehouse? { warehousePlaces[id].map { warehouses[$0] } }
 
     func isActive(_ warehouse: String) -> Bool { self.warehouse(warehouse)?.facts.isActive ?? true }

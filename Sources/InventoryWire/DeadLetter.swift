@@ -21,6 +21,25 @@ package struct DeadLetter: Equatable, Sendable {
     package var valueSHA256: String?
     /// SHA-256 of the whole key in hexadecimal, if the key is cut.
     package var keySHA256: String?
+
+    package init(
+        reason: DecodingFailure.Reason, detail: String, topic: String, partition: Int32, offset: Int64,
+        timestamp: Timestamp?, key: [UInt8]?, value: [UInt8]?, valueBytes: Int, isTruncated: Bool,
+        valueSHA256: String? = nil, keySHA256: String? = nil
+    ) {
+        self.reason = reason
+        self.detail = detail
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.timestamp = timestamp
+        self.key = key
+        self.value = value
+        self.valueBytes = valueBytes
+        self.isTruncated = isTruncated
+        self.valueSHA256 = valueSHA256
+        self.keySHA256 = keySHA256
+    }
 }
 
 /// SHA-256 (FIPS 180-4), by OpenSSL's libcrypto.
@@ -32,6 +51,16 @@ package enum SHA256Digest {
         return String(
             decoding: digest.flatMap { [Hexadecimal.digit($0 >> 4), Hexadecimal.digit($0 & 15)] },
             as: UTF8.self)
+    }
+
+    /// The same as four words.
+    package static func hash(_ bytes: UnsafeRawBufferPointer) -> ChainHash {
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        _ = SHA256(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &digest)
+        let words = digest.withUnsafeBytes { bytes in
+            (0..<4).map { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)) }
+        }
+        return ChainHash(words[0], words[1], words[2], words[3])
     }
 
     /// The library's version, such as 3.5.1.

@@ -182,6 +182,16 @@ package struct RecordReader: ~Copyable {
         _ value: UnsafeRawBufferPointer?, limit: Int,
         _ body: (JSONObject) throws(DecodingFailure) -> Result
     ) throws(DecodingFailure) -> Result {
+        try readDocument(value, limit: limit) { document throws(DecodingFailure) in
+            try body(JSONObject(yyjson_doc_get_root(document)))
+        }
+    }
+
+    /// The same, for who needs the document whose root is the object.
+    mutating func readDocument<Result>(
+        _ value: UnsafeRawBufferPointer?, limit: Int,
+        _ body: (UnsafeMutablePointer<yyjson_doc>) throws(DecodingFailure) -> Result
+    ) throws(DecodingFailure) -> Result {
         guard let value, let start = value.baseAddress, !value.isEmpty else {
             throw DecodingFailure(.emptyValue, "the record has no value")
         }
@@ -204,7 +214,7 @@ package struct RecordReader: ~Copyable {
         guard let root = yyjson_doc_get_root(document), yyjson_is_obj(root) else {
             throw DecodingFailure(.notAnObject, "the value is JSON, but no object")
         }
-        return try body(JSONObject(root))
+        return try body(document)
     }
 
     private mutating func reserve(_ bytes: Int) {

@@ -7,6 +7,7 @@ package final class LedgerStore {
     let connection: Connection
     private let topic: String
     private let sourceTopic: String
+    private let schema: String
     private var recordWriter = RecordWriter()
 
     /// Prepares a connection: takes on the application's role, and makes the staging table.
@@ -14,32 +15,50 @@ package final class LedgerStore {
     /// - Parameters:
     ///   - topic: The name of the ledger's topic on its cluster, by which its offsets are stored.
     ///   - sourceTopic: The name of the commands' topic, for `source_topic`.
+    ///   - schema: Another one than `holdfast`, that is being made beside it.
     /// - Throws: `SinkFault` when the schema is not there, else `PostgresError`.
     package init(
-        connection: Connection, role: String, topic: String, sourceTopic: String
+        connection: Connection, role: String, topic: String, sourceTopic: String,
+        schema: String = SchemaMigrator.schema
     ) throws {
         self.connection = connection
         self.topic = topic
         self.sourceTopic = sourceTopic
-        let isThere = try connection.query("SELECT to_regclass('holdfast.sink_offsets') IS NOT NULL")
+        self.schema = schema
+        let isThere = try connection.query("SELECT to_regclass('\(schema).sink_offsets') IS NOT NULL")
         guard try isThere.bool(0, 0) == true else { throw SinkFault.schemaMissing }
         try connection.execute("SET ROLE \(connection.quoted(identifier: role))")
         try connection.execute(
             """
             CREATE TEMPORARY TABLE IF NOT EXISTS ledger_staging
-            (LIKE holdfast.inventory_transactions) ON COMMIT DELETE ROWS
+            (LIKE \(schema).inventory_transactions) ON COMMIT DELETE ROWS
             """)
+    }
+
+    /// A statement that names the schema `holdfast`, for the one that this store writes into.
+    func sql(_ text: String) -> String { SchemaMigrator.sql(text, in: schema) }
+
+    /// Runs `body` in a transaction in which the schema cannot be swapped (`SchemaSwap`): it waits for a swap that
+    /// is under way, and its statements then find the new tables, with the new offsets.
+    func transaction<Value>(_ body: () throws -> Value) throws -> Value {
+        try connection.transaction { _ in
+            if schema == SchemaMigrator.schema {
+                try connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext('holdfast.swap'))")
+            }
+            return try body()
+        }
     }
 
     /// The next offset of each partition; 0 for one that was never read.
     package func offsets(of partitions: Range<Int32>) throws -> [Int32: Int64] {
         try connection.query(
-            """
-            INSERT INTO holdfast.sink_offsets (topic, partition, next_offset)
-            SELECT $1, unnest($2), 0 ON CONFLICT DO NOTHING
-            """, [.text(topic), .int32Array(Array(partitions))])
+            sql(
+                """
+                INSERT INTO holdfast.sink_offsets (topic, partition, next_offset)
+                SELECT $1, unnest($2), 0 ON CONFLICT DO NOTHING
+                """), [.text(topic), .int32Array(Array(partitions))])
         let result = try connection.query(
-            "SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1", [.text(topic)])
+            sql("SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1"), [.text(topic)])
         var offsets: [Int32: Int64] = [:]
         for row in 0..<result.rowCount {
             guard let partition = try result.int32(row, 0), partitions.contains(partition) else { continue }
@@ -55,29 +74,30 @@ package final class LedgerStore {
     /// - Throws: `SinkFault` when another sink is at work or a row differs; else `PostgresError`.
     @discardableResult
     package func store(_ batch: LedgerBatch) throws -> Int {
-        try connection.transaction { _ in
+        try transaction {
             try moveOffsets(batch)
             guard !batch.isEmpty else { return 0 }
             try stage(batch.rows)
             let new = try connection.execute(
-                """
-                INSERT INTO holdfast.inventory_transactions SELECT * FROM ledger_staging
-                ON CONFLICT (sku, sequence) DO NOTHING
-                """
+                sql(
+                    """
+                    INSERT INTO holdfast.inventory_transactions SELECT * FROM ledger_staging
+                    ON CONFLICT (sku, sequence) DO NOTHING
+                    """)
             ).affectedRows
             if new < batch.rows.count { try compare() }
-            try connection.execute(Self.projectInventory)
+            try connection.execute(sql(Self.projectInventory))
             if batch.rows.contains(where: { $0.entry.movement == .setPolicy || $0.entry.movement == .retire })
             {
-                try connection.execute(Self.projectPolicies)
-                try connection.execute(Self.clearPolicies)
+                try connection.execute(sql(Self.projectPolicies))
+                try connection.execute(sql(Self.clearPolicies))
             }
-            try connection.execute(Self.projectSafetyStock)
-            try connection.execute(Self.projectReservations)
-            try connection.execute(Self.changeReservations)
+            try connection.execute(sql(Self.projectSafetyStock))
+            try connection.execute(sql(Self.projectReservations))
+            try connection.execute(sql(Self.changeReservations))
             if batch.rows.contains(where: { $0.entry.transferID != nil }) {
-                try connection.execute(Self.projectTransfers)
-                try connection.execute(Self.changeTransfers)
+                try connection.execute(sql(Self.projectTransfers))
+                try connection.execute(sql(Self.changeTransfers))
             }
             return new
         }
@@ -88,11 +108,12 @@ package final class LedgerStore {
         let moved = batch.spans.filter { $0.value.next != $0.value.expected || !batch.isEmpty }
             .sorted { $0.key < $1.key }
         let touched = try connection.query(
-            """
-            UPDATE holdfast.sink_offsets s SET next_offset = v.next
-            FROM unnest($2, $3, $4) AS v (partition, expected, next)
-            WHERE s.topic = $1 AND s.partition = v.partition AND s.next_offset = v.expected
-            """,
+            sql(
+                """
+                UPDATE holdfast.sink_offsets s SET next_offset = v.next
+                FROM unnest($2, $3, $4) AS v (partition, expected, next)
+                WHERE s.topic = $1 AND s.partition = v.partition AND s.next_offset = v.expected
+                """),
             [
                 .text(topic), .int32Array(moved.map(\.key)), .int64Array(moved.map(\.value.expected)),
                 .int64Array(moved.map(\.value.next)),
@@ -179,12 +200,13 @@ package final class LedgerStore {
     /// Throws if a row that was there already differs from the one that was to be stored.
     private func compare() throws {
         let result = try connection.query(
-            """
-            SELECT s.sku, s.sequence FROM ledger_staging s
-            JOIN holdfast.inventory_transactions t USING (sku, sequence)
-            WHERE NOT EXISTS (SELECT s.* INTERSECT SELECT t.*)
-            ORDER BY s.sku, s.sequence LIMIT 1
-            """)
+            sql(
+                """
+                SELECT s.sku, s.sequence FROM ledger_staging s
+                JOIN holdfast.inventory_transactions t USING (sku, sequence)
+                WHERE NOT EXISTS (SELECT s.* INTERSECT SELECT t.*)
+                ORDER BY s.sku, s.sequence LIMIT 1
+                """))
         guard result.rowCount > 0, let sku = try result.text(0, 0), let sequence = try result.int64(0, 1)
         else { return }
         throw SinkFault.differentRow(sku: sku, sequence: sequence)

@@ -46,7 +46,7 @@ extension LedgerStore {
         var offsets: [MasterData.Place: Int64] = [:]
         for place in places {
             let found = try connection.query(
-                "SELECT next_offset FROM holdfast.sink_offsets WHERE topic = $1 AND partition = $2",
+                sql("SELECT next_offset FROM holdfast.sink_offsets WHERE topic = $1 AND partition = $2"),
                 [.text(place.topic), .int32(place.partition)])
             offsets[place] = found.rowCount > 0 ? try found.int64(0, 0) : 0
         }
@@ -55,14 +55,15 @@ extension LedgerStore {
 
     /// Stores changes of products and warehouses with the offsets that they take their topics to.
     package func store(_ data: MasterData) throws {
-        try connection.transaction { _ in
+        try transaction {
             for (change, at) in data.changes { try store(change, at) }
             for (place, next) in data.next.sorted(by: { $0.value < $1.value }) {
                 try connection.query(
-                    """
-                    INSERT INTO holdfast.sink_offsets (topic, partition, next_offset) VALUES ($1, $2, $3)
-                    ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
-                    """, [.text(place.topic), .int32(place.partition), .int64(next)])
+                    sql(
+                        """
+                        INSERT INTO holdfast.sink_offsets (topic, partition, next_offset) VALUES ($1, $2, $3)
+                        ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
+                        """), [.text(place.topic), .int32(place.partition), .int64(next)])
             }
         }
     }
@@ -72,10 +73,10 @@ extension LedgerStore {
         case .product(let product): try store(product, at)
         case .warehouse(let warehouse): try store(warehouse, at)
         case .noProduct(let sku):
-            try connection.query("DELETE FROM holdfast.products WHERE sku = $1", [.text(sku)])
+            try connection.query(sql("DELETE FROM holdfast.products WHERE sku = $1"), [.text(sku)])
         case .noWarehouse(let id):
             try connection.query(
-                "UPDATE holdfast.warehouses SET is_active = false WHERE id = $1", [.text(id)])
+                sql("UPDATE holdfast.warehouses SET is_active = false WHERE id = $1"), [.text(id)])
         }
     }
 
@@ -89,16 +90,17 @@ extension LedgerStore {
 
     private func store(_ product: ProductRecord, _ at: Timestamp?) throws {
         try connection.query(
-            """
-            INSERT INTO holdfast.products
-                (sku, name, description, weight_grams, length_mm, width_mm, height_mm, published_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8::text::numeric / 1000))
-            ON CONFLICT (sku) DO UPDATE SET
-                name = excluded.name, description = excluded.description,
-                weight_grams = excluded.weight_grams, length_mm = excluded.length_mm,
-                width_mm = excluded.width_mm, height_mm = excluded.height_mm,
-                published_at = excluded.published_at
-            """,
+            sql(
+                """
+                INSERT INTO holdfast.products
+                    (sku, name, description, weight_grams, length_mm, width_mm, height_mm, published_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp($8::text::numeric / 1000))
+                ON CONFLICT (sku) DO UPDATE SET
+                    name = excluded.name, description = excluded.description,
+                    weight_grams = excluded.weight_grams, length_mm = excluded.length_mm,
+                    width_mm = excluded.width_mm, height_mm = excluded.height_mm,
+                    published_at = excluded.published_at
+                """),
             [
                 .text(product.sku), .text(product.name), Self.text(product.description),
                 Self.number(product.weightGrams), Self.number(product.dimensions?.length),
@@ -110,18 +112,19 @@ extension LedgerStore {
     private func store(_ record: WarehouseRecord, _ at: Timestamp?) throws {
         let facts = record.warehouse
         try connection.query(
-            """
-            INSERT INTO holdfast.warehouses
-                (id, name, latitude, longitude, timezone, priority, handling_hours, km_per_hour, is_active,
-                 published_at)
-            VALUES ($1, $2, $3::bigint / 1000000.0, $4::bigint / 1000000.0, $5, $6, $7, $8, $9,
-                to_timestamp($10::text::numeric / 1000))
-            ON CONFLICT (id) DO UPDATE SET
-                name = excluded.name, latitude = excluded.latitude, longitude = excluded.longitude,
-                timezone = excluded.timezone, priority = excluded.priority,
-                handling_hours = excluded.handling_hours, km_per_hour = excluded.km_per_hour,
-                is_active = excluded.is_active, published_at = excluded.published_at
-            """,
+            sql(
+                """
+                INSERT INTO holdfast.warehouses
+                    (id, name, latitude, longitude, timezone, priority, handling_hours, km_per_hour, is_active,
+                     published_at)
+                VALUES ($1, $2, $3::bigint / 1000000.0, $4::bigint / 1000000.0, $5, $6, $7, $8, $9,
+                    to_timestamp($10::text::numeric / 1000))
+                ON CONFLICT (id) DO UPDATE SET
+                    name = excluded.name, latitude = excluded.latitude, longitude = excluded.longitude,
+                    timezone = excluded.timezone, priority = excluded.priority,
+                    handling_hours = excluded.handling_hours, km_per_hour = excluded.km_per_hour,
+                    is_active = excluded.is_active, published_at = excluded.published_at
+                """),
             [
                 .text(facts.id), Self.text(record.name), Self.number(facts.location?.latitude),
                 Self.number(facts.location?.longitude), Self.text(record.timezone), .int64(facts.priority),

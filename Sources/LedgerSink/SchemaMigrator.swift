@@ -5,9 +5,24 @@ package struct SchemaMigrator: Sendable {
     /// A file's name, which orders it, and its SQL, which can be run again without harm.
     package typealias File = (name: String, sql: String)
 
+    /// What the files call the schema.
+    package static let schema = "holdfast"
+
     private let files: [File]
 
-    package init(files: [File]) { self.files = files.sorted { $0.name < $1.name } }
+    /// - Parameter schema: another name for the schema; lower-case letters, digits and `_`.
+    package init(files: [File], schema: String = Self.schema) {
+        self.files = files.sorted { $0.name < $1.name }.map { ($0.name, Self.sql($0.sql, in: schema)) }
+    }
+
+    /// The SQL with another schema in the place of `holdfast`: wherever that stands before a dot, or behind the
+    /// word SCHEMA.
+    package static func sql(_ sql: String, in schema: String) -> String {
+        if schema == Self.schema { return sql }
+        return sql.replacing("\(Self.schema).", with: "\(schema).")
+            .replacing("SCHEMA \(Self.schema) ", with: "SCHEMA \(schema) ")
+            .replacing("SCHEMA IF NOT EXISTS \(Self.schema);", with: "SCHEMA IF NOT EXISTS \(schema);")
+    }
 
     /// Runs all files in one transaction; two at once wait for one another.
     ///

@@ -8,7 +8,8 @@ package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
         SinkFault(
             "another sink has moved the offsets of \(topic), partitions "
                 + partitions.map(String.init).joined(separator: ", ")
-                + ", since this one read them; only one sink may write into a database: stop the other")
+                + ", since this one read them; only one sink may write into a database: stop the other "
+                + "(after a rebuild, start this one again)")
     }
 
     static func differentRow(sku: String, sequence: Int64) -> SinkFault {

@@ -48,6 +48,16 @@ package struct Configuration: Sendable {
         return values[name]?.text
     }
 
+    /// Between the values of a key that takes several: no text of the configuration has it.
+    static let separator = "\n"
+
+    /// The texts of a key that takes several, in the order in which they were given.
+    package func strings(_ name: String) -> [String] {
+        guard key(name).repeats else { preconditionFailure("\(name) takes one value") }
+        guard let value = values[name] else { return [] }
+        return value.text.split(separator: Self.separator, omittingEmptySubsequences: false).map(String.init)
+    }
+
     /// The whole number of a key that has a default or was set, within the table's range.
     package func integer(_ name: String) -> Int {
         required(optionalInteger(name), name)

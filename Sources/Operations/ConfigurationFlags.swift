@@ -8,7 +8,7 @@ struct ConfigurationFlags {
     private let role: String
 
     /// Reads `--name value`, `--name=value`, `--boolean`, `--no-boolean` and `--kafka.NAME value`. Of a flag
-    /// that is given twice the last counts.
+    /// that is given twice the last counts, unless its key takes several.
     init(arguments: [String], schema: ConfigurationSchema, role: String) {
         self.schema = schema
         self.role = role
@@ -93,8 +93,12 @@ extension ConfigurationReading {
         for mistake in flags.mistakes {
             report(mistake)
         }
+        var repeated: [String: [String]] = [:]
         for (key, text) in flags.values {
             enter(key, text, .flag(key.flag))
+            guard key.repeats else { continue }
+            repeated[key.name, default: []].append(text)
+            enterAll(key, repeated[key.name]!, .flag(key.flag))
         }
         for (name, text) in flags.kafka {
             enterKafka(name, text, .flag(ConfigurationSchema.kafkaFlagPrefix + name))

@@ -73,6 +73,7 @@ extension ConfigurationSchema {
             let value = key.defaultValue(for: role).map { $0.isEmpty ? "empty" : key.shown($0) }
             facts.append("Default \(value ?? "none"). Allowed: \(key.kind.allowed).")
         }
+        if key.repeats { facts.append("It may be given several times.") }
         if !key.isFlagOnly {
             let names = [key.environmentName] + key.environmentAliases
             facts.append("Environment: \(names.joined(separator: ", or else ")).")

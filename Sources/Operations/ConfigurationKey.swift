@@ -11,6 +11,8 @@ package struct ConfigurationKey: Sendable {
     package let roles: Set<String>
     /// Whether it is a flag alone: a wish for one run, which must not lie about in a file or an environment.
     package let isFlagOnly: Bool
+    /// Whether its flag may be given several times; its values are then read with `Configuration.strings`.
+    package let repeats: Bool
     /// Environment variables that are read when the key's own is not set.
     package let environmentAliases: [String]
     package let help: String
@@ -27,7 +29,7 @@ package struct ConfigurationKey: Sendable {
     package init(
         _ name: String, _ kind: ConfigurationKind, default defaultValue: String? = nil,
         roleDefaults: [String: String] = [:], secrecy: Secrecy = .open, roles: Set<String> = [],
-        isFlagOnly: Bool = false,
+        isFlagOnly: Bool = false, repeats: Bool = false,
         environmentAliases: [String] = [], help: String
     ) {
         self.name = name
@@ -37,6 +39,7 @@ package struct ConfigurationKey: Sendable {
         self.secrecy = secrecy
         self.roles = roles
         self.isFlagOnly = isFlagOnly
+        self.repeats = repeats
         self.environmentAliases = environmentAliases
         self.help = help
     }

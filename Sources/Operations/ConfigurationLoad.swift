@@ -67,6 +67,12 @@ struct ConfigurationReading {
         values[key.name] = ConfigurationValue(text: text, source: source)
     }
 
+    /// Takes the values of a key that was given several times, each of which was entered by itself.
+    mutating func enterAll(_ key: ConfigurationKey, _ texts: [String], _ source: ConfigurationSource) {
+        values[key.name] = ConfigurationValue(
+            text: texts.joined(separator: Configuration.separator), source: source)
+    }
+
     /// Takes a setting of librdkafka, or notes what is wrong with it.
     mutating func enterKafka(_ name: String, _ text: String, _ source: ConfigurationSource) {
         if let reason = schema.ownedKafkaSettings[name] {

@@ -183,6 +183,40 @@ package enum HoldfastConfiguration {
                 to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
                 """),
         ConfigurationRole(
+            "dead-letters redrive", summary: "send dead letters again, as they are or mended, once",
+            details: """
+                Sends chosen letters again: holdfast dead-letters redrive PARTITION/OFFSET ..., or all of a \
+                reason. Each goes into the topic it came from, with its original key and command_id, and is marked \
+                in dead.letters in the same transaction: a letter is never sent twice, whatever ends a run. \
+                What could not be read by the processor or the relay even now is refused with the reason, and then \
+                nothing is sent. The value can be mended by --rename, --remove and --set, which are done in this \
+                order; a field inside of an object is named with dots (ship_to.latitude), an element of an array \
+                by its number from 0 (allocations.0.quantity). It prints a line a letter, and ends with 1 if any \
+                was refused or is not there.
+                """),
+        ConfigurationRole(
+            "rebuild", summary: "make levels, reservations and transfers anew from the ledger",
+            details: """
+                Folds stock.ledger from its start, checking its sequences and hashes, and makes stock.levels, \
+                stock.reservations and stock.transfers what live processing made of them, byte for byte: records \
+                that are missing or differ are written, keys that should not be there get tombstones. --in-place \
+                needs all processors stopped, and takes over their transactional ids; --into PREFIX writes new \
+                topics. With --dry-run it tells what it would write, and ends with 1 if that is anything. It ends \
+                with 1, too, if the ledger is broken or a processor is at work. Killed in the midst, it is run \
+                again. Its memory is that of the live state of one partition.
+                """),
+        ConfigurationRole(
+            "reconcile", summary: "compare PostgreSQL, or a warehouse's count, with the topics",
+            details: """
+                Without --count: folds stock.ledger exactly as far as the sink has come, and compares levels, live \
+                reservations and transfers with PostgreSQL's. With --count FILE: compares what a warehouse has \
+                counted with stock.levels. FILE is CSV (RFC 4180) with a header: sku, warehouse, counted and, if it \
+                is known, expected, which is what was believed to be on hand when it was counted. With --apply, \
+                each difference becomes an adjust command with the reason cycle_count, and its outcome is told; \
+                a file that is given once more is not applied once more. It ends with 1 if anything differs and is \
+                not put right.
+                """),
+        ConfigurationRole(
             "demo", summary: "a flash sale, or a day in a shop, with processors killed, checked from outside",
             details: """
                 Starts two processors, a delay service and a sink, publishes a flash sale, kills one processor \
@@ -210,7 +244,7 @@ package enum HoldfastConfiguration {
 
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
-        + deadLetterKeys + auditKeys + demoKeys + chaosKeys
+        + deadLetterKeys + auditKeys + redriveKeys + rebuildKeys + reconcileKeys + demoKeys + chaosKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -220,7 +254,7 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "database_url", .url(schemes: ["postgresql", "postgres"]),
             default: "postgresql://127.0.0.1:5432/postgres", secrecy: .password,
-            roles: ["sink", "verify", "demo"],
+            roles: ["sink", "verify", "reconcile", "demo"],
             environmentAliases: ["DATABASE_URL"],
             help: "The PostgreSQL database that holds the schema holdfast."),
         ConfigurationKey(
@@ -243,7 +277,7 @@ package enum HoldfastConfiguration {
     private static let processorKeys = [
         ConfigurationKey(
             "transactional_id_prefix", .name(1...128), default: "holdfast",
-            roles: ["process", "relay", "acls apply", "demo"],
+            roles: ["process", "relay", "acls apply", "dead-letters redrive", "rebuild", "demo"],
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
@@ -261,7 +295,7 @@ package enum HoldfastConfiguration {
             roles: ["process", "demo"], help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
-            roles: ["process", "relay", "demo"],
+            roles: ["process", "relay", "dead-letters redrive", "rebuild", "demo"],
             help: "After this the broker ends a transaction that nobody has ended."),
         ConfigurationKey(
             "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
@@ -313,7 +347,7 @@ package enum HoldfastConfiguration {
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
             "share_directory", .text(1...4096),
-            roles: ["topics apply", "acls apply", "sink", "demo", "chaos"],
+            roles: ["topics apply", "acls apply", "sink", "rebuild", "demo", "chaos"],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
@@ -327,7 +361,8 @@ package enum HoldfastConfiguration {
             help:
                 "Partitions of the stock topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
-            "replication_factor", .integer(1...7, unit: "replicas"), roles: ["topics apply", "demo"],
+            "replication_factor", .integer(1...7, unit: "replicas"),
+            roles: ["topics apply", "rebuild", "demo"],
             help: "Replicas of the topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
             "alter", .boolean, default: "false", roles: ["topics apply"], isFlagOnly: true,
@@ -345,22 +380,34 @@ package enum HoldfastConfiguration {
 
     private static let deadLetterKeys = [
         ConfigurationKey(
-            "reason", .name(1...64), roles: ["dead-letters list"], isFlagOnly: true,
-            help: "Counts letters of that reason alone."),
+            "reason", .name(1...64), roles: ["dead-letters list", "dead-letters redrive"], isFlagOnly: true,
+            help: "Takes letters of that reason alone."),
         ConfigurationKey(
             "samples", .integer(0...100, unit: "letters"), default: "3", roles: ["dead-letters list"],
             isFlagOnly: true, help: "How many letters of each reason are shown, the newest first."),
         ConfigurationKey(
-            "letter", .text(1...64), roles: ["dead-letters show"], isFlagOnly: true,
-            help: "The letter's place in dead.letters, PARTITION/OFFSET; it may stand without the flag."),
+            "letter", .text(1...64), roles: ["dead-letters show", "dead-letters redrive"], isFlagOnly: true,
+            repeats: true,
+            help: """
+                The letter's place in dead.letters, PARTITION/OFFSET; it may stand without the flag, as the first \
+                argument. Show takes one.
+                """),
         ConfigurationKey(
             "raw", .boolean, default: "false", roles: ["dead-letters show"], isFlagOnly: true,
             help: "Writes the bytes of the original value, and nothing else."),
         ConfigurationKey(
             "json", .boolean, default: "false",
-            roles: shows.union(["dead-letters list", "dead-letters show", "replay", "verify"]),
+            roles: shows.union([
+                "dead-letters list", "dead-letters show", "dead-letters redrive", "replay", "verify",
+                "rebuild",
+                "sink", "reconcile",
+            ]),
             isFlagOnly: true,
-            help: "Prints JSON, one object; of dead-letters show, the letter as it stands in the topic."),
+            help: """
+                Prints JSON, one object; of dead-letters show, the letter as it stands in the topic; of redrive, \
+                rebuild and reconcile, an object a line for each letter, partition or difference, and one with the \
+                sums.
+                """),
     ]
 
     private static let shows: Set<String> = ["show sku", "show reservation", "show order", "show command"]
@@ -405,6 +452,62 @@ package enum HoldfastConfiguration {
             help: "How many differences are told; all are counted."),
     ]
 
+    private static let reconcileKeys = [
+        ConfigurationKey(
+            "count", .text(1...4096), roles: ["reconcile"], isFlagOnly: true,
+            help: "The file of a warehouse's count; /dev/stdin for standard input."),
+        ConfigurationKey(
+            "apply", .boolean, default: "false", roles: ["reconcile"], isFlagOnly: true,
+            help: "Puts the levels right by commands. Without it nothing is changed."),
+    ]
+
+    private static let rebuildKeys = [
+        ConfigurationKey(
+            "from_ledger", .boolean, default: "false", roles: ["rebuild"], isFlagOnly: true,
+            help: "From what: the ledger alone."),
+        ConfigurationKey(
+            "in_place", .boolean, default: "false", roles: ["rebuild"], isFlagOnly: true,
+            help: "Puts the system's own topics right. All processors must be stopped."),
+        ConfigurationKey(
+            "into", .name(1...64), roles: ["rebuild"], isFlagOnly: true,
+            help: "The prefix of the topics to write instead; they are created, or must be empty."),
+    ]
+
+    private static let redriveKeys = [
+        ConfigurationKey(
+            "dry_run", .boolean, default: "false", roles: ["dead-letters redrive", "rebuild"],
+            isFlagOnly: true,
+            help: "Tells what would be sent or written, and does nothing."),
+        ConfigurationKey(
+            "rename", .text(1...1024), roles: ["dead-letters redrive"], isFlagOnly: true, repeats: true,
+            help: "FIELD=NAME gives a field of the value another name. One that is not there is left out."),
+        ConfigurationKey(
+            "remove", .text(1...1024), roles: ["dead-letters redrive"], isFlagOnly: true, repeats: true,
+            help: "FIELD takes a field out of the value, all of them if it stands several times."),
+        ConfigurationKey(
+            "set", .text(1...65_536), roles: ["dead-letters redrive"], isFlagOnly: true, repeats: true,
+            help: """
+                FIELD=VALUE gives a field a value, whether it is there or not. VALUE is JSON if it can be read as \
+                JSON, else a text: quantity=3 is a number, sku="3" and sku=A3 are texts.
+                """),
+        ConfigurationKey(
+            "value", .text(1...4096), roles: ["dead-letters redrive"], isFlagOnly: true,
+            help: "A file whose bytes are the value of the one chosen letter; /dev/stdin for standard input."),
+        ConfigurationKey(
+            "key", .text(1...1024), roles: ["dead-letters redrive"], isFlagOnly: true,
+            help: "The key of the one chosen letter, instead of the original one."),
+        ConfigurationKey(
+            "to_partition", .integer(0...999_999, unit: nil), roles: ["dead-letters redrive"],
+            isFlagOnly: true,
+            help: """
+                The partition that letters from warehouses, products and settings are sent to, instead of the one \
+                that the key belongs into.
+                """),
+        ConfigurationKey(
+            "skip_refused", .boolean, default: "false", roles: ["dead-letters redrive"], isFlagOnly: true,
+            help: "Sends the others where some letters are refused."),
+    ]
+
     private static let demoKeys = [
         ConfigurationKey(
             "scenario", .enumeration(["sale", "day"]), default: "sale", roles: ["demo"], isFlagOnly: true,
@@ -434,6 +537,17 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "migrate", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
             help: "Bring the schema up to date (deploy/sql/) before anything is written."),
+        ConfigurationKey(
+            "rebuild", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
+            help: """
+                Makes the schema anew from the whole ledger, as holdfast_rebuild, puts it in the place of the \
+                schema holdfast in one transaction, and ends. Readers go on, and may read what others were \
+                granted before. The old schema is kept as holdfast_before. A sink that is at work meanwhile goes \
+                on with the new tables, or stops (70) because their offsets are not its own; start it again.
+                """),
+        ConfigurationKey(
+            "drop_old", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
+            help: "With --rebuild: drops the old schema afterwards, and the one of an earlier rebuild."),
     ]
 
     private static let chaosKeys = [

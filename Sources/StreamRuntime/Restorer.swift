@@ -73,9 +73,12 @@ package struct Restorer {
     package func update(_ image: inout PartitionImage) throws(LogFailure) {
         var reader = RecordReader()
         try readOn(.levels, &image) { record, restore throws(LogFailure) in
-            guard let value = record.value else { return }
-            restore.add(
-                try decoded(.levels, record) { () throws(DecodingFailure) in try reader.levels(value) })
+            if let value = record.value {
+                restore.add(
+                    try decoded(.levels, record) { () throws(DecodingFailure) in try reader.levels(value) })
+            } else if let key = record.key {
+                restore.end(sku: String(decoding: key, as: UTF8.self))
+            }
         }
         try readOn(.reservations, &image) { record, restore throws(LogFailure) in
             if let value = record.value {

@@ -49,6 +49,14 @@ case ("show", "order"):
     run("show order", placeFirst(arguments.dropFirst(2), "--id")) { try ShowRole(service: $0).order() }
 case ("show", "command"):
     run("show command", placeFirst(arguments.dropFirst(2), "--id")) { try ShowRole(service: $0).command() }
+case ("dead-letters", "redrive"):
+    run("dead-letters redrive", placesFirst(arguments.dropFirst(2))) {
+        try DeadLettersRedrive(service: $0).run()
+    }
+case ("rebuild", _):
+    run("rebuild", arguments.dropFirst()) { try RebuildRole(service: $0).run() }
+case ("reconcile", _):
+    run("reconcile", arguments.dropFirst()) { try ReconcileRole(service: $0).run() }
 case ("demo", _):
     run("demo", arguments.dropFirst()) {
         $0.configuration.string("scenario") == "day"
@@ -96,6 +104,12 @@ func run(_ role: String, _ arguments: ArraySlice<String>, _ body: (Service) thro
 func placeFirst(_ arguments: ArraySlice<String>, _ flag: String) -> ArraySlice<String> {
     guard let first = arguments.first, !first.hasPrefix("-") else { return arguments }
     return [flag] + arguments
+}
+
+/// `redrive 0/17 0/18` is short for `redrive --letter 0/17 --letter 0/18`.
+func placesFirst(_ arguments: ArraySlice<String>) -> ArraySlice<String> {
+    let places = arguments.prefix { !$0.hasPrefix("-") }
+    return places.flatMap { ["--letter", $0] } + arguments.dropFirst(places.count)
 }
 
 func fail(_ message: String, _ code: ExitCode) -> Never {

@@ -41,7 +41,8 @@ struct DeadLetterTests {
         }
         let stage = try Stage()
         defer { stage.endAll() }
-        #expect(try stage.run(["dead-letters", "list"]).output.hasPrefix("0 letters in "))
+        let none = try stage.run(["dead-letters", "list"]).output
+        #expect(none.hasPrefix("0 letters in "), "\(none)")
         try stage.start("process")
         try stage.start("relay")
         let steal = #"{"command_id":"x","type":"steal","sku":"A"}"#

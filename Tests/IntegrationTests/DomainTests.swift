@@ -10,7 +10,7 @@ import Testing
     .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
 struct DomainTests {
     /// Commands of every kind over a few SKUs, with few units and short TTLs.
-    private struct Day {
+    struct Day {
         var random: SplitMix
         var number = 0
 

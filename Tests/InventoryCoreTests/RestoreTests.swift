@@ -51,6 +51,25 @@ struct RestoreTests {
         Self.expectSame(try Self.restored(live.stock), live.stock)
     }
 
+    @Test("Levels that were taken away by a tombstone are as if they had never been")
+    func endedLevels() throws {
+        let live = Scenario.check(Self.day)
+        let ghost = LevelsSnapshot(sku: "GHOST", sequence: 3, levels: [Level(warehouse: "BER", onHand: 1)])
+        var restore = StockRestore()
+        restore.add(ghost)
+        for levels in live.stock.allLevels { restore.add(levels) }
+        for reservation in live.stock.allReservations { restore.add(reservation) }
+        restore.end(sku: "GHOST")
+        restore.end(sku: "NEVER SEEN")
+        restore.end(sku: "A")
+        restore.add(live.stock.allLevels[0])
+        for entry in live.stock.rememberedEntries { restore.add(entry) }
+        Self.expectSame(try restore.finish(), live.stock)
+        #expect(throws: Inconsistency.self) {
+            try Self.restored(live.stock) { $0.end(sku: "A") }
+        }
+    }
+
     @Test("A repeat gets the same answer before and after a restore")
     func repeatAfterRestore() throws {
         let live = Scenario.check(Self.day)

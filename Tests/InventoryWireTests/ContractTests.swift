@@ -572,7 +572,7 @@ struct ContractTests {
         written["no_value"] = letter(
             DecodingFailure(.emptyValue, "the record has no value"), key: key, value: nil)
 
-        let golden = try Contract.records(.deadLetters, "golden")
+        let golden = try Contract.records(.deadLetters, "golden").filter { !$0.key.hasPrefix("redriven") }
         #expect(Set(golden.keys) == Set(written.keys))
         let reasons = Set(DecodingFailure.Reason.allCases.map(\.rawValue))
         #expect(Set(golden.keys) == reasons.union(["no_value"]))
@@ -585,6 +585,28 @@ struct ContractTests {
             #expect(letter.reason.rawValue == (name == "no_value" ? "empty_value" : name))
             #expect(letter.offset == 42 && letter.isTruncated == (name == "too_large"))
             #expect((letter.valueSHA256 != nil) == (name == "too_large"))
+        }
+    }
+
+    @Test("A mark of a redriven letter is written and read as its golden record, and no letter is one")
+    func redriveMarks() throws {
+        let marks = [
+            "redriven": RedriveMark(
+                letterPartition: 3, letterOffset: 17, reason: .missingField, topic: "stock.commands",
+                partition: 3, offset: 99, commandID: "c-1", isMended: false),
+            "redriven_mended": RedriveMark(
+                letterPartition: 0, letterOffset: 18, reason: .notAnObject, topic: "warehouses", partition: 0,
+                offset: 7, isMended: true),
+        ]
+        var reader = RecordReader()
+        for (name, record) in try Contract.records(.deadLetters, "golden") {
+            let mark = try record.withUnsafeBytes { try reader.redriveMark($0) }
+            #expect(mark == marks[name], "\(name)")
+            guard let mark else { continue }
+            #expect(bytes { $0.write(mark: mark) } == record, "\(name)")
+            #expect(throws: DecodingFailure.self) {
+                try record.withUnsafeBytes { try reader.deadLetter($0) }
+            }
         }
     }
 

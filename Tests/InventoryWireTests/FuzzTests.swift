@@ -183,7 +183,8 @@ struct FuzzTests {
         case .reservations: _ = try reader.reservation(value)
         case .transfers: _ = try reader.transfer(value)
         case .alerts: _ = try reader.alert(value)
-        case .deadLetters: _ = try reader.deadLetter(value)
+        case .deadLetters:
+            if try reader.redriveMark(value) == nil { _ = try reader.deadLetter(value) }
         case .warehouses: _ = try reader.warehouse(key: key, value: value)
         case .products: _ = try reader.product(key: key, value: value)
         case .settings: _ = try reader.settings(key: key, value: value)

@@ -3,6 +3,31 @@ import Testing
 
 extension BrokerTests {
     @Suite(.serialized) struct Administration {
+        @Test("A group tells its members, and one that there is not has none")
+        func groups() throws {
+            let admin = try Admin(configuration: Broker.configuration())
+            let group = Broker.unique("group")
+            let none = try admin.describeConsumerGroup(group, timeoutMilliseconds: Broker.limit)
+            #expect(none == GroupDescription(state: "Dead", members: []))
+            let topic = Broker.unique("grouped")
+            _ = try admin.createTopics(
+                [NewTopic(name: topic, partitionCount: 1, replicationFactor: 1)],
+                timeoutMilliseconds: Broker.limit)
+            let consumer = try Consumer(
+                configuration: Broker.configuration(["group.id": group, "client.id": "a member"]))
+            try consumer.subscribe(topics: [topic])
+            var found = none
+            let end = ContinuousClock.now + .milliseconds(Broker.limit)
+            while found.members.isEmpty, ContinuousClock.now < end {
+                consumer.consumeBatch(maxMessages: 1, timeoutMilliseconds: 50) { _ in }
+                found = try admin.describeConsumerGroup(group, timeoutMilliseconds: Broker.limit)
+            }
+            #expect(found.members.map(\.clientID) == ["a member"])
+            try consumer.close(timeoutMilliseconds: Broker.limit)
+            let empty = try admin.describeConsumerGroup(group, timeoutMilliseconds: Broker.limit)
+            #expect(empty == GroupDescription(state: "Empty", members: []))
+        }
+
         @Test("A topic is created once, described, altered and deleted")
         func lifeOfATopic() throws {
             let admin = try Admin(configuration: Broker.configuration())

@@ -12,6 +12,7 @@ struct DeadLetterTally {
         var place: LetterPlace
         var letter: DeadLetter
         var written: Int64
+        var isRedriven = false
     }
 
     struct Group {
@@ -19,6 +20,8 @@ struct DeadLetterTally {
         /// The topic that the records stand in, without the cluster's prefix.
         let origin: String
         var count = 0
+        /// How many of them were sent again.
+        var redriven = 0
         /// When the first and the last letter was written, in milliseconds since 1970.
         var oldest = Int64.max
         var newest = Int64.min
@@ -34,13 +37,16 @@ struct DeadLetterTally {
     let samplesOfEach: Int
     /// Nil counts all reasons.
     let onlyReason: DecodingFailure.Reason?
+    /// The first offset of each partition: marks of letters that are gone count for nothing.
+    private let begins: [Int32: Int64]
     private var groups: [Key: Group] = [:]
     private(set) var letters = 0
     /// Records of the topic that are no letters.
     private(set) var unreadable = 0
     private var reader = RecordReaderBox()
 
-    init(samplesOfEach: Int, onlyReason: DecodingFailure.Reason?) {
+    init(samplesOfEach: Int, onlyReason: DecodingFailure.Reason?, begins: [Int32: Int64]) {
+        self.begins = begins
         self.samplesOfEach = samplesOfEach
         self.onlyReason = onlyReason
     }
@@ -54,6 +60,7 @@ struct DeadLetterTally {
 
     /// - Parameter written: when, in milliseconds since 1970.
     mutating func add(_ value: UnsafeRawBufferPointer?, at place: LetterPlace, written: Int64) {
+        if let mark = value.flatMap(reader.redriveMark) { return add(mark) }
         guard let value, var letter = reader.deadLetter(value) else {
             unreadable += 1
             return
@@ -76,6 +83,17 @@ struct DeadLetterTally {
         groups[key] = group
     }
 
+    /// A mark stands behind its letter, which was counted before.
+    private mutating func add(_ mark: RedriveMark) {
+        let key = Key(reason: mark.reason, origin: mark.topic)
+        guard mark.letterOffset >= begins[mark.letterPartition] ?? .max, groups[key] != nil else { return }
+        groups[key]!.redriven += 1
+        let place = LetterPlace(partition: mark.letterPartition, offset: mark.letterOffset)
+        if let index = groups[key]!.samples.firstIndex(where: { $0.place == place }) {
+            groups[key]!.samples[index].isRedriven = true
+        }
+    }
+
     /// For a person.
     func text(topic: String) -> String {
         var lines = ["\(letters) \(letters == 1 ? "letter" : "letters") in \(topic)"]
@@ -85,13 +103,14 @@ struct DeadLetterTally {
             let reason = group.reason.rawValue.padding(toLength: width, withPad: " ", startingAt: 0)
             lines += [
                 "",
-                "\(reason)  \(group.count) from \(group.origin), the newest of \(Self.time(group.newest))",
+                "\(reason)  \(group.count) from \(group.origin), the newest of \(Self.time(group.newest))"
+                    + (group.redriven > 0 ? "; \(group.redriven) redriven" : ""),
             ]
             for sample in group.samples {
                 let letter = sample.letter
                 let key = letter.key.map { "key " + Printable.text($0, limit: 64) } ?? "no key"
                 lines.append(
-                    "  \(sample.place)  from partition \(letter.partition) offset \(letter.offset), \(key): "
+                    "  \(sample.place)  \(sample.isRedriven ? "redriven, " : "")from partition \(letter.partition) offset \(letter.offset), \(key): "
                         + Printable.text(Array(letter.detail.utf8), limit: Self.sampleBytes))
                 let value = letter.value.map { Printable.text($0, limit: Self.sampleBytes) }
                 lines.append("      \(value ?? "(no value)")")
@@ -111,6 +130,7 @@ struct DeadLetterTally {
             var reason: String
             var origin: String
             var count: Int
+            var redriven: Int
             var oldest: String
             var newest: String
             var samples: [Letter]
@@ -124,9 +144,10 @@ struct DeadLetterTally {
             var detail: String
             var value: String?
             var valueBytes: Int
+            var redriven: Bool
 
             enum CodingKeys: String, CodingKey {
-                case letter, partition, offset, key, detail, value
+                case letter, partition, offset, key, detail, value, redriven
                 case valueBytes = "value_bytes"
             }
         }
@@ -144,6 +165,7 @@ struct DeadLetterTally {
             reasons: sorted.map { group in
                 Listing.Entry(
                     reason: group.reason.rawValue, origin: group.origin, count: group.count,
+                    redriven: group.redriven,
                     oldest: Self.time(group.oldest), newest: Self.time(group.newest),
                     samples: group.samples.map { sample in
                         Listing.Letter(
@@ -152,7 +174,7 @@ struct DeadLetterTally {
                             key: sample.letter.key.map { Printable.text($0, limit: Self.sampleBytes) },
                             detail: sample.letter.detail,
                             value: sample.letter.value.map { Printable.text($0, limit: Self.sampleBytes) },
-                            valueBytes: sample.letter.valueBytes)
+                            valueBytes: sample.letter.valueBytes, redriven: sample.isRedriven)
                     })
             })
         let encoder = JSONEncoder()
@@ -173,4 +195,7 @@ final class RecordReaderBox {
 
     /// Nil for what is no letter.
     func deadLetter(_ value: UnsafeRawBufferPointer) -> DeadLetter? { try? reader.deadLetter(value) }
+
+    /// Nil for what is no mark.
+    func redriveMark(_ value: UnsafeRawBufferPointer) -> RedriveMark? { try? reader.redriveMark(value) }
 }

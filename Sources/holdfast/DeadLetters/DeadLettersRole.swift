@@ -3,7 +3,8 @@ import InventoryWire
 import KafkaClient
 import Operations
 
-/// `holdfast dead-letters`: what could not be decoded, for a person to look at. It reads and changes nothing.
+/// `holdfast dead-letters list` and `show`: what could not be decoded, for a person to look at. They read and change
+/// nothing.
 struct DeadLettersRole {
     private let service: Service
     private let settings: KafkaSettings
@@ -25,10 +26,11 @@ struct DeadLettersRole {
         let extents = try extents()
         let total = extents.values.map { $0.upperBound - $0.lowerBound }.reduce(0, +)
         var tally = DeadLetterTally(
-            samplesOfEach: service.configuration.integer("samples"), onlyReason: reason)
+            samplesOfEach: service.configuration.integer("samples"), onlyReason: reason,
+            begins: extents.mapValues(\.lowerBound))
         var seen = 0
         var due = Deadline(milliseconds: 2_000)
-        try reading {
+        try KafkaFailures.translated {
             try scan.read(.deadLetters, from: extents.mapValues(\.lowerBound)) { message in
                 tally.add(
                     message.value,
@@ -46,7 +48,7 @@ struct DeadLettersRole {
         return .success
     }
 
-    private static func reason(_ text: String) throws -> DecodingFailure.Reason {
+    static func reason(_ text: String) throws -> DecodingFailure.Reason {
         if let reason = DecodingFailure.Reason(rawValue: text) { return reason }
         let allowed = DecodingFailure.Reason.allCases.map(\.rawValue).joined(separator: ", ")
         throw RoleFailure(.usage, "--reason \(text): no such reason; allowed are \(allowed)")
@@ -55,11 +57,26 @@ struct DeadLettersRole {
     /// `show`: one letter, for a person, as it stands in the topic, or the original value alone.
     func show() throws -> ExitCode {
         let place = try place()
+        let isForPerson =
+            !service.configuration.boolean("raw") && !service.configuration.boolean("json")
+        var reader = RecordReader()
         var found: (record: [UInt8], written: Int64)?
-        try reading {
-            try scan.read(.deadLetters, from: [place.partition: place.offset], through: place.offset) {
-                guard $0.offset == place.offset, let value = $0.value else { return }
-                found = (Array(value), $0.timestampMilliseconds)
+        var mark: RedriveMark?
+        try KafkaFailures.translated {
+            // A person is told whether it was redriven: the mark stands somewhere behind it.
+            try scan.read(
+                .deadLetters, from: [place.partition: place.offset],
+                through: isForPerson ? .max : place.offset
+            ) { message in
+                guard let value = message.value else { return }
+                if message.offset == place.offset {
+                    found = (Array(value), message.timestampMilliseconds)
+                } else if let other = try? reader.redriveMark(value),
+                    other.letterPartition == place.partition,
+                    other.letterOffset == place.offset
+                {
+                    mark = other
+                }
             }
         }
         // An offset may be a transaction's marker, or one that was cut.
@@ -72,7 +89,7 @@ struct DeadLettersRole {
         if service.configuration.boolean("json") {
             print(String(decoding: found.record, as: UTF8.self))
         } else {
-            print(text(letter, at: place, written: found.written))
+            print(text(letter, at: place, written: found.written, mark))
         }
         return .success
     }
@@ -110,7 +127,9 @@ struct DeadLettersRole {
         return .success
     }
 
-    private func text(_ letter: DeadLetter, at place: LetterPlace, written: Int64) -> String {
+    private func text(
+        _ letter: DeadLetter, at place: LetterPlace, written: Int64, _ mark: RedriveMark?
+    ) -> String {
         var rows = [
             ("letter", "\(place) in \(topic), written \(DeadLetterTally.time(written))"),
             ("reason", letter.reason.rawValue), ("detail", Printable.text(Array(letter.detail.utf8))),
@@ -123,6 +142,14 @@ struct DeadLettersRole {
             ("key", letter.key.map { Printable.text($0) } ?? "(none)"),
             ("bytes", "\(letter.valueBytes)"),
         ]
+        if let mark {
+            rows.append(
+                (
+                    "redriven",
+                    "to \(mark.topic) partition \(mark.partition) offset \(mark.offset)"
+                        + (mark.isMended ? ", mended" : "")
+                ))
+        }
         if letter.isTruncated {
             rows.append(
                 ("cut", "yes: the whole is at the record's place, for as long as its topic keeps it"))
@@ -135,7 +162,7 @@ struct DeadLettersRole {
     }
 
     private func extents() throws -> [Int32: Range<Int64>] {
-        let extents = try reading { try scan.extents(of: .deadLetters) }
+        let extents = try KafkaFailures.translated { try scan.extents(of: .deadLetters) }
         guard !extents.isEmpty else {
             throw RoleFailure(
                 .usage,
@@ -143,14 +170,5 @@ struct DeadLettersRole {
             )
         }
         return extents
-    }
-
-    private func reading<Result>(_ body: () throws -> Result) throws -> Result {
-        do {
-            return try body()
-        } catch let error as KafkaError {
-            throw RoleFailure(
-                error.recovery == .retry ? .temporaryFailure : .internalFault, error.description)
-        }
     }
 }

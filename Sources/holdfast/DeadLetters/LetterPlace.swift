@@ -1,5 +1,5 @@
 /// Where a letter stands in `dead.letters`, written `PARTITION/OFFSET`.
-struct LetterPlace: Equatable, CustomStringConvertible {
+struct LetterPlace: Hashable, Comparable, CustomStringConvertible {
     var partition: Int32
     var offset: Int64
 
@@ -15,6 +15,10 @@ struct LetterPlace: Equatable, CustomStringConvertible {
             offset >= 0
         else { return nil }
         self.init(partition: partition, offset: offset)
+    }
+
+    static func < (left: LetterPlace, right: LetterPlace) -> Bool {
+        (left.partition, left.offset) < (right.partition, right.offset)
     }
 
     var description: String { "\(partition)/\(offset)" }

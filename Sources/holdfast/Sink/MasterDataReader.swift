@@ -18,6 +18,8 @@ final class MasterDataReader {
     private let logger: Logger
     private var reader = RecordReader()
     private var failure: KafkaError?
+    /// Partitions whose end was not seen yet.
+    private var unread: Set<TopicPartition> = []
 
     init(service: Service, settings: KafkaSettings) throws {
         self.settings = settings
@@ -33,8 +35,12 @@ final class MasterDataReader {
         }
     }
 
+    /// Whether all was given that the topics held when they were placed.
+    var isCaughtUp: Bool { unread.isEmpty }
+
     /// Goes to what PostgreSQL stores.
     func place(_ store: LedgerStore) throws {
+        unread = Set(places.map { TopicPartition($0.topic, $0.partition) })
         try consumer.assign(
             try store.offsets(of: places).map {
                 TopicPartitionOffset(
@@ -48,7 +54,7 @@ final class MasterDataReader {
         var data = MasterData()
         consumer.consumeBatch(maxMessages: Self.batchRecords, timeoutMilliseconds: 0) { message in
             switch message.kind {
-            case .endOfPartition: break
+            case .endOfPartition: unread.remove(TopicPartition(message.topicName, message.partition))
             case .failure(let error): if error.recovery != .retry { failure = error }
             case .record: take(message, &data)
             }

@@ -27,6 +27,8 @@ final class SinkRole {
     private var lifecycle = SinkLifecycle()
     private var store: LedgerStore?
     private var batch = LedgerBatch(from: [:])
+    /// Only for `--rebuild`.
+    private let rebuild: SinkRebuild?
 
     init(service: Service) {
         self.service = service
@@ -36,6 +38,7 @@ final class SinkRole {
         metrics = SinkMetrics(service.metrics)
         limit = service.configuration.integer("sink_batch_rows")
         interval = service.configuration.integer("sink_interval_ms")
+        rebuild = service.configuration.boolean("rebuild") ? SinkRebuild(service) : nil
     }
 
     func run() throws -> ExitCode {
@@ -67,6 +70,29 @@ final class SinkRole {
                 action = try recover(from: error)
             }
             tellReadiness()
+            if try isRebuilt() { return .success }
+        }
+    }
+
+    /// Whether this is a rebuild, and done.
+    private func isRebuilt() throws -> Bool {
+        guard let rebuild, store != nil, lifecycle.isCaughtUp, masterData.isCaughtUp, batch.isEmpty else {
+            return false
+        }
+        do {
+            return try rebuild.advance(
+                ledger: settings.name(.ledger), stored: batch.nextOffsets,
+                end: { [consumer] in
+                    let place = TopicPartition(self.settings.name(.ledger), $0)
+                    return try consumer!.watermarks(place, timeoutMilliseconds: 10_000).high
+                })
+        } catch let error as KafkaError {
+            throw RoleFailure(.temporaryFailure, error.description)
+        } catch let error as SinkFault {
+            throw RoleFailure(.differenceFound, error.description)
+        } catch let error as PostgresError {
+            // The swap is one transaction; where it did not commit, the live schema is as it was.
+            throw RoleFailure(.temporaryFailure, error.description)
         }
     }
 
@@ -85,6 +111,7 @@ final class SinkRole {
             let start = MonotonicTime.now()
             let new = try store!.store(batch)
             metrics.stored(rows: new, seconds: MonotonicTime.seconds(since: start))
+            rebuild?.stored(new, batch.nextOffsets)
             batch = LedgerBatch(from: batch.nextOffsets)
             tellLag()
             return lifecycle.stored(next: batch.nextOffsets)
@@ -162,28 +189,21 @@ final class SinkRole {
 
     private func open() throws -> LedgerStore {
         let configuration = service.configuration
-        let connection = try Connection(
-            url: configuration.string("database_url"), applicationName: "holdfast sink",
-            giveUp: { [patience] in patience.isOver },
-            onNotice: { [logger] notice in
-                logger.debug("PostgreSQL: \(notice.message)", ["severity": notice.severity])
-            })
-        if configuration.boolean("migrate") {
-            let folder = try ShareDirectory.locate(
-                configured: configuration.optionalString("share_directory"),
-                executable: ShareDirectory.executable,
-                workingDirectory: FileManager.default.currentDirectoryPath)
-            let files = try SchemaMigrator(files: Self.files(in: folder + "/deploy/sql")).run(on: connection)
+        let database = SinkDatabase(service, patience)
+        do {
+            try rebuild?.prepare(database)
+        } catch let error as SinkFault {
+            throw RoleFailure(.differenceFound, error.description)
+        }
+        let connection = try database.connect()
+        if configuration.boolean("migrate"), rebuild == nil {
+            let files = try SchemaMigrator(files: database.files()).run(on: connection)
             logger.info("the schema is up to date", ["files": files.joined(separator: ", ")])
         }
         return try LedgerStore(
             connection: connection, role: configuration.string("database_role"),
-            topic: settings.name(.ledger), sourceTopic: settings.name(.commands))
-    }
-
-    private static func files(in folder: String) throws -> [SchemaMigrator.File] {
-        try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".sql") }
-            .map { ($0, try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)) }
+            topic: settings.name(.ledger), sourceTopic: settings.name(.commands),
+            schema: rebuild == nil ? SchemaMigrator.schema : SchemaSwap.fresh)
     }
 
     /// Goes to the offsets that PostgreSQL stores, if the topic has them.

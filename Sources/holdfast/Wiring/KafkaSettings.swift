@@ -12,7 +12,11 @@ struct KafkaSettings: Sendable {
 
     private let configuration: Configuration
 
-    init(_ configuration: Configuration) { self.configuration = configuration }
+    /// - Parameter prefix: another one than the configuration's, for who writes to another system's topics.
+    init(_ configuration: Configuration, prefix: String? = nil) {
+        self.configuration = configuration
+        self.prefix = prefix ?? configuration.string("topic_prefix")
+    }
 
     /// How long one call of a client may block, in milliseconds: a little longer than the broker gives a
     /// transaction, and far shorter than the watchdog waits.
@@ -25,7 +29,7 @@ struct KafkaSettings: Sendable {
 
     /// Stands before topics, groups and transactional ids alike: two systems on a cluster must not fence one
     /// another, nor take one another's partitions.
-    private var prefix: String { configuration.string("topic_prefix") }
+    let prefix: String
 
     /// The transactional id that belongs to a partition, whoever owns it.
     func transactionalID(_ partition: Int32) -> String {
@@ -34,6 +38,11 @@ struct KafkaSettings: Sendable {
 
     /// There is one relay; a second one fences the first.
     var relayTransactionalID: String { "\(prefix)\(configuration.string("transactional_id_prefix"))-relay" }
+
+    /// One redrive works at a time; a second one fences the first.
+    var redriveTransactionalID: String {
+        "\(prefix)\(configuration.string("transactional_id_prefix"))-redrive"
+    }
 
     func group(_ role: String?) -> String {
         let group = prefix + configuration.string("group_id")

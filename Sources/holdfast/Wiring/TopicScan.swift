@@ -7,6 +7,8 @@ struct TopicScan {
     private static let timeout = 20_000
     /// How long a read may see nothing new, in milliseconds.
     private static let patience = 60_000
+    /// How long a topic may be missing before there is none, in milliseconds.
+    private static let grace = 3_000
 
     let settings: KafkaSettings
     let events: ClientEvents
@@ -51,6 +53,28 @@ struct TopicScan {
         return marks.low..<max(marks.low, marks.high)
     }
 
+    /// The offsets of a topic, once all that stands there now is decided: an open transaction hides what was
+    /// committed behind its beginning.
+    /// - Throws: `RoleFailure` if a transaction stays open for longer than the broker lets ours.
+    func settledExtents(of topic: Topic) throws -> [Int32: Range<Int64>] {
+        let ends = try ends(of: topic, isolation: .uncommitted)
+        let deadline = Deadline(milliseconds: 2 * settings.callTimeout)
+        while true {
+            let settled = try extents(of: topic)
+            let open = ends.filter { settled[$0.key]?.upperBound ?? 0 < $0.value }
+            if open.isEmpty { return settled }
+            if isCancelled() { throw RoleFailure(.interrupted, "interrupted") }
+            guard !deadline.isPast else {
+                throw RoleFailure(
+                    .temporaryFailure,
+                    "a transaction is open in \(settings.name(topic)), partitions "
+                        + open.keys.sorted().map { "\($0)" }.joined(separator: ", ")
+                        + "; try again (if this goes on, it hangs: docs/faults.md)")
+            }
+            usleep(200_000)
+        }
+    }
+
     /// Asks again while the answer is "not yet", as of a topic that was created a moment ago.
     private func retrying<Result>(_ body: () throws(KafkaError) -> Result) throws(KafkaError) -> Result {
         let deadline = Deadline(milliseconds: Self.timeout)
@@ -64,11 +88,18 @@ struct TopicScan {
         }
     }
 
+    /// The partitions of a topic; none if there is no such topic.
     func partitions(of topic: Topic) throws(KafkaError) -> Range<Int32> {
         let admin = try Admin(configuration: settings.common(), events: events)
         let name = settings.name(topic)
-        let found = try admin.describeTopics([name], timeoutMilliseconds: Self.timeout)
-        return 0..<Int32(found[name]?.partitionCount ?? 0)
+        // A broker may not yet know topics that its controller has created a moment ago.
+        let grace = Deadline(milliseconds: Self.grace)
+        while true {
+            let found = try admin.describeTopics([name], timeoutMilliseconds: Self.timeout)
+            if let found = found[name] { return 0..<Int32(found.partitionCount) }
+            if grace.isPast || isCancelled() { return 0..<0 }
+            usleep(100_000)
+        }
     }
 
     /// The first offset of each partition whose record is of that time or later, in milliseconds since 1970; none

@@ -63,16 +63,27 @@ final class Stage {
     func name(_ topic: Topic) -> String { prefix + topic.rawValue }
 
     /// Runs a subcommand to its end.
-    func run(_ arguments: [String], seconds: Int = 60) throws -> (code: Int32, output: String) {
+    func run(
+        _ arguments: [String], environment: [String: String] = [:], seconds: Int = 60
+    ) throws -> (code: Int32, output: String) {
         let log = "\(folder)/run-\(UInt32.random(in: 0...UInt32.max)).log"
         let process = try ChildProcess(
-            name: arguments[0], executable: RealServers.binary, arguments: flags(arguments), environment: [:],
-            logPath: log)
+            name: arguments[0], executable: RealServers.binary, arguments: flags(arguments),
+            environment: environment, logPath: log)
         guard let code = process.waitForEnd(milliseconds: seconds * 1000) else {
             process.stop(milliseconds: 1)
             throw Timeout(what: arguments.joined(separator: " "))
         }
         return (code, process.logTail(lines: 1000))
+    }
+
+    /// Starts a subcommand that ends by itself.
+    func begin(_ arguments: [String], environment: [String: String] = [:]) throws -> ChildProcess {
+        let process = try ChildProcess(
+            name: arguments[0], executable: RealServers.binary, arguments: flags(arguments),
+            environment: environment, logPath: "\(folder)/run-\(UInt32.random(in: 0...UInt32.max)).log")
+        processes.append(process)
+        return process
     }
 
     private func flags(_ arguments: [String]) -> [String] {
@@ -153,10 +164,14 @@ final class Stage {
     }
 
     /// A record of a topic that people publish: `warehouses`, `products` or `settings`.
-    func publish(to topic: Topic, key: String, value: [UInt8]?) throws {
+    func publish(
+        to topic: Topic, key: String, value: [UInt8]?, partition: PartitionChoice = .byKey
+    ) throws {
         let handle = try producer.topic(name(topic))
         _ = try Array(key.utf8).withUnsafeBytes { key in
-            try withBytes(value) { value in try producer.produce(handle, key: key, value: value) }
+            try withBytes(value) { value in
+                try producer.produce(handle, partition: partition, key: key, value: value)
+            }
         }
         try producer.flush(timeoutMilliseconds: 60_000)
     }
@@ -216,7 +231,10 @@ final class Stage {
     }
 
     /// All records that a topic has now.
-    func read(_ topic: Topic, isolation: String = "read_committed") throws -> [Record] {
+    func read(
+        _ topic: Topic, isolation: String = "read_committed", prefix other: String? = nil
+    ) throws -> [Record] {
+        let name = (other ?? prefix) + topic.rawValue
         let client: KafkaConfiguration = [
             "bootstrap.servers": bootstrap, "group.id": prefix + "reader", "isolation.level": isolation,
             "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error",
@@ -226,7 +244,7 @@ final class Stage {
             configuration: client.merging(secured?.client("administrator") ?? [:]))
         try consumer.assign(
             (0..<partitions).map {
-                TopicPartitionOffset(name(topic), $0, offset: TopicPartitionOffset.beginning)
+                TopicPartitionOffset(name, $0, offset: TopicPartitionOffset.beginning)
             })
         var records: [Record] = []
         var unread = Set(0..<partitions)
@@ -246,6 +264,15 @@ final class Stage {
             return unread.isEmpty
         }
         return records
+    }
+
+    /// The newest value of each key that has one, by partition and key.
+    func newest(_ topic: Topic, prefix other: String? = nil) throws -> [String: [UInt8]] {
+        var newest: [String: [UInt8]] = [:]
+        for record in try read(topic, prefix: other) {
+            newest["\(record.partition) \(record.keyText)"] = record.value
+        }
+        return newest
     }
 
     func results(isolation: String = "read_committed") throws -> [(
@@ -282,7 +309,7 @@ final class Stage {
         var reader = RecordReader()
         var levels: [String: LevelsSnapshot] = [:]
         for record in try read(.levels) {
-            levels[record.keyText] = try record.value!.withUnsafeBytes { try reader.levels($0) }
+            levels[record.keyText] = try record.value.map { try $0.withUnsafeBytes { try reader.levels($0) } }
         }
         return levels
     }
@@ -339,7 +366,19 @@ final class Stage {
 
     func deadLetters() throws -> [DeadLetter] {
         var reader = RecordReader()
-        return try read(.deadLetters).map { try $0.value!.withUnsafeBytes { try reader.deadLetter($0) } }
+        return try read(.deadLetters).compactMap { record in
+            try record.value!.withUnsafeBytes {
+                try reader.redriveMark($0) == nil ? reader.deadLetter($0) : nil
+            }
+        }
+    }
+
+    /// The marks of letters that were redriven.
+    func redriveMarks() throws -> [RedriveMark] {
+        var reader = RecordReader()
+        return try read(.deadLetters).compactMap { record in
+            try record.value!.withUnsafeBytes { try reader.redriveMark($0) }
+        }
     }
 
     /// What must hold whatever happened: one result for each command, no two that differ, a ledger without gaps

@@ -1,0 +1,15 @@
+import KafkaClient
+import Operations
+
+/// How a subcommand that runs once ends when Kafka fails it.
+enum KafkaFailures {
+    /// Runs `body`; an error of Kafka that is left over ends the program, with 75 if another try may help.
+    static func translated<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as KafkaError {
+            throw RoleFailure(
+                error.recovery == .retry ? .temporaryFailure : .internalFault, error.description)
+        }
+    }
+}
