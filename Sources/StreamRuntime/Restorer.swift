@@ -65,7 +65,8 @@ package struct Restorer {
                 .doubt, operation: "restore of partition \(log.partition)",
                 message: "SKU \(error.sku): \(error.description); the topics disagree, so nothing is decided "
                     + "here until they are mended: `holdfast verify` finds what is wrong, and "
-                    + "`holdfast rebuild --from-ledger` makes levels, reservations and transfers anew")
+                    + "`holdfast rebuild --from-ledger --in-place` makes levels, reservations and transfers anew"
+            )
         }
     }
 

@@ -154,7 +154,9 @@ struct RestoreTests {
         var reader = RecordReader()
         try eventually("the confirm has a result") {
             results.consumeBatch(maxMessages: 1, timeoutMilliseconds: 100) { message in
-                if case .record = message.kind { found = message.value.flatMap { try? reader.outcome($0).outcome } }
+                if case .record = message.kind {
+                    found = message.value.flatMap { try? reader.outcome($0).outcome }
+                }
             }
             return found != nil
         }
