@@ -217,9 +217,12 @@ struct LevelsAudit {
     var isWaiting: Bool { states.values.contains { if case .ahead = $0 { true } else { false } } }
 
     mutating func add(_ record: AuditRecord, _ stock: Stock, _ differences: inout Differences) {
-        // Nobody writes tombstones of levels; a record that was taken away shows as missing.
-        guard let value = record.value else { return }
         let key = String(decoding: record.key ?? [], as: UTF8.self)
+        guard let value = record.value else {
+            // A rebuild takes away the levels of a SKU that the ledger does not know; those of others are missing.
+            states[key] = nil
+            return
+        }
         let snapshot: LevelsSnapshot
         do throws(DecodingFailure) {
             snapshot = try decode(value) { bytes throws(DecodingFailure) in try reader.reader.levels(bytes) }

@@ -57,21 +57,23 @@ enum Angle {
     /// Taylor's series for 0...45 degrees; the first term left out is below 1e-16.
     private static func smallSine(_ angle: Int64) -> Double {
         let x = Double(angle) * (Double.pi / 180_000_000)
-        return series(x, from: x, places: [(2, 3), (4, 5), (6, 7), (8, 9), (10, 11), (12, 13), (14, 15)])
+        return series(x, from: x, first: 2, terms: 7)
     }
 
     private static func smallCosine(_ angle: Int64) -> Double {
         let x = Double(angle) * (Double.pi / 180_000_000)
-        return series(
-            x, from: 1, places: [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)])
+        return series(x, from: 1, first: 1, terms: 8)
     }
 
-    private static func series(_ x: Double, from first: Double, places: [(Double, Double)]) -> Double {
-        var term = first
-        var sum = first
-        for (left, right) in places {
-            term = -term * x * x / (left * right)
+    /// So many terms after the starting one, each the one before times -x²/(n(n+1)), n from `first` on by twos.
+    private static func series(_ x: Double, from start: Double, first: Double, terms: Int) -> Double {
+        var term = start
+        var sum = start
+        var place = first
+        for _ in 0..<terms {
+            term = -term * x * x / (place * (place + 1))
             sum += term
+            place += 2
         }
         return sum
     }

@@ -296,9 +296,14 @@ struct VerifyTests {
         }
         struct Stories: Decodable {
             struct Reservation: Decodable {
-                let reservation_id: String
+                let reservationID: String
                 let status: String
                 let quantity: Int64
+
+                enum CodingKeys: String, CodingKey {
+                    case reservationID = "reservation_id"
+                    case status, quantity
+                }
             }
             let reservations: [Reservation]
         }
@@ -335,7 +340,7 @@ struct VerifyTests {
         #expect(reservation.reservations.map(\.quantity) == [live.quantity])
         let shipped = ledger.first { $0.movement == .ship && $0.endsReservation }!
         let ended = try json(Stories.self, ["order", shipped.orderID!, "--sku", shipped.sku])
-        #expect(ended.reservations.map(\.reservation_id) == [shipped.reservationID!])
+        #expect(ended.reservations.map(\.reservationID) == [shipped.reservationID!])
         #expect(ended.reservations.map(\.status) == ["confirmed"])
 
         let rejected = ledger.first { $0.movement == .rejection }!

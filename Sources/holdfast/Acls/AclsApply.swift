@@ -11,7 +11,7 @@ struct AclsApply {
     func run() throws -> ExitCode {
         let contract = try AclContract.load(service.configuration)
         if service.configuration.boolean("print") {
-            contract.rules.forEach { print($0.command) }
+            for rule in contract.rules { print(rule.command) }
             return .success
         }
         do throws(KafkaError) {
@@ -30,10 +30,10 @@ struct AclsApply {
         }
         let missing = contract.rules.filter { !found.contains($0) }
         try admin.createAcls(missing, timeoutMilliseconds: Self.timeout)
-        missing.forEach { print("\($0): added") }
+        for rule in missing { print("\(rule): added") }
         print("\(contract.rules.count - missing.count) ACLs were there, \(missing.count) added")
         let others = found.subtracting(contract.rules).map(\.description).sorted()
-        others.forEach { print("\($0): the file does not say so") }
+        for rule in others { print("\(rule): the file does not say so") }
         return others.isEmpty ? .success : .differenceFound
     }
 }

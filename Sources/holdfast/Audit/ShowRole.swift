@@ -298,8 +298,8 @@ final class ShowRole {
             let quantity: Int64
         }
 
-        let reservation_id: String
-        let order_id: String
+        let reservationID: String
+        let orderID: String
         let sku: String
         let partition: Int32
         let status: String
@@ -307,14 +307,24 @@ final class ShowRole {
         let backordered: Int64
         let shipped: Int64
         let allocations: [Part]
-        let reserved_at: String
-        let expires_at: String
-        let ended_at: String?
-        let reserved_sequence: Int64
+        let reservedAt: String
+        let expiresAt: String
+        let endedAt: String?
+        let reservedSequence: Int64
+
+        enum CodingKeys: String, CodingKey {
+            case reservationID = "reservation_id"
+            case orderID = "order_id"
+            case sku, partition, status, quantity, backordered, shipped, allocations
+            case reservedAt = "reserved_at"
+            case expiresAt = "expires_at"
+            case endedAt = "ended_at"
+            case reservedSequence = "reserved_sequence"
+        }
 
         init(_ story: ReservationStory) {
-            reservation_id = story.id
-            order_id = story.orderID
+            reservationID = story.id
+            orderID = story.orderID
             sku = story.sku
             partition = story.partition
             status = story.status.rawValue
@@ -322,10 +332,10 @@ final class ShowRole {
             backordered = story.backordered
             shipped = story.shipped
             allocations = story.allocations.map { Part(warehouse: $0.warehouse, quantity: $0.quantity) }
-            reserved_at = RFC3339.text(story.reservedAt)
-            expires_at = RFC3339.text(story.expiresAt)
-            ended_at = story.endedAt.map(RFC3339.text)
-            reserved_sequence = story.origin
+            reservedAt = RFC3339.text(story.reservedAt)
+            expiresAt = RFC3339.text(story.expiresAt)
+            endedAt = story.endedAt.map(RFC3339.text)
+            reservedSequence = story.origin
         }
     }
 
