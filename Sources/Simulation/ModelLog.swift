@@ -6,7 +6,7 @@ import StreamRuntime
 class ModelLog: PartitionLog {
     let partition: Int32
     let partitionCount: Int32
-    let host: ProcessHost
+    unowned let host: ProcessHost
     unowned let world: World
     var identity: ModelBroker.Identity? {
         didSet { lastIdentity = identity ?? lastIdentity }

@@ -165,6 +165,9 @@ package final class World {
 
     func add(_ actor: any Actor) { actors.append(actor) }
 
+    /// All that lives in it, itself included: none of them may outlive the run.
+    package var inhabitants: [AnyObject] { [self, broker, database] + actors + graveyard }
+
     /// A process has started again: whoever still has the old one finds it dead.
     func replace(_ old: ProcessHost, by new: ProcessHost) {
         graveyard.append(old)

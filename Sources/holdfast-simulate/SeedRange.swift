@@ -21,6 +21,8 @@ struct SeedRange {
         var sums = Sums()
         var failures: [(seed: UInt64, problem: String)] = []
         var told = 0
+        /// The most that a process has had in memory, in kilobytes.
+        var memory = 0
     }
 
     func run() -> ExitCode {
@@ -49,6 +51,7 @@ struct SeedRange {
         case .failed(let seed, let problem):
             state.failures.append((seed, problem))
             if state.failures.count <= failuresTold { tell("seed \(seed): \(problem)") }
+        case .memory(let kilobytes): state.memory = max(state.memory, kilobytes)
         case .ran(let sums):
             state.sums.add(sums)
             let tenth = Int(options.seeds / 10)
@@ -79,7 +82,8 @@ struct SeedRange {
         tell(
             "seeds \(options.firstSeed) to \(options.firstSeed + options.seeds - 1): at most \(sums.figures.recovery) "
                 + "steps after the last fault; \(rounded(seconds)) s, "
-                + "\(rounded(Double(sums.seeds) / max(seconds, 0.001))) seeds a second")
+                + "\(rounded(Double(sums.seeds) / max(seconds, 0.001))) seeds a second; "
+                + "at most \(state.memory / 1024) MB of memory in a process")
         if !state.failures.isEmpty {
             let first = state.failures.map(\.seed).min()!
             tell(

@@ -9,6 +9,7 @@ nonisolated(unsafe) private var runningSeed: UInt64 = 0
 ///
 ///     failed SEED PROBLEM        stopped SEED (a precondition of the production code did not hold)
 ///     ran SEEDS FIGURES        the sums since the last such line
+///     memory KILOBYTES         the most that the process has had in memory, at its end
 struct Share {
     private let options: Options
     private let parent = getppid()
@@ -35,6 +36,9 @@ struct Share {
             seed += options.stride
         }
         sums.flush()
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        tell("memory \(usage.ru_maxrss)")
         return .success
     }
 }

@@ -5,6 +5,8 @@ enum ShareProcess {
     enum Line {
         case failed(seed: UInt64, problem: String)
         case ran(Sums)
+        /// The most that the process has had in memory.
+        case memory(kilobytes: Int)
     }
 
     /// Runs a share, and goes on after a seed at which its process stopped.
@@ -67,6 +69,10 @@ enum ShareProcess {
             return seed
         case "ran":
             if let sums = Sums(Array(words.dropFirst())) { take(.ran(sums)) }
+        case "memory":
+            if let kilobytes = words.dropFirst().first.flatMap({ Int($0) }) {
+                take(.memory(kilobytes: kilobytes))
+            }
         default: break
         }
         return nil

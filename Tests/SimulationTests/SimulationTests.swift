@@ -18,6 +18,20 @@ struct SimulationTests {
         }
     }
 
+    @Test("A run leaves nothing of its world in memory")
+    func memory() {
+        struct Inhabitant { weak var object: AnyObject? }
+        var inhabitants: [Inhabitant] = []
+        for seed in UInt64(1)...40 {
+            let world = World(plan: Plan(seed: seed))
+            world.run()
+            inhabitants += world.inhabitants.map { Inhabitant(object: $0) }
+        }
+        let left = inhabitants.compactMap(\.object)
+        #expect(
+            left.isEmpty, "\(left.count) of \(inhabitants.count), such as \(left.prefix(3).map { type(of: $0) })")
+    }
+
     @Test("A seed gives the same run, line by line", arguments: [1, 2, 3, 17, 4_711] as [UInt64])
     func replay(seed: UInt64) {
         func lines() -> [String] {

@@ -78,34 +78,35 @@ final class ProcessHost: Host, Actor {
 }
 
 /// A worker's thread: production's `PartitionWorker`, a step at a time.
-final class ProcessWorker: Actor, WorkerObserver {
+final class ProcessWorker: Actor {
     let partition: Int32
     unowned let host: ProcessHost
     private unowned let world: World
     private let log: ModelLog
+    private let witness: WorkerWitness
     private(set) var worker: PartitionWorker!
     var order = WorkerOrder.work
     private(set) var isFinished = false
     private var isActing = false
     private var pausedUntil: Int64 = 0
-    private var restoredFrom: Int64?
 
     init(_ partition: Int32, _ host: ProcessHost) {
         self.partition = partition
         self.host = host
         world = host.world
         log = world.mutant?.makeLog(partition, host) ?? ModelLog(partition: partition, host: host)
+        witness = WorkerWitness(host, log)
         var settings = WorkerLifecycle.Settings(commitInterval: 10, commandLimit: 8)
         settings.fencedBackoff = 250
         settings.longestBackoff = 800
-        let (world, log) = (world, log)
+        // What the worker keeps must not keep the world: a run is dropped whole.
         worker = PartitionWorker(
-            log: log, observer: self, settings: settings, actionLimit: 10_000,
+            log: log, observer: witness, settings: settings, actionLimit: 10_000,
             order: { [unowned self] in order },
-            ownsKey: { world.partition(ofKey: $0) == partition },
-            clock: { world.now * 1_000_000 },
+            ownsKey: { [unowned world] in world.partition(ofKey: $0) == partition },
+            clock: { [unowned world] in world.now * 1_000_000 },
             pause: { [unowned self] in pausedUntil = world.now + $0 },
-            takeImage: { host.standby?.take(partition) })
+            takeImage: { [unowned host] in host.standby?.take(partition) })
     }
 
     var wakesAt: Int64 { order == .work ? max(pausedUntil, log.wakesAt) : 0 }
@@ -117,10 +118,7 @@ final class ProcessWorker: Actor, WorkerObserver {
         let goesOn = worker.step()
         isActing = false
         isFinished = !goesOn || host.isDead
-        if let offset = restoredFrom {
-            restoredFrom = nil
-            keepRestored(offset)
-        }
+        if let offset = witness.takeRestored() { keepRestored(offset) }
     }
 
     /// Keeps the state that a restore has made, to be compared with what it should be. One whose producer has been
@@ -134,6 +132,26 @@ final class ProcessWorker: Actor, WorkerObserver {
         }
         world.restores.append(
             RestoredState(partition: partition, offset: offset, bytes: StateBytes.of(stock)))
+    }
+}
+
+/// Sees what a worker does, and tells it.
+private final class WorkerWitness: WorkerObserver {
+    private unowned let host: ProcessHost
+    private unowned let world: World
+    private let log: ModelLog
+    private var restoredFrom: Int64?
+
+    init(_ host: ProcessHost, _ log: ModelLog) {
+        self.host = host
+        self.log = log
+        world = host.world
+    }
+
+    /// Where the worker goes on after a restore, once.
+    func takeRestored() -> Int64? {
+        defer { restoredFrom = nil }
+        return restoredFrom
     }
 
     func worker(_ partition: Int32, restoring reading: Restorer.Reading) {}
