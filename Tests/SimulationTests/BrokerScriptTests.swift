@@ -135,6 +135,107 @@ struct BrokerScriptTests {
         try expectAlike(BrokerScript(text), transactionTimeout: 1_500)
     }
 
+    @Test(
+        "A commit whose answer nobody heard has happened, is repeated without harm, and is not undone by the next owner"
+    )
+    func unknownCommit() throws {
+        let text = """
+            A init
+            A begin
+            A put a x
+            A offset 3
+            A commit unheard
+            read a
+            committed
+            A commit
+            read a
+            ends a
+            B init
+            read a
+            peek a
+            ends a
+            committed
+            """
+        try expectAlike(BrokerScript(text))
+    }
+
+    @Test("A commit of a fenced producer changes nothing, whether its answer is heard or not")
+    func unknownCommitOfFenced() throws {
+        let text = """
+            A init
+            A begin
+            A put a x
+            A offset 3
+            B init
+            A commit unheard
+            read a
+            peek a
+            committed
+            B begin
+            B put a y
+            B offset 4
+            B commit
+            read a
+            ends a
+            committed
+            """
+        try expectAlike(BrokerScript(text))
+    }
+
+    @Test("What retention has deleted is gone, and a reader who goes there is told")
+    func retention() throws {
+        let text = """
+            put a x
+            put a y
+            A init
+            A begin
+            A put a z
+            A commit
+            at a 0
+            delete a 1
+            ends a
+            read a
+            peek a
+            at a 0
+            at a 1
+            delete a 3
+            read a
+            ends a
+            at a 3
+            at a 4
+            at a 9
+            put a after
+            read a
+            """
+        try expectAlike(BrokerScript(text))
+    }
+
+    @Test("Compaction leaves the newest record of each key at its offset, and nothing that was aborted")
+    func compaction() throws {
+        let text = """
+            put c x
+            put c y
+            put c x
+            drop c y
+            put c w
+            drop c w
+            A init
+            A begin
+            A put c z
+            A abort
+            A begin
+            A put c y
+            A commit
+            compact c
+            read c
+            peek c
+            at c 0
+            at c 3
+            ends c
+            """
+        try expectAlike(BrokerScript(text))
+    }
+
     @Test("Scripts drawn from seeds", arguments: UInt64(1)...6)
     func random(seed: UInt64) throws {
         let script = BrokerScript(seed: seed, steps: 36)

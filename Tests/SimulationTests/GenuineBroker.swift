@@ -12,6 +12,11 @@ final class GenuineScriptTarget {
         ProcessInfo.processInfo.environment["HOLDFAST_NO_KAFKA_REASON"] ?? "KAFKA_BOOTSTRAP is not set"
 
     private static let limit = 20_000
+    /// All but the newest segment is compacted as soon as the broker's cleaner comes by, every 15 s.
+    private static let compaction = [
+        "cleanup.policy": "compact", "segment.ms": "\(segmentAge)", "min.cleanable.dirty.ratio": "0",
+    ]
+    private static let segmentAge = 200
 
     private final class Client {
         let producer: TransactionalProducer
@@ -42,6 +47,7 @@ final class GenuineScriptTarget {
     private var names: [String: String] = [:]
     private var producers: [String: Client] = [:]
     private var members: [String: (consumer: Consumer, metadata: GroupMetadata)] = [:]
+    private var hasCompacted = false
     private let plain: Producer
     private let committedReader: Consumer
     private let uncommittedReader: Consumer
@@ -52,15 +58,18 @@ final class GenuineScriptTarget {
         for topic in BrokerScript.topics + ["input"] { names[topic] = "script-\(topic)-\(unique)" }
         let topics = names.map { topic, name in
             NewTopic(
-                name: name, partitionCount: topic == "input" ? 2 : 1, replicationFactor: 1, settings: [:])
+                name: name, partitionCount: topic == "input" ? 2 : 1, replicationFactor: 1,
+                settings: topic == BrokerScript.topics.last ? Self.compaction : [:])
         }
         _ = try admin.createTopics(topics, timeoutMilliseconds: Self.limit)
         plain = try Producer(configuration: Self.configuration(["linger.ms": "0"]))
         committedReader = try Consumer(configuration: Self.reader("read_committed", unique))
         uncommittedReader = try Consumer(configuration: Self.reader("read_uncommitted", unique))
-        for reader in [committedReader, uncommittedReader] {
-            try reader.assign(BrokerScript.topics.map { TopicPartitionOffset(names[$0]!, 0, offset: 0) })
-        }
+        for reader in [committedReader, uncommittedReader] { try assign(reader) }
+    }
+
+    private func assign(_ reader: Consumer) throws {
+        try reader.assign(BrokerScript.topics.map { TopicPartitionOffset(names[$0]!, 0, offset: 0) })
     }
 
     deinit {
@@ -82,7 +91,7 @@ final class GenuineScriptTarget {
     /// Runs a step; an observation is repeated for a while until it is what was expected, because a marker may be on
     /// its way.
     func run(_ step: BrokerScript.Step, expecting expected: String) throws -> String {
-        let deadline = ContinuousClock.now + .seconds(10)
+        let deadline = ContinuousClock.now + .seconds(hasCompacted ? 90 : 10)
         while true {
             let seen = try run(step)
             guard step.isObservation, seen != expected, ContinuousClock.now < deadline else { return seen }
@@ -117,6 +126,17 @@ final class GenuineScriptTarget {
             producers[who] = client
         case .begin(let who): try producers[who]!.producer.begin()
         case .put(let who, let topic, let key): try put(who, topic, key)
+        case .drop(let topic, let key): try append(topic, key, isTombstone: true)
+        case .delete(let topic, let offset):
+            try admin.deleteRecords(
+                before: [TopicPartitionOffset(names[topic]!, 0, offset: offset)],
+                timeoutMilliseconds: Self.limit)
+        case .compact(let topic):
+            // The record after the segment's time begins the next one.
+            usleep(UInt32(Self.segmentAge * 2) * 1000)
+            try append(topic, "roll")
+            hasCompacted = true
+        case .at(let topic, let offset): return try first(topic, offset)
         case .offset(let who, let offset, let member):
             let metadata = try member.map { members[$0]!.metadata } ?? committedReader.groupMetadata()
             try producers[who]!.producer.sendOffsets(
@@ -125,6 +145,9 @@ final class GenuineScriptTarget {
         case .commit(let who):
             try producers[who]!.producer.commit(timeoutMilliseconds: Self.limit)
             try settle()
+        case .commitUnheard(let who):
+            try? producers[who]!.producer.commit(timeoutMilliseconds: 1)
+            try settle()
         case .abort(let who):
             try producers[who]!.producer.abort(timeoutMilliseconds: Self.limit)
             try settle()
@@ -132,9 +155,9 @@ final class GenuineScriptTarget {
         case .peek(let topic): return try read(topic, uncommittedReader)
         case .ends(let topic):
             let place = TopicPartition(names[topic]!, 0)
-            let stable = try committedReader.watermarks(place, timeoutMilliseconds: Self.limit).high
+            let stable = try committedReader.watermarks(place, timeoutMilliseconds: Self.limit)
             let end = try uncommittedReader.watermarks(place, timeoutMilliseconds: Self.limit).high
-            return "stable \(stable), end \(end)"
+            return "start \(stable.low), stable \(stable.high), end \(end)"
         case .committed: return try committed()
         case .join(let member): try join(member)
         case .leave(let member):
@@ -145,14 +168,8 @@ final class GenuineScriptTarget {
     }
 
     private func put(_ who: String?, _ topic: String, _ key: String) throws {
+        guard let who else { return try append(topic, key) }
         let bytes = Array(key.utf8)
-        guard let who else {
-            let handle = try plain.topic(names[topic]!)
-            _ = try bytes.withUnsafeBytes {
-                try plain.produce(handle, partition: .number(0), key: $0, value: $0)
-            }
-            return try plain.flush(timeoutMilliseconds: Self.limit)
-        }
         let client = producers[who]!
         _ = try bytes.withUnsafeBytes {
             try client.producer.produce(client.topics[topic]!, partition: .number(0), key: $0, value: $0)
@@ -161,9 +178,37 @@ final class GenuineScriptTarget {
         if let failure = client.reports.failure { throw failure }
     }
 
+    private func append(_ topic: String, _ key: String, isTombstone: Bool = false) throws {
+        let handle = try plain.topic(names[topic]!)
+        _ = try Array(key.utf8).withUnsafeBytes {
+            try plain.produce(handle, partition: .number(0), key: $0, value: isTombstone ? nil : $0)
+        }
+        try plain.flush(timeoutMilliseconds: Self.limit)
+    }
+
     private func read(_ topic: String, _ consumer: Consumer) throws -> String {
+        let place = TopicPartition(names[topic]!, 0)
+        let start = try consumer.watermarks(place, timeoutMilliseconds: Self.limit).low
+        return try records(of: topic, from: start, consumer).joined(separator: " ")
+    }
+
+    /// The first record that a reader finds who goes to an offset.
+    private func first(_ topic: String, _ offset: Int64) throws -> String {
+        do throws(KafkaError) {
+            return try records(of: topic, from: offset, committedReader).first ?? "nothing"
+        } catch {
+            guard error.code.name == "_AUTO_OFFSET_RESET" else { throw error }
+            // The client has stopped reading the partition.
+            try assign(committedReader)
+            return "out of range"
+        }
+    }
+
+    private func records(
+        of topic: String, from offset: Int64, _ consumer: Consumer
+    ) throws(KafkaError) -> [String] {
         let deadline = ContinuousClock.now + .seconds(10)
-        try start(topic, consumer, deadline)
+        try go(to: offset, of: topic, consumer, deadline)
         var seen: [String] = []
         var isAtEnd = false
         while !isAtEnd, ContinuousClock.now < deadline {
@@ -179,12 +224,14 @@ final class GenuineScriptTarget {
                 }
             }
         }
-        return seen.joined(separator: " ")
+        return seen
     }
 
-    /// Goes to the start of a topic. Right after its assignment a partition cannot be placed yet.
-    private func start(_ topic: String, _ consumer: Consumer, _ deadline: ContinuousClock.Instant) throws {
-        let place = TopicPartitionOffset(names[topic]!, 0, offset: 0)
+    /// Right after its assignment a partition cannot be placed yet.
+    private func go(
+        to offset: Int64, of topic: String, _ consumer: Consumer, _ deadline: ContinuousClock.Instant
+    ) throws(KafkaError) {
+        let place = TopicPartitionOffset(names[topic]!, 0, offset: offset)
         while true {
             do throws(KafkaError) {
                 return try consumer.seek(place, timeoutMilliseconds: Self.limit)

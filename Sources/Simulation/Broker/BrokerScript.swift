@@ -6,9 +6,13 @@
 ///     A put a x        A writes the key x to topic a, and waits for the broker
 ///     A offset 3 M     A adds the input offset 3 to its transaction, in the name of member M (none: no member)
 ///     A commit         also: A abort
-///     put a x          writes without a transaction
+///     A commit unheard commits, and does not wait for the answer; it has been carried out when the next step begins
+///     put a x          writes without a transaction; drop a x: a tombstone
 ///     read a           what read_committed shows, with offsets; peek a: what read_uncommitted shows
-///     ends a           where each of the two ends
+///     at a 3           the first record that a reader finds who goes to offset 3
+///     ends a           where the topic starts, and where each of the two ends
+///     delete a 3       retention: what lies before offset 3 is gone
+///     compact c        the broker compacts the topic; a record with the key roll is written first
 ///     committed        the group's offset of the input
 ///     M join           a member joins the group, and hears of its generation; M leave
 ///     time out         the broker ends transactions that have been open for too long
@@ -19,10 +23,15 @@ package struct BrokerScript: Sendable {
         case put(String?, topic: String, key: String)
         case offset(String, Int64, member: String?)
         case commit(String)
+        case commitUnheard(String)
         case abort(String)
+        case drop(topic: String, key: String)
         case read(String)
         case peek(String)
+        case at(String, Int64)
         case ends(String)
+        case delete(String, before: Int64)
+        case compact(String)
         case committed
         case join(String)
         case leave(String)
@@ -31,7 +40,7 @@ package struct BrokerScript: Sendable {
         /// What it tells is what a reader sees: a marker may be on its way for a moment.
         package var isObservation: Bool {
             switch self {
-            case .read, .peek, .ends, .committed: true
+            case .read, .peek, .at, .ends, .committed: true
             default: false
             }
         }
@@ -39,7 +48,8 @@ package struct BrokerScript: Sendable {
 
     package var steps: [Step]
 
-    package static let topics = ["a", "b"]
+    /// The last one is compacted.
+    package static let topics = ["a", "b", "c"]
 
     /// - Throws: the line that cannot be read.
     package init(_ text: String) throws(UnreadableLine) {
@@ -62,9 +72,14 @@ package struct BrokerScript: Sendable {
         case (2, "read", let topic?): .read(topic)
         case (2, "peek", let topic?): .peek(topic)
         case (2, "ends", let topic?): .ends(topic)
+        case (2, "compact", let topic?): .compact(topic)
         case (2, "time", "out"): .timeOut
         case (1, "committed", nil): .committed
         case (3, "put", let topic?): .put(nil, topic: topic, key: words[2])
+        case (3, "drop", let topic?): .drop(topic: topic, key: words[2])
+        case (3, "at", let topic?): Int64(words[2]).map { .at(topic, $0) }
+        case (3, "delete", let topic?): Int64(words[2]).map { .delete(topic, before: $0) }
+        case (3, let who, "commit") where words[2] == "unheard": .commitUnheard(who)
         case (4, let who, "put"): .put(who, topic: words[2], key: words[3])
         case (2, let who, "init"): .initialise(who)
         case (2, let who, "begin"): .begin(who)
@@ -88,7 +103,12 @@ extension BrokerScript.Step: CustomStringConvertible {
         case .offset(let who, let offset, let member):
             "\(who) offset \(offset)\(member.map { " \($0)" } ?? "")"
         case .commit(let who): "\(who) commit"
+        case .commitUnheard(let who): "\(who) commit unheard"
         case .abort(let who): "\(who) abort"
+        case .drop(let topic, let key): "drop \(topic) \(key)"
+        case .at(let topic, let offset): "at \(topic) \(offset)"
+        case .delete(let topic, let offset): "delete \(topic) \(offset)"
+        case .compact(let topic): "compact \(topic)"
         case .read(let topic): "read \(topic)"
         case .peek(let topic): "peek \(topic)"
         case .ends(let topic): "ends \(topic)"
@@ -102,10 +122,11 @@ extension BrokerScript.Step: CustomStringConvertible {
 
 /// The model, as scripts see it.
 package final class ModelScriptTarget {
-    private let broker = ModelBroker(partitionCount: 3, transactionTimeout: 1_000)
+    private let broker = ModelBroker(
+        partitionCount: BrokerScript.topics.count + 1, transactionTimeout: 1_000)
     private var producers: [String: ModelBroker.Identity] = [:]
     private var members: [String: ModelGroup.Member] = [:]
-    private static let input = 2
+    private static let input = BrokerScript.topics.count
 
     package init() {}
 
@@ -132,12 +153,20 @@ package final class ModelScriptTarget {
             try broker.sendOffsets(
                 producers[who]!, [Self.input: offset], member: member.map { members[$0]! })
         case .commit(let who): try end(who, commit: true)
+        case .commitUnheard(let who): try? end(who, commit: true)
         case .abort(let who): try end(who, commit: false)
+        case .drop(let topic, let key):
+            broker.append(place(topic), key: Array(key.utf8), value: nil)
+        case .delete(let topic, let offset): broker.partitions[place(topic)].delete(before: offset)
+        case .compact(let topic):
+            broker.append(place(topic), key: Array("roll".utf8), value: [])
+            broker.partitions[place(topic)].compact(tombstonesBefore: 0)
+        case .at(let topic, let offset): return first(topic, offset)
         case .read(let topic): return records(topic, .committed)
         case .peek(let topic): return records(topic, .uncommitted)
         case .ends(let topic):
             let partition = broker.partitions[place(topic)]
-            return "stable \(partition.lastStable), end \(partition.end)"
+            return "start \(partition.start), stable \(partition.lastStable), end \(partition.end)"
         case .committed:
             do throws(BrokerError) {
                 return try broker.committedOffset(Self.input).map(String.init) ?? "none"
@@ -162,10 +191,24 @@ package final class ModelScriptTarget {
     private func place(_ topic: String) -> Int { BrokerScript.topics.firstIndex(of: topic)! }
 
     private func records(_ topic: String, _ isolation: ModelIsolation) -> String {
+        visible(topic, isolation).map(Self.text).joined(separator: " ")
+    }
+
+    private func visible(_ topic: String, _ isolation: ModelIsolation) -> [ModelRecord] {
         let partition = broker.partitions[place(topic)]
         return partition.records.filter {
             $0.offset < partition.limit(isolation) && ModelPartition.isVisible($0.state, isolation)
-        }.map { "\(String(decoding: $0.key ?? [], as: UTF8.self))@\($0.offset)" }.joined(separator: " ")
+        }
+    }
+
+    private func first(_ topic: String, _ offset: Int64) -> String {
+        let partition = broker.partitions[place(topic)]
+        guard (partition.start...partition.lastStable).contains(offset) else { return "out of range" }
+        return visible(topic, .committed).first { $0.offset >= offset }.map(Self.text) ?? "nothing"
+    }
+
+    private static func text(_ record: ModelRecord) -> String {
+        "\(String(decoding: record.key ?? [], as: UTF8.self))@\(record.offset)"
     }
 }
 
@@ -197,13 +240,13 @@ extension BrokerScript {
             switch (producers[index].holds, random.below(6)) {
             case (nil, 0), (.some, 5):
                 keys += 1
-                _ = add(.put(nil, topic: random.one(of: Self.topics), key: "k\(keys)"))
+                _ = add(.put(nil, topic: random.one(of: Self.drawn), key: "k\(keys)"))
             case (nil, _):
                 isAlive = add(.begin(name))
                 producers[index].holds = 0
             case (let holds?, 0...2):
                 keys += 1
-                isAlive = add(.put(name, topic: random.one(of: Self.topics), key: "k\(keys)"))
+                isAlive = add(.put(name, topic: random.one(of: Self.drawn), key: "k\(keys)"))
                 producers[index].holds = holds + 1
             case (let holds?, 3):
                 isAlive = add(.offset(name, Int64(random.within(1...50)), member: nil))
@@ -221,8 +264,11 @@ extension BrokerScript {
         self.init(steps: steps)
     }
 
+    /// Compaction takes its time on a genuine broker: only written scripts have it.
+    private static var drawn: [String] { Array(topics.dropLast()) }
+
     private static func look(_ steps: inout [Step]) {
-        for topic in topics { steps += [.read(topic), .peek(topic), .ends(topic)] }
+        for topic in drawn { steps += [.read(topic), .peek(topic), .ends(topic)] }
         steps.append(.committed)
     }
 }
