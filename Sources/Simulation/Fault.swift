@@ -5,7 +5,7 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         // The processor's.
         case open, committedOffset, read, poll, produce, flush, sendOffsets, commit
         // The delay service's, the relay's, the sink's.
-        case expire, relayCommit, connect, store
+        case expire, relayOpen, relaySend, relayCommit, connect, store
     }
 
     /// What becomes of a call.
@@ -27,7 +27,7 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         case processCrash = "a process crashes"
         case processPause = "a process stands still"
         case delayCrash = "the delay service crashes"
-        case delayClock = "the clock of the delay service steps"
+        case delayClock = "the clock of the delay service's host steps"
         case relayCrash = "the relay crashes"
         case sinkCrash = "the sink crashes"
         case secondSink = "a second sink starts"
@@ -46,6 +46,11 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
     package var place: Place
     /// How much: milliseconds of a clock's step or a pause; which process.
     package var amount: Int
+
+    /// How far a host's clock is off, or steps: a little, as NTP corrects, or an hour, as a wrong zone does.
+    static func clockStep(_ random: inout SeededGenerator) -> Int {
+        random.oneIn(2) ? random.within(-400...400) : random.oneIn(2) ? 3_600_000 : -3_600_000
+    }
 
     package var description: String {
         switch place {
@@ -99,19 +104,19 @@ package struct Plan: Sendable {
     private static let calls: [(Fault.Point, Int)] = [
         (.open, 5), (.committedOffset, 5), (.read, 18), (.read, 18), (.poll, 120), (.produce, 400),
         (.flush, 40),
-        (.sendOffsets, 40), (.commit, 40), (.commit, 40), (.commit, 40), (.expire, 20), (.relayCommit, 4),
-        (.connect, 4), (.store, 30), (.store, 30),
+        (.sendOffsets, 40), (.commit, 40), (.commit, 40), (.commit, 40), (.expire, 20), (.relayOpen, 3),
+        (.relaySend, 8), (.relayCommit, 4), (.connect, 4), (.store, 30), (.store, 30),
     ]
 
     private static let canBeLate: Set<Fault.Point> = [
-        .open, .flush, .sendOffsets, .commit, .expire, .relayCommit, .store,
+        .open, .flush, .sendOffsets, .commit, .expire, .relayOpen, .relaySend, .relayCommit, .store,
     ]
 
     private static func event(_ random: inout SeededGenerator) -> Fault {
         let event = random.one(of: Fault.Event.allCases)
         let amount =
             switch event {
-            case .delayClock: random.within(-400...400)
+            case .delayClock: Fault.clockStep(&random)
             case .brokerClock: random.within(-20...20)
             default: random.within(100...3000)
             }

@@ -1,6 +1,18 @@
 import InventoryCore
 import InventoryWire
 
+/// One record of what people publish for the relay.
+struct Change {
+    let topic: Topic
+    let offset: Int64
+    /// The partitions that it is for; none for what cannot be read.
+    let partitions: [Int32]
+    let isReadable: Bool
+
+    /// The id of the command that it gives.
+    var commandID: String { "relay/\(topic.rawValue)/0/\(offset)\(topic == .products ? "/0" : "")" }
+}
+
 /// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again, and now and then
 /// something that is no command.
 final class Traffic: Actor {
@@ -14,6 +26,8 @@ final class Traffic: Actor {
     private var number = 0
     private var sent: [Command] = []
     private var again: [Command] = []
+    /// What was published for the relay to carry, in order.
+    private(set) var changes: [Change] = []
     private static let warehouses = ["BER", "HAM"]
     private static let skus = ["A", "B", "C"]
 
@@ -60,14 +74,14 @@ final class Traffic: Actor {
 
     /// For the relay to carry.
     private func publishMasterData() {
-        let (topic, key): (Topic, String)
+        let all = Array(0..<world.partitionCount)
         switch random.below(4) {
         case 0:
             let house = Warehouse(
                 id: random.one(of: Self.warehouses), priority: Int64(random.within(1...9)),
                 isActive: !random.oneIn(4))
             writer.write(warehouse: WarehouseRecord(warehouse: house))
-            (topic, key) = (.warehouses, house.id)
+            publish(.warehouses, house.id, for: all, isTombstone: random.oneIn(8))
         case 1:
             var settings = Settings(
                 defaultTTL: 120, longestTTL: 400, strategy: random.one(of: Strategy.allCases))
@@ -76,14 +90,26 @@ final class Traffic: Actor {
                 settings.dedupeAge = 1_000 * Int64(random.within(1...20))
             }
             writer.write(settings: settings)
-            (topic, key) = (.settings, RecordReader.settingsKey)
+            publish(.settings, RecordReader.settingsKey, for: all)
         default:
             let sku = random.one(of: Self.skus)
             writer.write(product: ProductRecord(sku: sku, name: "a thing", policy: policy()))
-            (topic, key) = (.products, sku)
+            publish(.products, sku, for: [world.partition(ofKey: sku.utf8)])
         }
-        world.broker.append(
-            world.index(topic, 0), key: Array(key.utf8), value: writer.withBytes { Array($0) })
+    }
+
+    /// What the writer wrote last; now and then something that cannot be read.
+    private func publish(
+        _ topic: Topic, _ key: String, for partitions: [Int32], isTombstone: Bool = false
+    ) {
+        let isReadable = isTombstone || !random.oneIn(10)
+        let value = isReadable ? writer.withBytes { Array($0) } : Array("{broken".utf8)
+        let offset = world.broker.append(
+            world.index(topic, 0), key: Array(key.utf8), value: isTombstone ? nil : value)
+        changes.append(
+            Change(
+                topic: topic, offset: offset, partitions: isReadable ? partitions : [], isReadable: isReadable
+            ))
     }
 
     private func policy() -> Policy {

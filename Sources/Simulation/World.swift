@@ -52,6 +52,8 @@ package final class World {
         random = SeededGenerator(seed: plan.seed, purpose: 2)
         partitionCount = Int32(random.within(1...2))
         hasStandbys = random.oneIn(2)
+        var clocks = SeededGenerator(seed: plan.seed, purpose: 5)
+        delayHostClock = clocks.oneIn(2) ? 0 : Int64(Fault.clockStep(&clocks))
         broker = ModelBroker(
             partitionCount: Topic.allCases.count * Int(partitionCount),
             transactionTimeout: Self.transactionTimeout)
@@ -126,7 +128,10 @@ package final class World {
         actOnce()
     }
 
+    /// The broker's clock less the true time, in milliseconds.
     var brokerOffset: Int64 = 0
+    /// The clock of the delay service's host less the true time, in milliseconds.
+    var delayHostClock: Int64
 
     private func actOnce() {
         runnable.removeAll(keepingCapacity: true)
@@ -156,6 +161,7 @@ package final class World {
             case let worker as ProcessWorker: worker.isGone
             case let standby as Standby: standby.isGone
             case let sink as SinkService: sink.isDead || sink.isFinished
+            case let relay as RelayService: relay.isDead || relay.isFinished
             case is ProcessHost: false
             case let host as Host: host.isDead
             default: false
@@ -271,8 +277,8 @@ package final class World {
         if sinks.allSatisfy({ $0.isDead || $0.isFinished }) { startSink(after: random.within(5...400)) }
     }
 
-    func startDelay(after milliseconds: Int, clockOffset: Int64) {
-        delay = DelayService(self, after: milliseconds, clockOffset: clockOffset)
+    func startDelay(after milliseconds: Int) {
+        delay = DelayService(self, after: milliseconds)
         add(delay)
     }
 

@@ -76,7 +76,7 @@ extension World {
         case .processCrash: processes[fault.amount % 2].die()
         case .processPause: processes[fault.amount % 2].pause(until: now + Int64(fault.amount / 2))
         case .delayCrash: delay.die()
-        case .delayClock: delay.clockOffset += Int64(fault.amount)
+        case .delayClock: delayHostClock += Int64(fault.amount)
         case .relayCrash: relay.die()
         case .sinkCrash: sinks.last?.die()
         case .secondSink: startSink()
@@ -113,8 +113,7 @@ extension World {
         // Whoever watches over it takes it for dead.
         switch host {
         case is SinkService: startSink(after: milliseconds / 3)
-        case let delay as DelayService:
-            startDelay(after: milliseconds / 3, clockOffset: delay.clockOffset)
+        case is DelayService: startDelay(after: milliseconds / 3)
         case is RelayService: startRelay(after: milliseconds / 3)
         default: break
         }

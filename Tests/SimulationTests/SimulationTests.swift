@@ -29,7 +29,8 @@ struct SimulationTests {
         }
         let left = inhabitants.compactMap(\.object)
         #expect(
-            left.isEmpty, "\(left.count) of \(inhabitants.count), such as \(left.prefix(3).map { type(of: $0) })")
+            left.isEmpty,
+            "\(left.count) of \(inhabitants.count), such as \(left.prefix(3).map { type(of: $0) })")
     }
 
     @Test("A seed gives the same run, line by line", arguments: [1, 2, 3, 17, 4_711] as [UInt64])
@@ -47,7 +48,8 @@ struct SimulationTests {
     @Test(
         "A wrong version of the protocol is caught",
         arguments: [
-            "offsets-before", "emit-again", "wall-clock", "delay-once", "sink-offsets-first", "sink-no-guard",
+            "offsets-before", "emit-again", "wall-clock", "delay-once", "delay-own-clock", "delay-deaf",
+            "sink-offsets-first", "sink-no-guard", "relay-offsets-after", "relay-not-placed",
         ])
     func mutants(name: String) throws {
         let mutant = try #require(Mutant.named(name))

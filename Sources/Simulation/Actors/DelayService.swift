@@ -2,7 +2,7 @@ import InventoryCore
 import InventoryWire
 import StreamRuntime
 
-/// `holdfast delay`: production's `DelayQueue`s, between the model's topics.
+/// `holdfast delay`: does what production's `DelayLoop` says, between the model's topics.
 final class DelayService: Host, Actor {
     private struct Follower {
         let topic: Topic
@@ -12,57 +12,62 @@ final class DelayService: Host, Actor {
 
     private struct Acknowledgement {
         let tag: UInt64
-        let isTransfer: Bool
         /// Nil when the delivery is reported as failed.
         let appendedAt: Int64?
         let comesAt: Int64
     }
 
-    /// The clock of its host less the true time, in milliseconds.
-    var clockOffset: Int64
+    /// Its clock less the true time, in milliseconds: what its host's clock showed when it started. Later steps of
+    /// that clock do not reach it (`SteadyClock`).
+    private let clockOffset: Int64
     private(set) var wakesAt: Int64
     private var isActing = false
-    private var reservations = DelayQueue(.reservations)
-    private var transfers = DelayQueue(.transfers)
+    private var loop = DelayLoop(sendLimit: 8)
     private var followers: [Follower] = []
     private var acknowledgements: [Acknowledgement] = []
-    private var reader = RecordReader()
     private var writer = RecordWriter()
     private var flaw: Mutant.DelayFlaw? { world.mutant?.delay }
 
-    init(_ world: World, after milliseconds: Int = 0, clockOffset: Int64 = 0) {
-        self.clockOffset = clockOffset
+    init(_ world: World, after milliseconds: Int = 0) {
+        clockOffset = world.delayHostClock
         wakesAt = world.now + Int64(milliseconds)
         super.init("delay", world)
         for partition in 0..<world.partitionCount {
-            reservations.assigned(partition)
-            transfers.assigned(partition)
-            followers.append(Follower(topic: .reservations, partition: partition))
-            followers.append(Follower(topic: .transfers, partition: partition))
+            for topic in [Topic.reservations, .transfers] {
+                loop.assigned(topic, partition)
+                followers.append(Follower(topic: topic, partition: partition))
+            }
         }
     }
 
     var isReady: Bool { !isActing && !isDead && !isPaused }
 
     var isIdle: Bool {
-        reservations.isComplete && reservations.count == 0 && transfers.count == 0 && acknowledgements.isEmpty
+        loop.isComplete && loop.liveReservations == 0 && loop.liveTransfers == 0 && acknowledgements.isEmpty
     }
 
-    private var clock: Int64 { world.now + clockOffset }
+    private var clock: Int64 {
+        world.now + (flaw == .clockJumps ? world.delayHostClock : clockOffset)
+    }
 
     override func die() {
         guard !isDead else { return }
         super.die()
-        world.startDelay(after: world.random.within(5...400), clockOffset: clockOffset)
+        world.startDelay(after: world.random.within(5...400))
     }
 
+    /// One turn of the loop: it reads, sends, takes acknowledgements.
     func act() {
         isActing = true
         wakesAt = world.now + Int64(world.random.within(1...8))
-        for index in followers.indices { follow(index) }
-        takeAcknowledgements()
-        for request in reservations.takeDue(at: clock, limit: 8) { send(request, isTransfer: false) }
-        for request in transfers.takeDue(at: clock, limit: 8) { send(request, isTransfer: true) }
+        for _ in 0..<3 where !isDead {
+            switch loop.next(at: clock) {
+            // How long it waits is what `wakesAt` says.
+            case .read: for index in followers.indices { follow(index) }
+            case .send(let requests): for request in requests { send(request) }
+            case .acknowledge: takeAcknowledgements()
+            }
+        }
         isActing = false
     }
 
@@ -82,40 +87,27 @@ final class DelayService: Host, Actor {
             count += 1
             take(record, topic, partition)
         }
-        guard count < 20 else { return }
-        if topic == .transfers {
-            transfers.reachedEnd(of: partition)
-        } else {
-            reservations.reachedEnd(of: partition)
-        }
+        if count < 20 { loop.reachedEnd(of: topic, partition) }
     }
 
     private func take(_ record: ModelRecord, _ topic: Topic, _ partition: Int32) {
-        guard let value = record.value else {
-            if flaw == .ignoresTombstones { return }
-            let id = String(decoding: record.key ?? [], as: UTF8.self)
-            if topic == .transfers {
-                transfers.sawEnd(of: id, partition: partition)
-            } else {
-                reservations.sawEnd(of: id, partition: partition)
-            }
-            return
-        }
-        value.withUnsafeBytes { value in
-            do throws(DecodingFailure) {
-                if topic == .transfers {
-                    transfers.saw(try reader.transfer(value), partition: partition, offset: record.offset)
-                } else {
-                    reservations.saw(
-                        try reader.reservation(value), partition: partition, offset: record.offset)
+        if record.value == nil, flaw == .ignoresTombstones { return }
+        withBytes(record.key) { key in
+            withBytes(record.value) { value in
+                do throws(DecodingFailure) {
+                    try loop.read(
+                        LogRecord(
+                            key: key, value: value, offset: record.offset,
+                            timestamp: flaw == .isDeaf ? nil : record.timestamp),
+                        from: topic, partition: partition, at: clock)
+                } catch {
+                    world.violate("\(topic.rawValue) at \(record.offset) cannot be read: \(error)")
                 }
-            } catch {
-                world.violate("\(topic.rawValue) at \(record.offset) cannot be read: \(error)")
             }
         }
     }
 
-    private func send(_ request: DelayQueue.Request, isTransfer: Bool) {
+    private func send(_ request: DelayQueue.Request) {
         writer.write(command: request.command)
         let key = Array(request.command.sku.utf8)
         let value = writer.withBytes { Array($0) }
@@ -135,29 +127,23 @@ final class DelayService: Host, Actor {
                 + (appendedAt == nil ? "not acknowledged" : "sent"))
         acknowledgements.append(
             Acknowledgement(
-                tag: request.tag, isTransfer: isTransfer, appendedAt: appendedAt,
+                tag: request.tag, appendedAt: appendedAt,
                 comesAt: world.now + Int64(world.random.within(0...12))))
     }
 
     private func takeAcknowledgements() {
         let due = acknowledgements.filter { $0.comesAt <= world.now }
         acknowledgements.removeAll { $0.comesAt <= world.now }
-        for acknowledgement in due {
-            if acknowledgement.isTransfer {
-                take(acknowledgement, &transfers)
-            } else {
-                take(acknowledgement, &reservations)
-            }
-        }
+        for acknowledgement in due { take(acknowledgement) }
     }
 
-    private func take(_ acknowledgement: Acknowledgement, _ queue: inout DelayQueue) {
+    private func take(_ acknowledgement: Acknowledgement) {
         guard flaw != .sendsOnce else { return }
-        if let appendedAt = acknowledgement.appendedAt {
-            let lateness = queue.delivered(acknowledgement.tag, appendedAt: appendedAt, at: clock)
-            if let lateness, lateness < 0 { world.figures[.early] += 1 }
-        } else {
-            queue.failed(acknowledgement.tag, at: clock)
+        guard let appendedAt = acknowledgement.appendedAt else {
+            return loop.failed(acknowledgement.tag, at: clock)
         }
+        let lateness = loop.delivered(
+            acknowledgement.tag, appendedAt: flaw == .trustsItsClock ? clock : appendedAt, at: clock)
+        if let lateness, lateness < 0 { world.figures[.early] += 1 }
     }
 }

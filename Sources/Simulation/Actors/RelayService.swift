@@ -2,29 +2,28 @@ import InventoryCore
 import InventoryWire
 import StreamRuntime
 
-/// `holdfast relay`: production's `Relay`, between the model's topics.
+/// `holdfast relay`: does what production's `RelayLoop` says, between the model's topics.
 final class RelayService: Host, Actor {
-    private static let transactionalID = "holdfast-relay"
-
     private(set) var wakesAt: Int64
     private var isActing = false
+    private var loop: RelayLoop
     private var identity: ModelBroker.Identity?
+    private var transactionalID = "holdfast-relay"
+    /// Where its reader stands, by place.
     private var next: [Int: Int64] = [:]
-    private var relay: Relay
-    private var writer = RecordWriter()
+    private var flaw: Mutant.RelayFlaw? { world.mutant?.relay }
 
     init(_ world: World, after milliseconds: Int = 0) {
         wakesAt = world.now + Int64(milliseconds)
-        relay = Relay(partitionCount: world.partitionCount) { [unowned world] in
+        loop = RelayLoop(partitionCount: world.partitionCount) { [unowned world] in
             world.partition(ofKey: $0.utf8)
         }
         super.init("relay", world)
+        if flaw == .randomID { transactionalID += "-\(world.random.next())" }
     }
 
     /// One that is fenced ends: another relay is at work, unless the broker itself has ended its transaction.
-    private var isFinished: Bool = false {
-        didSet { if isFinished, world.relay === self { world.startRelay(after: 100) } }
-    }
+    private(set) var isFinished = false
 
     var isReady: Bool { !isActing && !isDead && !isPaused && !isFinished }
 
@@ -45,76 +44,119 @@ final class RelayService: Host, Actor {
 
     func act() {
         isActing = true
-        wakesAt = world.now + Int64(world.random.within(3...20))
-        do throws(BrokerError) { try carry() } catch {
-            world.trace("relay: \(error)")
-            if error == .fenced { isFinished = true }
-            identity = nil
+        wakesAt = world.now + Int64(world.random.within(1...7))
+        do throws(RequestFailure) { try perform() } catch { failed(error) }
+        if case .finish(let fault) = loop.action, !isDead {
+            world.trace("relay ends: \(fault ?? "as asked")")
+            isFinished = true
+            if world.relay === self { world.startRelay(after: 100) }
         }
         isActing = false
     }
 
-    /// Finds its place, as a new session does.
-    private func begin() throws(BrokerError) {
-        world.broker.finishMarkers(of: Self.transactionalID)
-        identity = try world.broker.initProducer(Self.transactionalID)
-        for topic in Topic.published {
-            let place = world.index(topic, 0)
-            next[place] = try world.broker.committedOffset(place) ?? 0
+    /// As the role does after an error of Kafka.
+    private func failed(_ failure: RequestFailure) {
+        guard failure != .dead else { return }
+        world.trace("relay: \(failure) while it was to \(loop.action)")
+        identity = nil
+        loop.failed(failure == .broker(.fenced) ? .fenced : .restart, "\(failure)")
+        if case .wait(let milliseconds) = loop.action { wakesAt = world.now + Int64(min(milliseconds, 400)) }
+    }
+
+    private func perform() throws(RequestFailure) {
+        switch loop.action {
+        case .open:
+            identity = try world.request(.relayOpen, by: self) {
+                [broker = world.broker, transactionalID] () throws(BrokerError) in
+                broker.finishMarkers(of: transactionalID)
+                return try broker.initProducer(transactionalID)
+            }
+            loop.opened()
+        case .place:
+            try place()
+            loop.placed()
+        case .read:
+            try read()
+            loop.gathered()
+        case .commit: try commit()
+        case .wait: loop.waited()
+        case .finish: break
         }
     }
 
-    private func carry() throws(BrokerError) {
-        if identity == nil { try begin() }
-        let identity = identity!
-        var found: [Int: Int64] = [:]
-        world.broker.finishMarkers(identity)
+    private func place() throws(RequestFailure) {
+        for topic in Topic.published {
+            let place = world.index(topic, 0)
+            do throws(BrokerError) {
+                let committed = try world.broker.committedOffset(place) ?? 0
+                next[place] = flaw == .notPlaced ? max(next[place] ?? 0, committed) : committed
+            } catch {
+                throw .broker(error)
+            }
+        }
+    }
+
+    private func read() throws(RequestFailure) {
         for topic in Topic.published {
             let place = world.index(topic, 0)
             let records = world.broker.partitions[place].records
-            for record in records.dropFirst(world.broker.partitions[place].place(of: next[place]!)).prefix(3)
-            {
-                try carry(record, topic, identity)
-                found[place] = record.offset + 1
+            let position = world.broker.partitions[place].place(of: next[place]!)
+            for record in records.dropFirst(position).prefix(3) {
+                next[place] = record.offset + 1
+                for sending in take(record, topic) { try send(sending) }
             }
-        }
-        guard !found.isEmpty else { return }
-        if world.random.oneIn(3) { world.interlude(world.random.within(1...20)) }
-        let broker = world.broker
-        do throws(RequestFailure) {
-            try world.request(.relayCommit, by: self) { () throws(BrokerError) in
-                try broker.sendOffsets(identity, found, member: nil)
-                try broker.endTransaction(identity, commit: true)
-            }
-            next.merge(found) { $1 }
-            world.trace("relay: carried \(found.count) changes")
-        } catch {
-            world.trace("relay: the commit failed: \(error)")
-            if error == .broker(.fenced) { isFinished = true }
-            self.identity = nil
         }
     }
 
-    private func carry(
-        _ record: ModelRecord, _ topic: Topic, _ identity: ModelBroker.Identity
-    ) throws(BrokerError) {
-        var deliveries: [Relay.Delivery] = []
+    private func take(_ record: ModelRecord, _ topic: Topic) -> [RelayLoop.Sending] {
+        var sendings: [RelayLoop.Sending] = []
         withBytes(record.key) { key in
             withBytes(record.value) { value in
-                let read = LogRecord(
-                    key: key, value: value, offset: record.offset, timestamp: record.timestamp)
-                do throws(DecodingFailure) {
-                    deliveries = try relay.deliveries(of: read, from: topic, partition: 0)
-                } catch {
-                    world.violate("\(topic.rawValue) at \(record.offset) cannot be read: \(error)")
-                }
+                sendings = loop.read(
+                    LogRecord(key: key, value: value, offset: record.offset, timestamp: record.timestamp),
+                    from: RelayLoop.Source(topic, 0))
             }
         }
-        for delivery in deliveries {
-            writer.write(command: delivery.command)
-            try world.broker.produce(
-                identity, world.index(.commands, delivery.partition), key: Array(delivery.command.sku.utf8),
-                value: writer.withBytes { Array($0) })
+        return sendings
+    }
+
+    private func send(_ sending: RelayLoop.Sending) throws(RequestFailure) {
+        let (broker, identity) = (world.broker, identity!)
+        let place = world.index(sending.topic, sending.partition)
+        try world.request(.relaySend, by: self) { () throws(BrokerError) in
+            broker.finishMarkers(identity)
+            try broker.produce(identity, place, key: sending.key, value: sending.value)
+        }
+    }
+
+    private func commit() throws(RequestFailure) {
+        let (broker, identity, flaw) = (world.broker, identity!, flaw)
+        let offsets = Dictionary(
+            uniqueKeysWithValues: loop.offsets.map { (world.index($0.key.topic, $0.key.partition), $0.value) }
+        )
+        if world.random.oneIn(3) { world.interlude(world.random.within(1...20)) }
+        if flaw == .offsetsFirst { try commitAlone(offsets) }
+        do throws(RequestFailure) {
+            try world.request(.relayCommit, by: self) { () throws(BrokerError) in
+                broker.finishMarkers(identity)
+                if flaw != .offsetsFirst, flaw != .offsetsAfter {
+                    try broker.sendOffsets(identity, offsets, member: nil)
+                }
+                try broker.endTransaction(identity, commit: true)
+            }
+        } catch {
+            guard flaw == .takesSilenceForYes, error == .unavailable else { throw error }
+        }
+        if flaw == .offsetsAfter { try commitAlone(offsets) }
+        let counts = loop.committed()
+        world.trace("relay: carried \(counts.records) changes")
+    }
+
+    /// What some mutants do: outside of the transaction.
+    private func commitAlone(_ offsets: [Int: Int64]) throws(RequestFailure) {
+        let broker = world.broker
+        try world.request(.relayCommit, by: self) { () throws(BrokerError) in
+            try broker.commitOffsets(offsets, member: nil)
         }
     }
 }

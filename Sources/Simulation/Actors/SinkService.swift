@@ -2,22 +2,19 @@ import InventoryCore
 import InventoryWire
 import LedgerSink
 
-/// `holdfast sink`: does what production's `SinkLifecycle` says, with production's batches, on the models.
+/// `holdfast sink`: does what production's `SinkLoop` says, on the models.
 final class SinkService: Host, Actor {
     private(set) var wakesAt: Int64
     private var isActing = false
     private(set) var isFinished = false
-    private var lifecycle = SinkLifecycle()
-    private var action: SinkLifecycle.Action
-    private var batch = LedgerBatch(from: [:])
+    private var loop = SinkLoop(topic: Topic.ledger.rawValue)
+    /// Where its reader stands.
     private var next: [Int32: Int64] = [:]
     private var session = 0
-    private var reader = RecordReader()
     private var flaw: Mutant.SinkFlaw? { world.mutant?.sink }
 
     init(_ name: String, _ world: World, after milliseconds: Int = 0) {
         wakesAt = world.now + Int64(milliseconds)
-        action = lifecycle.start()
         super.init(name, world)
     }
 
@@ -32,8 +29,8 @@ final class SinkService: Host, Actor {
     func act() {
         isActing = true
         wakesAt = world.now + Int64(world.random.within(1...12))
-        action = perform(action)
-        if case .finish(let fault) = action, !isDead {
+        perform(loop.action)
+        if case .finish(let fault) = loop.action, !isDead {
             world.trace("\(name) ends: \(fault ?? "as asked")")
             isFinished = true
             world.restartSink()
@@ -41,19 +38,17 @@ final class SinkService: Host, Actor {
         isActing = false
     }
 
-    private func perform(_ action: SinkLifecycle.Action) -> SinkLifecycle.Action {
+    private func perform(_ action: SinkLifecycle.Action) {
         switch action {
-        case .connect: return connect()
-        case .gather:
-            gather()
-            return lifecycle.gathered(rows: batch.rows.count)
-        case .store: return store()
-        case .wait: return lifecycle.waited()
-        case .finish: return action
+        case .connect: connect()
+        case .gather: gather()
+        case .store: store()
+        case .wait: loop.waited()
+        case .finish: break
         }
     }
 
-    private func connect() -> SinkLifecycle.Action {
+    private func connect() {
         let database = world.database
         do throws(RequestFailure) {
             session = try world.request(.connect, by: self) { () throws(BrokerError) in database.connect() }
@@ -61,13 +56,14 @@ final class SinkService: Host, Actor {
             return failed("\(error)")
         }
         let offsets = database.offsets(of: 0..<world.partitionCount)
-        var ends: [Int32: Int64] = [:]
-        for partition in 0..<world.partitionCount {
-            ends[partition] = world.broker.partitions[world.index(.ledger, partition)].lastStable
+        var ends: [Int32: SinkLoop.Ends] = [:]
+        for number in 0..<world.partitionCount {
+            let partition = world.broker.partitions[world.index(.ledger, number)]
+            ends[number] = partition.start...partition.lastStable
         }
-        next = offsets
-        batch = LedgerBatch(from: offsets)
-        return lifecycle.connected(offsets: offsets, ends: ends)
+        do throws(SinkFault) { try loop.check(offsets: offsets, ends: ends) } catch { return stop(error) }
+        if flaw != .notPlaced || next.isEmpty { next = offsets }
+        loop.connected(offsets: offsets, ends: ends)
     }
 
     private func gather() {
@@ -85,29 +81,20 @@ final class SinkService: Host, Actor {
                 next[partition] = record.offset + 1
                 guard ModelPartition.isVisible(record.state, isolation) else { continue }
                 count += 1
-                add(record, partition)
+                withBytes(record.value) {
+                    loop.read($0, partition: partition, offset: record.offset)
+                }
             }
             if position == records.count || records[position].offset >= limit {
-                batch.passed(partition, next: limit)
+                loop.reachedEnd(of: partition, next: limit)
                 next[partition] = max(next[partition]!, limit)
             }
         }
+        do throws(SinkFault) { try loop.gathered() } catch { stop(error) }
     }
 
-    private func add(_ record: ModelRecord, _ partition: Int32) {
-        record.value!.withUnsafeBytes { value in
-            do throws(DecodingFailure) {
-                batch.add(
-                    LedgerRow(
-                        partition: partition, offset: record.offset, entry: try reader.ledgerEntry(value)))
-            } catch {
-                world.violate("the ledger at \(record.offset) cannot be read: \(error)")
-            }
-        }
-    }
-
-    private func store() -> SinkLifecycle.Action {
-        let (database, batch, session, flaw) = (world.database, batch, session, flaw)
+    private func store() {
+        let (database, batch, session, flaw) = (world.database, loop.batch, session, flaw)
         if flaw == .offsetsFirst {
             database.storeOffsets(batch)
             world.interlude(2)
@@ -122,27 +109,33 @@ final class SinkService: Host, Actor {
                 return database.store(batch, session: session, isGuarded: flaw != .noGuard)
             }
         } catch {
+            // One that takes an answer that was lost for a yes.
+            if flaw == .takesSilenceForYes, error == .unavailable { return loop.stored() }
             return failed("\(error)")
         }
         switch outcome {
         case .stored:
             world.trace("\(name) stores \(batch.rows.count) rows")
-            self.batch = LedgerBatch(from: batch.nextOffsets)
-            return lifecycle.stored(next: batch.nextOffsets)
-        case .noSession: return failed("the session has ended")
+            loop.stored()
+        case .noSession: failed("the session has ended")
         case .otherSink:
             world.figures[.conflicts] += 1
-            return lifecycle.failed(.stop, "another sink has moved the offsets")
+            loop.failed(.stop, "another sink has moved the offsets")
         case .differentRow(let sku, let sequence):
-            world.violate("PostgreSQL has another row for \(sku), sequence \(sequence) than the ledger")
-            return lifecycle.failed(.stop, "another row")
+            stop(SinkFault("PostgreSQL has another row for \(sku), sequence \(sequence) than the ledger"))
         }
     }
 
-    private func failed(_ reason: String) -> SinkLifecycle.Action {
+    /// As the role does after an error of PostgreSQL.
+    private func failed(_ reason: String) {
         world.trace("\(name): \(reason)")
-        let action = lifecycle.failed(.reconnect, reason)
-        if case .wait(let milliseconds) = action { wakesAt = world.now + Int64(min(milliseconds, 400)) }
-        return action
+        loop.failed(.reconnect, reason)
+        if case .wait(let milliseconds) = loop.action { wakesAt = world.now + Int64(min(milliseconds, 400)) }
+    }
+
+    /// What only a person can mend; nothing of this may come to that.
+    private func stop(_ fault: SinkFault) {
+        world.violate("\(name): \(fault)")
+        loop.failed(.stop, fault.description)
     }
 }

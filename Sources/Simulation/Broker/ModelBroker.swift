@@ -102,8 +102,10 @@ package final class ModelBroker {
     }
 
     /// OffsetCommit, outside of any transaction.
-    package func commitOffsets(_ new: [Int: Int64], member: ModelGroup.Member) throws(BrokerError) {
-        try group.check(member)
+    ///
+    /// - Parameter member: nil for a consumer that is in no group's membership, which is not checked.
+    package func commitOffsets(_ new: [Int: Int64], member: ModelGroup.Member?) throws(BrokerError) {
+        if let member { try group.check(member) }
         offsets.merge(new) { $1 }
     }
 

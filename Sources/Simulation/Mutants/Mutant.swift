@@ -1,24 +1,31 @@
 /// A wrong version of the protocol, to see that the simulation finds what it is there to find. Nothing of it is in
 /// production code: a mutant gets a call of the log wrong, or an action of a runner.
 package struct Mutant: Sendable {
-    enum DelayFlaw: Sendable { case sendsOnce, readsUncommitted, ignoresTombstones }
-    enum SinkFlaw: Sendable { case offsetsFirst, noGuard, readsUncommitted }
+    enum DelayFlaw: Sendable {
+        case sendsOnce, readsUncommitted, ignoresTombstones, trustsItsClock, isDeaf, clockJumps
+    }
+    enum SinkFlaw: Sendable {
+        case offsetsFirst, noGuard, readsUncommitted, notPlaced, takesSilenceForYes
+    }
+    enum RelayFlaw: Sendable { case offsetsFirst, offsetsAfter, notPlaced, takesSilenceForYes, randomID }
 
     package let name: String
     package let what: String
     let makeLog: @Sendable (Int32, ProcessHost) -> ModelLog
     let delay: DelayFlaw?
     let sink: SinkFlaw?
+    let relay: RelayFlaw?
     let standbyReadsUncommitted: Bool
 
     private init(
         _ name: String, _ what: String, log: ModelLog.Type = ModelLog.self, delay: DelayFlaw? = nil,
-        sink: SinkFlaw? = nil, standbyReadsUncommitted: Bool = false
+        sink: SinkFlaw? = nil, relay: RelayFlaw? = nil, standbyReadsUncommitted: Bool = false
     ) {
         self.name = name
         self.what = what
         self.delay = delay
         self.sink = sink
+        self.relay = relay
         self.standbyReadsUncommitted = standbyReadsUncommitted
         makeLog = { log.init(partition: $0, host: $1) }
     }
@@ -80,10 +87,37 @@ package struct Mutant: Sendable {
         Mutant(
             "delay-no-tombstones", "the delay service does not heed tombstones", delay: .ignoresTombstones),
         Mutant(
+            "delay-own-clock", "the delay service takes its own clock for the broker's append time",
+            delay: .trustsItsClock),
+        Mutant(
+            "delay-deaf", "the delay service does not learn the broker's clock from what it reads",
+            delay: .isDeaf),
+        Mutant(
+            "delay-clock-jumps", "the delay service's clock jumps when its host's is set",
+            delay: .clockJumps),
+        Mutant(
             "sink-offsets-first", "the sink stores its offsets in a transaction of their own",
             sink: .offsetsFirst),
         Mutant("sink-no-guard", "the sink does not heed that another has moved the offsets", sink: .noGuard),
         Mutant("sink-uncommitted", "the sink reads with read_uncommitted", sink: .readsUncommitted),
+        Mutant(
+            "sink-not-placed", "the sink reads on where it stopped when PostgreSQL is back", sink: .notPlaced),
+        Mutant(
+            "sink-silence-is-yes", "the sink takes a COMMIT whose answer was lost for done",
+            sink: .takesSilenceForYes),
+        Mutant(
+            "relay-offsets-first", "the relay commits its offsets by themselves, before the transaction",
+            relay: .offsetsFirst),
+        Mutant(
+            "relay-offsets-after", "the relay commits its offsets by themselves, after the transaction",
+            relay: .offsetsAfter),
+        Mutant(
+            "relay-not-placed", "after a failure the relay reads on where it stopped", relay: .notPlaced),
+        Mutant(
+            "relay-silence-is-yes", "the relay takes a commit whose answer was lost for done",
+            relay: .takesSilenceForYes),
+        Mutant(
+            "relay-random-id", "each relay has a random transactional id", relay: .randomID),
     ]
     /// Versions that lack a protection which stands behind another: they are not wrong, and no seed may say so.
     package static let redundant: [Mutant] = [

@@ -29,6 +29,7 @@ final class Oracle {
                 problems.append("partition \(partition): \(error.operation): \(error.message)")
             }
         }
+        checkLetters()
     }
 
     private func records(_ topic: Topic, _ partition: Int32) -> [ModelRecord] {
@@ -51,6 +52,7 @@ final class Oracle {
             compare(topic, partition, reference)
         }
         checkActions(partition, commands)
+        checkCarried(partition, commands)
         let entries = ledger(partition)
         checkChain(partition, entries)
         checkDecisions(partition, commands, entries)
@@ -110,7 +112,7 @@ final class Oracle {
 
     /// What was committed to a topic, against what the commands come to.
     private func compare(_ topic: Topic, _ partition: Int32, _ reference: Reference) {
-        let found = records(topic, partition).filter(Self.isCommitted)
+        let found = records(topic, partition).filter { Self.isCommitted($0) && !isLetterOfRelay($0, topic) }
         let wanted = reference.outputs[topic] ?? []
         for (index, (have, want)) in zip(found, wanted).enumerated()
         where have.key != want.key || have.value != want.value {
@@ -142,6 +144,44 @@ final class Oracle {
                 return
             }
         }
+    }
+
+    // MARK: What the relay carries
+
+    /// Each change that people published has come into each partition that it is for, once and in order.
+    private func checkCarried(_ partition: Int32, _ commands: [ModelRecord]) {
+        let ids = commands.compactMap { command($0)?.id }
+        for topic in Topic.published {
+            let wanted = world.traffic.changes.filter {
+                $0.topic == topic && $0.partitions.contains(partition)
+            }.map(\.commandID)
+            let found = ids.filter { $0.hasPrefix("relay/\(topic.rawValue)/") }
+            guard found != wanted else { continue }
+            problems.append(
+                "partition \(partition): the changes of \(topic.rawValue) came as \(found), should be \(wanted)"
+            )
+        }
+    }
+
+    /// What the relay could not read is a dead letter, once.
+    private func checkLetters() {
+        let letters = records(.deadLetters, 0).filter(Self.isCommitted).compactMap(letter)
+        for topic in Topic.published {
+            let wanted = world.traffic.changes.filter { $0.topic == topic && !$0.isReadable }.map(\.offset)
+            let found = letters.filter { $0.topic == topic.rawValue }.map(\.offset)
+            guard found != wanted else { continue }
+            problems.append(
+                "the dead letters of \(topic.rawValue) are those of \(found), should be \(wanted)")
+        }
+    }
+
+    private func letter(_ record: ModelRecord) -> DeadLetter? {
+        record.value!.withUnsafeBytes { try? reader.deadLetter($0) }
+    }
+
+    private func isLetterOfRelay(_ record: ModelRecord, _ topic: Topic) -> Bool {
+        guard topic == .deadLetters, let source = letter(record)?.topic else { return false }
+        return Topic.published.contains { $0.rawValue == source }
     }
 
     // MARK: Ledger

@@ -6,12 +6,11 @@ import Operations
 import StreamRuntime
 
 /// `holdfast delay`: follows `stock.reservations` and `stock.transfers`, and sends `expire` or `transfer_due`
-/// into the same partition of `stock.commands` when a reservation or a transfer is due. One thread: reads, sends, takes acknowledgements, in turn.
+/// into the same partition of `stock.commands` when a reservation or a transfer is due. One thread does what
+/// `DelayLoop` says: reads, sends, takes acknowledgements, in turn.
 final class DelayRole {
-    /// How many requests are sent before the acknowledgements are looked at again.
+    /// How many requests of each topic are sent before the acknowledgements are looked at again.
     private static let sendLimit = 5_000
-    /// The topmost bit of a tag tells whose request it is.
-    private static let transferMark: UInt64 = 1 << 63
 
     private let service: Service
     private let settings: KafkaSettings
@@ -20,9 +19,7 @@ final class DelayRole {
     private let readiness = Readiness(notYet: "the group has not assigned partitions yet")
     /// What is due when goes by the broker's clock, whose distance from this one is learnt; so this one must not jump.
     private let clock = SteadyClock()
-    private var reservations = DelayQueue(.reservations)
-    private var transfers = DelayQueue(.transfers)
-    private var reader = RecordReader()
+    private var loop = DelayLoop(sendLimit: DelayRole.sendLimit)
     private var writer = RecordWriter()
     private var failures = 0
     private var faults: [KafkaError] = []
@@ -72,11 +69,13 @@ final class DelayRole {
         try consumer.subscribe(topics: [settings.name(.reservations), settings.name(.transfers)])
         while !service.shutdown.isRequested {
             watched.beat(limitMilliseconds: limit)
-            try read(consumer)
-            try send(producer, commands, &reservations, mark: 0)
-            try send(producer, commands, &transfers, mark: Self.transferMark)
-            producer.poll(timeoutMilliseconds: 0)
-            report()
+            switch loop.next(at: clock.milliseconds()) {
+            case .read(let timeout): try read(consumer, timeoutMilliseconds: timeout)
+            case .send(let requests): try send(producer, commands, requests)
+            case .acknowledge:
+                producer.poll(timeoutMilliseconds: 0)
+                report()
+            }
         }
         logger.info("stopping: waiting for acknowledgements")
         watched.rest()
@@ -92,13 +91,9 @@ final class DelayRole {
         return .success
     }
 
-    /// Reads what is there, waiting for it no longer than until the next is due.
-    private func read(_ consumer: Consumer) throws {
-        let now = clock.milliseconds()
-        let due = [reservations.nextDue(), transfers.nextDue()].compactMap { $0 }.min()
-        let wait = due.map { min(max($0 - now, 0), 50) } ?? 50
+    private func read(_ consumer: Consumer, timeoutMilliseconds: Int) throws {
         consumer.consumeBatch(
-            maxMessages: 20_000, timeoutMilliseconds: Int(wait),
+            maxMessages: 20_000, timeoutMilliseconds: timeoutMilliseconds,
             rebalance: { self.rebalance(consumer, $0) },
             { message in
                 switch message.kind {
@@ -113,28 +108,14 @@ final class DelayRole {
     private func take(_ message: borrowing Message) {
         let (partition, offset) = (message.partition, message.offset)
         let isTransfer = message.isFrom(transfersTopic)
-        // A topic that was made before its settings said so has producers' times, which tell nothing of the broker.
-        if message.timestampType == .logAppend {
-            let (appendedAt, now) = (message.timestampMilliseconds, clock.milliseconds())
-            reservations.heard(appendedAt: appendedAt, at: now)
-            transfers.heard(appendedAt: appendedAt, at: now)
-        }
-        guard let value = message.value else {
-            guard let key = message.key else { return }
-            let id = String(decoding: key, as: UTF8.self)
-            if isTransfer {
-                transfers.sawEnd(of: id, partition: partition)
-            } else {
-                reservations.sawEnd(of: id, partition: partition)
-            }
-            return
-        }
+        let record = LogRecord(
+            key: message.key, value: message.value, offset: offset,
+            // A topic that was made before its settings said so has producers' times, which tell nothing of the broker.
+            timestamp: message.timestampType == .logAppend ? message.timestampMilliseconds : nil)
         do throws(DecodingFailure) {
-            if isTransfer {
-                transfers.saw(try reader.transfer(value), partition: partition, offset: offset)
-            } else {
-                reservations.saw(try reader.reservation(value), partition: partition, offset: offset)
-            }
+            try loop.read(
+                record, from: isTransfer ? .transfers : .reservations, partition: partition,
+                at: clock.milliseconds())
         } catch {
             // It is ours, so this is a fault; but one reservation that is not expired from here still expires
             // with the next command of its SKU, and all others must go on.
@@ -154,22 +135,18 @@ final class DelayRole {
             switch rebalance {
             case .assigned(let partitions):
                 logger.info("assigned", ["partitions": partitions.map(\.partition).list])
-                for place in partitions {
-                    change(place.topic) { $0.assigned(place.partition) }
-                }
+                for place in partitions { loop.assigned(topic(place.topic), place.partition) }
                 try consumer.follow(
                     rebalance,
                     from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
-                if isComplete {
+                if loop.isComplete {
                     readiness.ready()
                 } else {
                     readiness.notReady("reading stock.reservations and stock.transfers")
                 }
             case .revoked(let partitions, _):
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
-                for place in partitions {
-                    change(place.topic) { $0.revoked(place.partition) }
-                }
+                for place in partitions { loop.revoked(topic(place.topic), place.partition) }
                 try consumer.follow(rebalance)
             case .failed(let error):
                 faults.append(error)
@@ -180,60 +157,53 @@ final class DelayRole {
         }
     }
 
-    private var isComplete: Bool { reservations.isComplete && transfers.isComplete }
-
-    private func change(_ topic: String, _ body: (inout DelayQueue) -> Void) {
-        if topic == settings.name(.transfers) { body(&transfers) } else { body(&reservations) }
+    private func topic(_ name: String) -> InventoryWire.Topic {
+        name == settings.name(.transfers) ? .transfers : .reservations
     }
 
-    private func reachedEnd(_ topic: String, _ partition: Int32) {
-        change(topic) { $0.reachedEnd(of: partition) }
-        if isComplete { readiness.ready() }
+    private func reachedEnd(_ name: String, _ partition: Int32) {
+        loop.reachedEnd(of: topic(name), partition)
+        if loop.isComplete { readiness.ready() }
     }
 
     private func send(
-        _ producer: Producer, _ topic: KafkaClient.Topic, _ queue: inout DelayQueue, mark: UInt64
+        _ producer: Producer, _ topic: KafkaClient.Topic, _ requests: [DelayQueue.Request]
     ) throws {
-        for request in queue.takeDue(at: clock.milliseconds(), limit: Self.sendLimit) {
+        for request in requests {
             writer.write(command: request.command)
             var sku = request.command.sku
             let outcome = try sku.withUTF8 { key in
                 try writer.withBytes { value throws(KafkaError) in
                     try producer.produce(
                         topic, partition: .number(request.partition), key: UnsafeRawBufferPointer(key),
-                        value: value, tag: request.tag | mark)
+                        value: value, tag: request.tag)
                 }
             }
-            if outcome == .queueFull { queue.failed(request.tag, at: clock.milliseconds()) }
+            if outcome == .queueFull { loop.failed(request.tag, at: clock.milliseconds()) }
         }
     }
 
     private func acknowledged(_ report: DeliveryReport) {
         let now = clock.milliseconds()
-        let isTransfer = report.tag & Self.transferMark != 0
-        let tag = report.tag & ~Self.transferMark
-        func change<Result>(_ body: (inout DelayQueue) -> Result) -> Result {
-            isTransfer ? body(&transfers) : body(&reservations)
-        }
         if let error = report.error {
             if error.isRefusal { faults.append(error) }
             if failures == 0 {
                 logger.warning("an expire was not delivered; trying again", ["reason": error.description])
             }
             failures += 1
-            change { $0.failed(tag, at: now) }
+            loop.failed(report.tag, at: now)
             return
         }
         if failures > 0 { logger.info("expires are delivered again", ["failures": failures]) }
         failures = 0
         sent.add()
-        let lateness = change { $0.delivered(tag, appendedAt: report.timestampMilliseconds, at: now) }
+        let lateness = loop.delivered(report.tag, appendedAt: report.timestampMilliseconds, at: now)
         if let lateness { late.observe(Double(lateness) / 1000) }
     }
 
     private func report() {
-        live.set(reservations.count)
-        underWay.set(transfers.count)
-        offset.set(Double(reservations.clockOffset) / 1000)
+        live.set(loop.liveReservations)
+        underWay.set(loop.liveTransfers)
+        offset.set(Double(loop.clockOffset) / 1000)
     }
 }

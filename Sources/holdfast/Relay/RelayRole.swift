@@ -5,8 +5,8 @@ import KafkaClient
 import Operations
 import StreamRuntime
 
-/// `holdfast relay`: carries `warehouses`, `products` and `settings` into `stock.commands`. One thread; each batch
-/// in a transaction with the offsets of its records, so that every change arrives once and in order.
+/// `holdfast relay`: carries `warehouses`, `products` and `settings` into `stock.commands`. One thread does what
+/// `RelayLoop` says.
 final class RelayRole {
     private static let batchRecords = 200
     /// What a broker that answers nothing may hold a call up for, in milliseconds.
@@ -19,7 +19,7 @@ final class RelayRole {
     private let carried: Counter
     private let sent: Counter
     private let buried: Counter
-    private var writer = RecordWriter()
+    private var session: Session?
 
     init(service: Service) {
         self.service = service
@@ -42,53 +42,93 @@ final class RelayRole {
         watchdog.start()
         let watched = watchdog.register("relay")
         let limit = service.configuration.integer("watchdog_timeout_ms")
-        var failures = 0
-        while !service.shutdown.isRequested {
+        var loop = RelayLoop(partitionCount: count) { sku in
+            Array(sku.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
+        }
+        while true {
+            if service.shutdown.isRequested { loop.stop() }
+            if case .finish(let fault) = loop.action {
+                session = nil
+                watched.rest()
+                if let fault { throw RoleFailure(.internalFault, fault) }
+                logger.info("stopped")
+                return .success
+            }
             watched.beat(limitMilliseconds: limit)
             do {
-                let session = try Session(self, partitionCount: count)
-                readiness.ready()
-                while !service.shutdown.isRequested {
-                    watched.beat(limitMilliseconds: limit)
-                    if try session.carry() { failures = 0 }
-                }
+                try perform(&loop)
             } catch let error as KafkaError {
-                try recover(from: error, &failures)
+                try recover(from: error, &loop)
             }
         }
-        watched.rest()
-        logger.info("stopped")
-        return .success
+    }
+
+    private func perform(_ loop: inout RelayLoop) throws {
+        switch loop.action {
+        case .open:
+            session = nil
+            session = try Session(settings, service)
+            loop.opened()
+        case .place:
+            let offsets = try session!.place()
+            logger.info("reading", ["offsets": offsets])
+            readiness.ready()
+            loop.placed()
+        case .read:
+            let session = session!
+            try session.read { record, source throws(KafkaError) in
+                if !loop.isTransactionOpen { try session.begin() }
+                return loop.read(record, from: source)
+            }
+            loop.gathered()
+        case .commit:
+            try session!.commit(loop.offsets)
+            tell(loop.committed())
+        case .wait(let milliseconds):
+            _ = service.shutdown.wait(timeoutMilliseconds: milliseconds)
+            loop.waited()
+        case .finish:
+            preconditionFailure("finish is done by the loop")
+        }
     }
 
     /// The one recovery: drop the producer, whose transaction the next one ends, and begin where the group stands.
-    private func recover(from error: KafkaError, _ failures: inout Int) throws {
+    private func recover(from error: KafkaError, _ loop: inout RelayLoop) throws {
+        session = nil
         readiness.notReady("waiting for the broker")
-        if service.shutdown.isRequested { return }
-        if error.recovery == .fenced {
-            throw RoleFailure(
-                .internalFault, "another relay is at work; one is enough (\(error.description))")
+        if error.recovery == .fatal, !service.shutdown.isRequested {
+            throw RoleFailure(error.exitCode, error.description)
         }
-        if error.recovery == .fatal { throw RoleFailure(error.exitCode, error.description) }
-        if failures == 0 { logger.warning("beginning again", ["reason": error.description]) }
-        failures += 1
-        _ = service.shutdown.wait(timeoutMilliseconds: min(5_000, 100 << min(failures, 6)))
+        if service.shutdown.isRequested { loop.stop() }
+        if error.recovery != .fenced, loop.failuresInARow == 0, !service.shutdown.isRequested {
+            logger.warning("beginning again", ["reason": error.description])
+        }
+        loop.failed(error.recovery == .fenced ? .fenced : .restart, error.description)
+    }
+
+    private func tell(_ counts: RelayLoop.Counts) {
+        carried.add(counts.records)
+        sent.add(counts.commands)
+        buried.add(counts.letters)
+        logger.info(
+            "carried",
+            ["records": counts.records, "commands": counts.commands, "dead_letters": counts.letters])
     }
 
     /// What lives from a start to the next failure, and is dropped whole.
     private final class Session {
-        private let role: RelayRole
+        private let settings: KafkaSettings
+        private let service: Service
         private let producer: TransactionalProducer
         private let consumer: Consumer
         private let commands: KafkaClient.Topic
         private let deadLetters: KafkaClient.Topic
         private let sources: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)]
-        private var relay: Relay
 
-        init(_ role: RelayRole, partitionCount: Int32) throws {
-            self.role = role
-            let settings = role.settings
-            let events = role.service.kafkaEvents()
+        init(_ settings: KafkaSettings, _ service: Service) throws {
+            self.settings = settings
+            self.service = service
+            let events = service.kafkaEvents()
             producer = try TransactionalProducer(
                 configuration: settings.producer(transactionalID: settings.relayTransactionalID),
                 events: events)
@@ -96,21 +136,15 @@ final class RelayRole {
             commands = try producer.topic(settings.name(.commands))
             deadLetters = try producer.topic(settings.name(.deadLetters))
             consumer = try Consumer(configuration: settings.offsetHolder(role: "relay"), events: events)
-            relay = Relay(partitionCount: partitionCount) { sku in
-                Array(sku.utf8).withUnsafeBytes {
-                    murmur2Partition(key: $0, partitionCount: partitionCount)
-                }
-            }
             let consumer = consumer
             sources = try InventoryWire.Topic.published.map {
                 ($0, try consumer.topic(settings.name($0)))
             }
-            try place()
         }
 
-        private func place() throws {
-            let settings = role.settings
-            let admin = try Admin(configuration: settings.common(), events: role.service.kafkaEvents())
+        /// - Returns: where it reads on, for the log.
+        func place() throws -> String {
+            let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
             let names = InventoryWire.Topic.published.map { settings.name($0) }
             let found = try admin.describeTopics(names, timeoutMilliseconds: RelayRole.callTimeout)
             let places = names.flatMap { name in
@@ -121,17 +155,16 @@ final class RelayRole {
                     ? $0 : TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning)
             }
             try consumer.assign(offsets)
-            role.logger.info(
-                "reading",
-                ["offsets": offsets.map(\.description).joined(separator: " ")])
+            return offsets.map(\.description).joined(separator: " ")
         }
 
-        /// Carries what is there, having waited for it a little.
-        /// - Returns: whether anything was.
-        func carry() throws -> Bool {
-            var next: [TopicPartition: Int64] = [:]
+        func begin() throws(KafkaError) { try producer.begin() }
+
+        /// Sends what `take` makes of each record that is there, having waited for it a little.
+        func read(
+            _ take: (LogRecord, RelayLoop.Source) throws(KafkaError) -> [RelayLoop.Sending]
+        ) throws {
             var failure: KafkaError?
-            var counts = (records: 0, commands: 0, letters: 0)
             consumer.consumeBatch(maxMessages: RelayRole.batchRecords, timeoutMilliseconds: 100) { message in
                 guard failure == nil else { return }
                 do throws(KafkaError) {
@@ -139,79 +172,44 @@ final class RelayRole {
                     case .failure(let error): if error.recovery != .retry { throw error }
                     case .endOfPartition: break
                     case .record:
-                        if next.isEmpty { try producer.begin() }
-                        try take(message, &counts)
-                        next[TopicPartition(message.topicName, message.partition)] = message.offset + 1
+                        let record = LogRecord(
+                            key: message.key, value: message.value, offset: message.offset,
+                            timestamp: message.timestampMilliseconds)
+                        let source = RelayLoop.Source(topic(of: message), message.partition)
+                        for sending in try take(record, source) { try send(sending) }
                     }
                 } catch {
                     failure = error
                 }
             }
             if let failure { throw failure }
-            guard !next.isEmpty else { return false }
+        }
+
+        private func topic(of message: borrowing Message) -> InventoryWire.Topic {
+            for source in sources where message.isFrom(source.handle) { return source.topic }
+            preconditionFailure("a record of \(message.topicName), which was not asked for")
+        }
+
+        func commit(_ offsets: [RelayLoop.Source: Int64]) throws {
             try producer.sendOffsets(
-                next.map { TopicPartitionOffset($0.key, offset: $0.value) },
+                offsets.map {
+                    TopicPartitionOffset(settings.name($0.key.topic), $0.key.partition, offset: $0.value)
+                },
                 groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: RelayRole.callTimeout)
             try producer.commit(timeoutMilliseconds: RelayRole.callTimeout)
-            role.carried.add(counts.records)
-            role.sent.add(counts.commands)
-            role.buried.add(counts.letters)
-            role.logger.info(
-                "carried",
-                ["records": counts.records, "commands": counts.commands, "dead_letters": counts.letters])
-            return true
         }
 
-        private func take(
-            _ message: borrowing Message, _ counts: inout (records: Int, commands: Int, letters: Int)
-        ) throws(KafkaError) {
-            var source = sources[0].topic
-            for candidate in sources where message.isFrom(candidate.handle) { source = candidate.topic }
-            let record = LogRecord(
-                key: message.key, value: message.value, offset: message.offset,
-                timestamp: message.timestampMilliseconds)
-            counts.records += 1
-            let deliveries: [Relay.Delivery]
-            do throws(DecodingFailure) {
-                deliveries = try relay.deliveries(of: record, from: source, partition: message.partition)
-            } catch {
-                counts.letters += 1
-                return try bury(record, error, from: source, partition: message.partition)
-            }
-            for delivery in deliveries {
-                role.writer.write(command: delivery.command)
-                try send(commands, delivery.partition, Array(delivery.command.sku.utf8))
-            }
-            counts.commands += deliveries.count
-        }
-
-        private func bury(
-            _ record: LogRecord, _ failure: DecodingFailure, from source: InventoryWire.Topic,
-            partition: Int32
-        ) throws(KafkaError) {
-            let milliseconds = record.timestamp.flatMap { 0...Limits.latestTime ~= $0 ? $0 : nil }
-            role.writer.write(
-                deadLetter: failure,
-                origin: RecordOrigin(
-                    topic: source, partition: partition, offset: record.offset,
-                    timestamp: milliseconds.map { Timestamp(milliseconds: $0) }),
-                key: record.key, value: record.value)
-            try send(deadLetters, 0, record.key.map { Array($0) } ?? [])
-        }
-
-        private func send(
-            _ topic: KafkaClient.Topic, _ partition: Int32, _ key: [UInt8]
-        ) throws(KafkaError) {
+        private func send(_ sending: RelayLoop.Sending) throws(KafkaError) {
+            let topic = sending.topic == .commands ? commands : deadLetters
             var failure: KafkaError?
-            key.withUnsafeBytes { key in
-                role.writer.withBytes { value in
+            sending.key.withUnsafeBytes { key in
+                sending.value.withUnsafeBytes { value in
                     do throws(KafkaError) {
-                        var outcome = try producer.produce(
-                            topic, partition: .number(partition), key: key, value: value)
-                        while outcome == .queueFull {
+                        while try producer.produce(
+                            topic, partition: .number(sending.partition), key: key, value: value)
+                            == .queueFull
+                        {
                             try producer.flush(timeoutMilliseconds: RelayRole.callTimeout)
-                            outcome = try producer.produce(
-                                topic, partition: .number(partition), key: key, value: value)
                         }
                     } catch {
                         failure = error

@@ -6,8 +6,8 @@ import LedgerSink
 import Operations
 import PostgresClient
 
-/// `holdfast sink`: writes `stock.ledger` into PostgreSQL. One thread does what `SinkLifecycle` says: reads a batch,
-/// stores it, in turn.
+/// `holdfast sink`: writes `stock.ledger` into PostgreSQL. One thread does what `SinkLoop` says: reads a batch, stores
+/// it, in turn.
 final class SinkRole {
     private let service: Service
     private let settings: KafkaSettings
@@ -17,22 +17,20 @@ final class SinkRole {
     private let metrics: SinkMetrics
     private let limit: Int
     private let interval: Int
-    private var reader = RecordReader()
-    private var fault: SinkFault?
     /// What Kafka does not give any more.
     private var refusal: KafkaError?
     private var consumer: Consumer!
     private var masterData: MasterDataReader!
     private var partitions: Range<Int32> = 0..<0
-    private var lifecycle = SinkLifecycle()
+    private var loop: SinkLoop
     private var store: LedgerStore?
-    private var batch = LedgerBatch(from: [:])
     /// Only for `--rebuild`.
     private let rebuild: SinkRebuild?
 
     init(service: Service) {
         self.service = service
         settings = KafkaSettings(service.configuration)
+        loop = SinkLoop(topic: settings.name(.ledger))
         logger = service.logger
         patience = Patience(service.shutdown)
         metrics = SinkMetrics(service.metrics)
@@ -54,10 +52,9 @@ final class SinkRole {
         watchdog.start()
         let watched = watchdog.register("sink")
         let watchdogLimit = service.configuration.integer("watchdog_timeout_ms")
-        var action = lifecycle.start()
         while true {
-            if service.shutdown.isRequested { action = lifecycle.stop(insteadOf: action) }
-            if case .finish(let fault) = action {
+            if service.shutdown.isRequested { loop.stop() }
+            if case .finish(let fault) = loop.action {
                 watched.rest()
                 if let fault { throw RoleFailure(.internalFault, fault) }
                 logger.info("stopped")
@@ -65,9 +62,9 @@ final class SinkRole {
             }
             watched.beat(limitMilliseconds: watchdogLimit)
             do {
-                action = try perform(action)
+                try perform(loop.action)
             } catch {
-                action = try recover(from: error)
+                try recover(from: error)
             }
             tellReadiness()
             if try isRebuilt() { return .success }
@@ -76,12 +73,12 @@ final class SinkRole {
 
     /// Whether this is a rebuild, and done.
     private func isRebuilt() throws -> Bool {
-        guard let rebuild, store != nil, lifecycle.isCaughtUp, masterData.isCaughtUp, batch.isEmpty else {
+        guard let rebuild, store != nil, loop.isCaughtUp, masterData.isCaughtUp, loop.batch.isEmpty else {
             return false
         }
         do {
             return try rebuild.advance(
-                ledger: settings.name(.ledger), stored: batch.nextOffsets,
+                ledger: settings.name(.ledger), stored: loop.batch.nextOffsets,
                 end: { [consumer] in
                     let place = TopicPartition(self.settings.name(.ledger), $0)
                     return try consumer!.watermarks(place, timeoutMilliseconds: 10_000).high
@@ -96,62 +93,59 @@ final class SinkRole {
         }
     }
 
-    private func perform(_ action: SinkLifecycle.Action) throws -> SinkLifecycle.Action {
+    private func perform(_ action: SinkLifecycle.Action) throws {
         switch action {
         case .connect:
-            return try connect()
+            try connect()
         case .gather:
             let changes = try masterData.gather()
             if !changes.isEmpty { try store!.store(changes) }
             gather()
             if let refusal { throw RoleFailure(refusal.exitCode, refusal.description) }
-            if let fault { throw fault }
-            return lifecycle.gathered(rows: batch.rows.count)
+            try loop.gathered()
         case .store:
             let start = MonotonicTime.now()
-            let new = try store!.store(batch)
+            let new = try store!.store(loop.batch)
             metrics.stored(rows: new, seconds: MonotonicTime.seconds(since: start))
-            rebuild?.stored(new, batch.nextOffsets)
-            batch = LedgerBatch(from: batch.nextOffsets)
+            rebuild?.stored(new, loop.batch.nextOffsets)
+            loop.stored()
             tellLag()
-            return lifecycle.stored(next: batch.nextOffsets)
         case .wait(let milliseconds):
             _ = service.shutdown.wait(timeoutMilliseconds: milliseconds)
             askLag()
-            return lifecycle.waited()
+            loop.waited()
         case .finish:
             preconditionFailure("finish is done by the loop")
         }
     }
 
-    private func connect() throws -> SinkLifecycle.Action {
+    private func connect() throws {
         let store = try open()
         let offsets = try store.offsets(of: partitions)
-        guard let ends = try place(offsets) else { return lifecycle.stop(insteadOf: .connect) }
+        guard let ends = try place(offsets) else { return loop.stop() }
         try masterData.place(store)
         self.store = store
-        batch = LedgerBatch(from: offsets)
-        if lifecycle.failuresInARow > 0 {
-            logger.info("PostgreSQL is back", ["attempts": lifecycle.failuresInARow])
+        if loop.failuresInARow > 0 {
+            logger.info("PostgreSQL is back", ["attempts": loop.failuresInARow])
         }
-        return lifecycle.connected(offsets: offsets, ends: ends)
+        loop.connected(offsets: offsets, ends: ends)
     }
 
     /// The one recovery of each error; what is none of the database or the ledger ends the role.
-    private func recover(from error: any Error) throws -> SinkLifecycle.Action {
+    private func recover(from error: any Error) throws {
         store = nil
         switch error {
         case let error as PostgresError where error.recovery != .stop:
-            if lifecycle.failuresInARow == 0, !service.shutdown.isRequested {
+            if loop.failuresInARow == 0, !service.shutdown.isRequested {
                 logger.warning("waiting for PostgreSQL", ["reason": error.description])
             }
-            return lifecycle.failed(.reconnect, error.description)
+            loop.failed(.reconnect, error.description)
         case let error as PostgresError where error.isRefusal:
             throw RoleFailure(.usage, "database_url (\(configured)): \(error.description)")
         case let error as PostgresError:
-            return lifecycle.failed(.stop, error.description)
+            loop.failed(.stop, error.description)
         case let error as SinkFault:
-            return lifecycle.failed(.stop, error.description)
+            loop.failed(.stop, error.description)
         default:
             throw error
         }
@@ -161,9 +155,9 @@ final class SinkRole {
     private var configured: String { service.configuration.source("database_url").description }
 
     private func tellReadiness() {
-        if lifecycle.isCaughtUp {
+        if loop.isCaughtUp {
             readiness.ready()
-        } else if lifecycle.failuresInARow > 0 {
+        } else if loop.failuresInARow > 0 {
             readiness.notReady("PostgreSQL is away")
         } else {
             readiness.notReady("catching up with the ledger")
@@ -172,7 +166,7 @@ final class SinkRole {
 
     /// By what the consumer last heard of the ends.
     private func tellLag() {
-        for (partition, next) in batch.nextOffsets {
+        for (partition, next) in loop.batch.nextOffsets {
             let place = TopicPartition(settings.name(.ledger), partition)
             metrics.lag(partition, max(0, (consumer.knownEnd(place) ?? next) - next))
         }
@@ -180,7 +174,7 @@ final class SinkRole {
 
     /// By asking the broker: while PostgreSQL is away nothing is read, and the lag grows all the same.
     private func askLag() {
-        for (partition, span) in batch.spans {
+        for (partition, span) in loop.batch.spans {
             let place = TopicPartition(settings.name(.ledger), partition)
             guard let ends = try? consumer.watermarks(place, timeoutMilliseconds: 500) else { return }
             metrics.lag(partition, max(0, ends.high - span.expected))
@@ -208,29 +202,21 @@ final class SinkRole {
 
     /// Goes to the offsets that PostgreSQL stores, if the topic has them.
     /// - Returns: the ends of the partitions; nil when the process is to end first.
-    private func place(_ offsets: [Int32: Int64]) throws -> [Int32: Int64]? {
+    private func place(_ offsets: [Int32: Int64]) throws -> [Int32: SinkLoop.Ends]? {
         let name = settings.name(.ledger)
-        var found: [Int32: Int64] = [:]
-        for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
-            let ends = try watermarks(TopicPartition(name, partition))
-            guard let ends else { return nil }
-            found[partition] = ends.high
-            guard (ends.low...ends.high).contains(offset) else {
-                throw SinkFault(
-                    "PostgreSQL holds \(name), partition \(partition), up to offset \(offset), but the topic "
-                        + "has \(ends.low) to \(ends.high): was the topic made anew, or is this another's "
-                        + "database? Give the sink the database that belongs to the topic")
-            }
+        let offsets = offsets.sorted { $0.key < $1.key }
+        var ends: [Int32: SinkLoop.Ends] = [:]
+        for (partition, _) in offsets {
+            let found = try watermarks(TopicPartition(name, partition))
+            guard let found else { return nil }
+            ends[partition] = found.low...found.high
         }
-        try consumer.assign(
-            offsets.sorted { $0.key < $1.key }.map { TopicPartitionOffset(name, $0.key, offset: $0.value) })
+        try loop.check(offsets: Dictionary(uniqueKeysWithValues: offsets), ends: ends)
+        try consumer.assign(offsets.map { TopicPartitionOffset(name, $0.key, offset: $0.value) })
         logger.info(
             "reading",
-            [
-                "offsets": offsets.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(
-                    separator: " ")
-            ])
-        return found
+            ["offsets": offsets.map { "\($0.key):\($0.value)" }.joined(separator: " ")])
+        return ends
     }
 
     /// Nil when the process is to end first.
@@ -250,42 +236,25 @@ final class SinkRole {
     /// Reads until the batch is full, or its first row is as old as the interval.
     private func gather() {
         var deadline: Deadline?
-        while batch.rows.count < limit, fault == nil, refusal == nil, !service.shutdown.isRequested {
+        while loop.takesMore(limit: limit), refusal == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
             consumer.consumeBatch(
-                maxMessages: limit - batch.rows.count, timeoutMilliseconds: min(interval, 50)
+                maxMessages: limit - loop.batch.rows.count, timeoutMilliseconds: min(interval, 50)
             ) {
                 take($0)
             }
             if deadline == nil {
-                guard !batch.isEmpty else { return }
+                guard !loop.batch.isEmpty else { return }
                 deadline = Deadline(milliseconds: interval)
             }
         }
     }
 
     private func take(_ message: borrowing Message) {
-        guard fault == nil else { return }
         switch message.kind {
-        case .endOfPartition:
-            batch.passed(message.partition, next: message.offset)
-            if batch.isEmpty { lifecycle.passed(message.partition, next: message.offset) }
-        case .failure(let error):
-            if error.recovery != .retry { refusal = error }
-        case .record:
-            let (partition, offset) = (message.partition, message.offset)
-            do throws(DecodingFailure) {
-                guard let value = message.value else {
-                    throw DecodingFailure(.emptyValue, "the record has no value")
-                }
-                batch.add(
-                    LedgerRow(partition: partition, offset: offset, entry: try reader.ledgerEntry(value)))
-            } catch {
-                fault = SinkFault(
-                    "\(settings.name(.ledger)), partition \(partition), offset \(offset) is no ledger entry "
-                        + "(\(error.reason.rawValue): \(error.detail)); nothing after it is stored. Was it "
-                        + "written by something else, or by a newer version?")
-            }
+        case .endOfPartition: loop.reachedEnd(of: message.partition, next: message.offset)
+        case .failure(let error): if error.recovery != .retry { refusal = error }
+        case .record: loop.read(message.value, partition: message.partition, offset: message.offset)
         }
     }
 }

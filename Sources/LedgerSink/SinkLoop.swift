@@ -1,0 +1,103 @@
+import InventoryCore
+import InventoryWire
+
+/// The loop of the sink: `SinkLifecycle` with the batch that it is about. Whoever runs it does `action`, and tells
+/// what came of it.
+package struct SinkLoop: ~Copyable {
+    /// The first offset that a partition has, and the one after its last that can be read.
+    package typealias Ends = ClosedRange<Int64>
+
+    /// What to do next.
+    package private(set) var action: SinkLifecycle.Action
+    /// What was read and is not stored.
+    package private(set) var batch = LedgerBatch(from: [:])
+    private var lifecycle = SinkLifecycle()
+    private var reader = RecordReader()
+    /// The record that is no ledger entry.
+    private var fault: SinkFault?
+    private let topic: String
+
+    /// - Parameter topic: the name of the ledger's topic on its cluster.
+    package init(topic: String) {
+        self.topic = topic
+        action = lifecycle.start()
+    }
+
+    /// Connected, and all is stored that the ledger held at that time.
+    package var isCaughtUp: Bool { lifecycle.isCaughtUp }
+    /// Failed attempts since PostgreSQL was last there.
+    package var failuresInARow: Int { lifecycle.failuresInARow }
+
+    // MARK: Connecting
+
+    /// Whether the topic has the offsets that PostgreSQL stores, asked before the reader is placed at them.
+    package func check(offsets: [Int32: Int64], ends: [Int32: Ends]) throws(SinkFault) {
+        for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
+            guard let ends = ends[partition], !ends.contains(offset) else { continue }
+            throw SinkFault(
+                "PostgreSQL holds \(topic), partition \(partition), up to offset \(offset), but the topic "
+                    + "has \(ends.lowerBound) to \(ends.upperBound): was the topic made anew, or is this another's "
+                    + "database? Give the sink the database that belongs to the topic")
+        }
+    }
+
+    /// PostgreSQL is there, and the reader stands where it says.
+    package mutating func connected(offsets: [Int32: Int64], ends: [Int32: Ends]) {
+        batch = LedgerBatch(from: offsets)
+        action = lifecycle.connected(offsets: offsets, ends: ends.mapValues(\.upperBound))
+    }
+
+    // MARK: Gathering
+
+    /// Whether a batch of at most `limit` rows takes more.
+    package func takesMore(limit: Int) -> Bool { batch.rows.count < limit && fault == nil }
+
+    /// A record of the ledger.
+    package mutating func read(
+        _ value: UnsafeRawBufferPointer?, partition: Int32, offset: Int64
+    ) {
+        guard fault == nil else { return }
+        do throws(DecodingFailure) {
+            guard let value else { throw DecodingFailure(.emptyValue, "the record has no value") }
+            batch.add(LedgerRow(partition: partition, offset: offset, entry: try reader.ledgerEntry(value)))
+        } catch {
+            fault = SinkFault(
+                "\(topic), partition \(partition), offset \(offset) is no ledger entry "
+                    + "(\(error.reason.rawValue): \(error.detail)); nothing after it is stored. Was it "
+                    + "written by something else, or by a newer version?")
+        }
+    }
+
+    /// All before `next` was read.
+    package mutating func reachedEnd(of partition: Int32, next: Int64) {
+        guard fault == nil else { return }
+        batch.passed(partition, next: next)
+        if batch.isEmpty { lifecycle.passed(partition, next: next) }
+    }
+
+    /// The batch is full, or old enough.
+    /// - Throws: what a person must look at; then nothing of the batch is stored.
+    package mutating func gathered() throws(SinkFault) {
+        if let fault { throw fault }
+        action = lifecycle.gathered(rows: batch.rows.count)
+    }
+
+    // MARK: Storing
+
+    /// PostgreSQL has the batch.
+    package mutating func stored() {
+        let next = batch.nextOffsets
+        batch = LedgerBatch(from: next)
+        action = lifecycle.stored(next: next)
+    }
+
+    /// Whatever failed: what was gathered is read again, from where PostgreSQL says.
+    package mutating func failed(_ consequence: SinkLifecycle.Consequence, _ reason: String) {
+        action = lifecycle.failed(consequence, reason)
+    }
+
+    package mutating func waited() { action = lifecycle.waited() }
+
+    /// The sink is to stop: what was gathered is stored first.
+    package mutating func stop() { action = lifecycle.stop(insteadOf: action) }
+}
