@@ -2,7 +2,9 @@
 /// broker's return.
 ///
 /// librdkafka tries again several times a second, and says so each time in its log and as an error. It does not say
-/// when a connection works again: that shows in the statistics (`statistics.interval.ms`), or in any answer.
+/// when a connection works again: that shows in the statistics (`statistics.interval.ms`), or in any answer. That a
+/// connection is open is no sign of it: to a broker that hangs it stays so, and statistics may be older than the
+/// outage. So an outage lasts until something was received that came after it began.
 /// An outage belongs to a broker's address, for which librdkafka has several names. That a broker is there and
 /// refuses this client is told besides, once each way: it does not pass by itself.
 package struct ConnectionNoiseFilter: Sendable {
@@ -32,8 +34,15 @@ package struct ConnectionNoiseFilter: Sendable {
     /// More addresses than this share one outage, so that a stream of odd messages cannot grow the filter.
     private static let addressLimit = 64
 
-    /// How many messages were kept quiet, by the address of each present outage.
-    private var outages: [String: Int] = [:]
+    private struct Outage: Sendable {
+        /// In microseconds of `CLOCK_MONOTONIC`.
+        let began: Int64
+        /// How many messages were kept quiet.
+        var keptQuiet = 0
+    }
+
+    /// The present outages by address.
+    private var outages: [String: Outage] = [:]
 
     /// Which kinds of refusal were told since all was well.
     private var refusals: Set<String> = []
@@ -44,36 +53,52 @@ package struct ConnectionNoiseFilter: Sendable {
     package var isOutage: Bool { !outages.isEmpty }
 
     /// Judges a line of the log.
-    package mutating func judge(facility: String, message: String) -> Verdict {
+    /// - Parameter now: when it was written, in microseconds of `CLOCK_MONOTONIC`.
+    package mutating func judge(facility: String, message: String, now: Int64) -> Verdict {
         guard Self.connectionFacilities.contains(facility) else { return .tell }
         let address = Self.address(in: message) ?? Self.everyBroker
-        return facility == Self.certificateFacility ? refusal(facility, at: address) : failure(at: address)
+        return facility == Self.certificateFacility
+            ? refusal(facility, at: address, now) : failure(at: address, now)
     }
 
     /// Judges an error of the client's. It is told once with the log's line of the same failure: whichever comes
     /// first.
-    package mutating func judge(_ error: KafkaError) -> Verdict {
+    /// - Parameter now: microseconds of `CLOCK_MONOTONIC`.
+    package mutating func judge(_ error: KafkaError, now: Int64) -> Verdict {
         guard Self.connectionErrors.contains(error.code.name) else { return .tell }
-        if error.code.name == "_ALL_BROKERS_DOWN" { return failure(at: Self.everyBroker) }
+        if error.code.name == "_ALL_BROKERS_DOWN" { return failure(at: Self.everyBroker, now) }
         let address = Self.address(in: error.message) ?? Self.everyBroker
-        return error.isRefusal ? refusal(error.code.name, at: address) : failure(at: address)
+        return error.isRefusal ? refusal(error.code.name, at: address, now) : failure(at: address, now)
     }
 
-    /// Looks in a client's statistics for brokers whose connection works; returns the outages that ended.
+    /// Looks in a client's statistics (librdkafka's `STATISTICS.md`) for brokers from which something was received
+    /// after their outage began; returns the outages that ended.
     package mutating func statistics(_ json: UnsafeRawBufferPointer) -> [Return] {
         guard isOutage else { return [] }
         let text = String(decoding: json, as: UTF8.self)
+        guard let written = Self.number("\"ts\":", in: text[...]) else { return [] }
         var ended: [Return] = []
-        // Each broker's object holds "nodename":"host:port", then "state":"UP".
+        // Each broker's object holds "nodename":"host:port", then "state":"UP", then "rxidle": microseconds since
+        // the connection received something, or -1.
         for part in text.split(separator: "\"nodename\":\"").dropFirst() {
             guard let address = part.split(separator: "\"", maxSplits: 1).first,
                 let state = part.split(separator: "\"state\":\"", maxSplits: 1).last,
-                state.hasPrefix("UP\"")
+                state.hasPrefix("UP\""),
+                let idle = Self.number("\"rxidle\":", in: state), idle >= 0
             else { continue }
-            ended += end(String(address))
-            ended += end(Self.everyBroker)
+            for outage in [String(address), Self.everyBroker] {
+                guard let began = outages[outage]?.began, written - idle > began else { continue }
+                ended += end(outage)
+            }
         }
         return ended
+    }
+
+    /// The number after a name in JSON.
+    private static func number(_ name: String, in text: Substring) -> Int64? {
+        let parts = text.split(separator: name, maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
+        return Int64(parts[1].drop { $0 == " " }.prefix { $0.isNumber || $0 == "-" })
     }
 
     /// A broker has answered, no matter which; every outage ended. For a cluster of several brokers, rather use
@@ -82,26 +107,32 @@ package struct ConnectionNoiseFilter: Sendable {
         outages.keys.sorted().flatMap { end($0) }
     }
 
-    private mutating func refusal(_ kind: String, at address: String) -> Verdict {
-        let verdict = failure(at: address)
+    private mutating func refusal(_ kind: String, at address: String, _ now: Int64) -> Verdict {
+        let verdict = failure(at: address, now)
         return refusals.insert(kind).inserted ? .tell : verdict
     }
 
-    private mutating func failure(at address: String) -> Verdict {
+    private mutating func failure(at address: String, _ now: Int64) -> Verdict {
         let key = outages[address] != nil || outages.count < Self.addressLimit ? address : Self.everyBroker
-        guard let keptQuiet = outages[key] else {
-            outages[key] = 0
+        guard outages[key] != nil else {
+            outages[key] = Outage(began: now)
             return .tell
         }
-        outages[key] = keptQuiet + 1
+        outages[key]?.keptQuiet += 1
         return .keepQuiet
     }
 
     private mutating func end(_ address: String) -> [Return] {
-        guard let keptQuiet = outages.removeValue(forKey: address) else { return [] }
+        guard let outage = outages.removeValue(forKey: address) else { return [] }
         if outages.isEmpty { refusals = [] }
-        return [Return(address: address, keptQuiet: keptQuiet)]
+        return [Return(address: address, keptQuiet: outage.keptQuiet)]
     }
+
+    /// The facilities under which librdkafka logs why a transaction failed. Whoever called hears it too, as the
+    /// call's error, and tells it (`rd_kafka_txn_set_abortable_error` and its like in `rdkafka_txnmgr.c`).
+    package static let transactionFacilities: Set<String> = [
+        "TXNERR", "ADDPARTS", "ADDOFFSETS", "TXNOFFSETS", "ENDTXN",
+    ]
 
     /// The facilities under which librdkafka logs lost connections and what follows from them.
     private static let connectionFacilities: Set<String> = [

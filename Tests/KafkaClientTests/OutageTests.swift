@@ -87,13 +87,13 @@ import Testing
             log: { _, facility, message in
                 seen.withLock {
                     $0.0.logs += 1
-                    if $0.1.judge(facility: facility, message: message) == .tell { $0.0.told += 1 }
+                    if $0.1.judge(facility: facility, message: message, now: 0) == .tell { $0.0.told += 1 }
                 }
             },
             error: { error in
                 seen.withLock {
                     $0.0.errors += 1
-                    if $0.1.judge(error) == .tell { $0.0.told += 1 }
+                    if $0.1.judge(error, now: 0) == .tell { $0.0.told += 1 }
                 }
             },
             statistics: { json in

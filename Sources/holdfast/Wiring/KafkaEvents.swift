@@ -14,9 +14,13 @@ final class OutageLog: Sendable {
     init(_ logger: Logger) { self.logger = logger }
 
     func line(_ level: Int, _ facility: String, _ message: String) {
-        guard filter.withLock({ $0.judge(facility: facility, message: message) }) == .tell else { return }
+        let now = Self.now()
+        guard filter.withLock({ $0.judge(facility: facility, message: message, now: now) }) == .tell else {
+            return
+        }
         let text = "\(facility): \(message)"
-        switch level {
+        let isToldByCaller = ConnectionNoiseFilter.transactionFacilities.contains(facility)
+        switch isToldByCaller ? max(level, 4) : level {
         case ...3: logger.warning(text)
         case 4: logger.info(text)
         default: logger.debug(text)
@@ -24,9 +28,13 @@ final class OutageLog: Sendable {
     }
 
     func error(_ error: KafkaError) {
-        guard filter.withLock({ $0.judge(error) }) == .tell else { return }
+        let now = Self.now()
+        guard filter.withLock({ $0.judge(error, now: now) }) == .tell else { return }
         logger.warning(error.description)
     }
+
+    /// Microseconds of librdkafka's clock (`rd_clock`).
+    private static func now() -> Int64 { Int64(MonotonicTime.now() / 1_000) }
 
     /// The statistics say when a broker that was gone is back.
     func statistics(_ json: UnsafeRawBufferPointer) {
