@@ -7,6 +7,10 @@ package struct GroupDescription: Sendable, Equatable {
         package let clientID: String
         /// The address that it speaks from, as the broker writes it.
         package let host: String
+        /// What the group calls it; another one each time it joins anew.
+        package let memberID: String
+        /// Its `group.instance.id`; nil for one that is no static member.
+        package let instanceID: String?
     }
 
     /// Kafka's word: `Stable`, `Empty`, `Dead` (no such group), `PreparingRebalance`, `CompletingRebalance`.
@@ -61,6 +65,11 @@ extension Admin {
     private static func member(_ member: OpaquePointer) -> GroupDescription.Member {
         GroupDescription.Member(
             clientID: String(cString: rd_kafka_MemberDescription_client_id(member)),
-            host: String(cString: rd_kafka_MemberDescription_host(member)))
+            host: String(cString: rd_kafka_MemberDescription_host(member)),
+            memberID: String(cString: rd_kafka_MemberDescription_consumer_id(member)),
+            instanceID: rd_kafka_MemberDescription_group_instance_id(member).flatMap {
+                let id = String(cString: $0)
+                return id.isEmpty ? nil : id
+            })
     }
 }

@@ -51,18 +51,47 @@ extension Consumer {
     package func watermarks(
         _ partition: TopicPartition, timeoutMilliseconds: Int
     ) throws(KafkaError) -> (low: Int64, high: Int64) {
+        try askingAnew(partition.topic, timeoutMilliseconds: timeoutMilliseconds) {
+            limit throws(KafkaError) in
+            try askWatermarks(partition, timeoutMilliseconds: limit)
+        }
+    }
+
+    /// Asks for the offset after the last record of each partition, of all of them in one request to each leader
+    /// (`rd_kafka_offsets_for_times`, with the time that stands for the end). Under `read_committed` it is the last
+    /// stable offset. As with `watermarks`, leaders are looked up anew after an attempt that failed.
+    package func ends(
+        of partitions: [TopicPartition], timeoutMilliseconds: Int
+    ) throws(KafkaError) -> [TopicPartitionOffset] {
+        guard let topic = partitions.first?.topic else { return [] }
+        return try askingAnew(topic, timeoutMilliseconds: timeoutMilliseconds) { limit throws(KafkaError) in
+            let ends = try offsets(
+                of: partitions, atMilliseconds: TopicPartitionOffset.end, timeoutMilliseconds: limit)
+            // What has no number must not become a place to read from.
+            guard ends.allSatisfy(\.isSet) else {
+                throw KafkaError(
+                    code: RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, operation: "read the ends of \(topic)")
+            }
+            return ends
+        }
+    }
+
+    /// Asks in attempts, and after each that failed for who leads the topic.
+    private func askingAnew<Answer>(
+        _ topic: String, timeoutMilliseconds: Int, _ ask: (_ limit: Int) throws(KafkaError) -> Answer
+    ) throws(KafkaError) -> Answer {
         let deadline = ContinuousClock.now + .milliseconds(timeoutMilliseconds)
         var attempt = Self.firstAttempt
         while true {
             let left = Int((deadline - ContinuousClock.now) / .milliseconds(1))
             do throws(KafkaError) {
-                return try askWatermarks(partition, timeoutMilliseconds: max(1, min(attempt, left)))
+                return try ask(max(1, min(attempt, left)))
             } catch {
                 guard error.recovery == .retry, left > attempt else { throw error }
             }
             attempt *= 2
             // Where nobody answers yet, the next attempt tells.
-            try? readMetadata(of: partition.topic, timeoutMilliseconds: Self.firstAttempt)
+            try? readMetadata(of: topic, timeoutMilliseconds: Self.firstAttempt)
         }
     }
 

@@ -307,6 +307,15 @@ package enum HoldfastConfiguration {
             "restore_timeout_ms", .integer(1000...3_600_000, unit: "ms"), default: "300000",
             roles: ["process", "delay", "demo"],
             help: "How long the restore of a partition may take before its worker starts it anew."),
+        // The group takes a member that does not poll for 300 s for dead (max.poll.interval.ms), and it does not poll
+        // meanwhile.
+        ConfigurationKey(
+            "assignment_timeout_ms", .integer(5000...240_000, unit: "ms"), default: "60000",
+            roles: ["process"],
+            help: """
+                How long an assignment waits for the leaders of its partitions; then the process ends with 70, so \
+                that others may try. It should last for a few elections of leaders.
+                """),
     ]
 
     private static let standbyKeys = [
@@ -315,7 +324,13 @@ package enum HoldfastConfiguration {
             help: """
                 Follow the partitions that other processes own as well, so that one whose owner dies is taken over \
                 without a full restore. It costs the memory and the reading of their states.
-                """)
+                """),
+        ConfigurationKey(
+            "standby_interval_ms", .integer(50...60_000, unit: "ms"), default: "500", roles: ["process"],
+            help: """
+                How long a standby rests between two rounds through the partitions that it follows: what was written \
+                since the last round is left for a takeover to read.
+                """),
     ]
 
     private static let sinkKeys = [

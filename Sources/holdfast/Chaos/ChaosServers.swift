@@ -1,5 +1,6 @@
 import Foundation
 import Operations
+import PostgresClient
 
 /// The servers that `holdfast chaos` does harm to, started by the scripts below `deploy/lib`, with all their data in
 /// one folder.
@@ -44,6 +45,21 @@ final class ChaosServers {
                 .usage,
                 "there is no \(scripts)/kafka-server.sh; name the project's checkout with --share-directory")
         }
+    }
+
+    /// Makes a database of its own for a fault, which holds its ledger alone, as `holdfast verify` wants it.
+    /// - Returns: its URL.
+    func makeDatabase(_ name: String) throws -> String {
+        do throws(PostgresError) {
+            let connection = try Connection(url: databaseURL, applicationName: "holdfast chaos")
+            _ = try connection.execute("CREATE DATABASE \(try connection.quoted(identifier: name))")
+        } catch {
+            throw RoleFailure(.internalFault, "the database \(name) cannot be made: \(error)")
+        }
+        guard let end = databaseURL.lastIndex(of: "/") else {
+            throw RoleFailure(.internalFault, "no database in \(databaseURL)")
+        }
+        return databaseURL[...end] + name
     }
 
     /// Starts what is not there yet.

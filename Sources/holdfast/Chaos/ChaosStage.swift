@@ -39,7 +39,9 @@ final class ChaosStage {
     /// Makes the topics, and begins to watch; nothing is started yet.
     init(service base: Service, servers: ChaosServers, fault: ChaosFault, seed: UInt64) throws {
         let configuration = base.configuration.with("bootstrap_servers", servers.bootstrap)
-            .with("database_url", servers.databaseURL).with("topic_prefix", "chaos-\(fault.name).")
+            .with("database_url", try servers.makeDatabase("chaos_\(fault.name)")).with(
+                "topic_prefix", "chaos-\(fault.name)."
+            )
             .with("partitions", String(Self.partitions.count))
         service = Service(base, configuration: configuration)
         self.servers = servers
@@ -223,14 +225,15 @@ final class ChaosStage {
 
     private func checks(_ books: DemoBooks, _ database: DemoDatabase) throws -> [Check] {
         let unclean = ends.filter { $0.code != 0 }
-        return books.checks(expectedCommands: load.sent) + (try database.checks(against: books)) + [
-            Check(
-                "every product's policy was carried by the relay", watcher.policies == load.products,
-                "\(watcher.policies) of \(load.products)"),
-            Check(
-                "every process ended in order on SIGTERM", unclean.isEmpty,
-                "\(ends.count) processes" + unclean.map { "; \($0.name) ended with \($0.code)" }.joined()),
-        ]
+        return books.checksBesideVerify(expectedCommands: load.sent) + (try audits())
+            + (try database.ownChecks()) + [
+                Check(
+                    "every product's policy was carried by the relay", watcher.policies == load.products,
+                    "\(watcher.policies) of \(load.products)"),
+                Check(
+                    "every process ended in order on SIGTERM", unclean.isEmpty,
+                    "\(ends.count) processes" + unclean.map { "; \($0.name) ended with \($0.code)" }.joined()),
+            ]
     }
 
     /// Ends what still runs; after a failure too.

@@ -1,44 +1,38 @@
-import Foundation
 import InventoryCore
-import InventoryWire
 import KafkaClient
 import Operations
 import Synchronization
 
-/// Follows results and reservations as fulfilment would, and knows when every partition works again.
+/// What is seen of results and reservations while harm is done, and when every partition works again.
 final class ChaosWatcher: Sendable {
     private struct State {
         /// By number of the command.
         var answered: [Bool] = []
         var answeredCount = 0
         var policies: Set<String> = []
-        var live: Set<String> = []
         /// The reservation whose end is waited for.
         var awaited: String?
         /// The least number of a command whose result counts as a sign of life, and who has not given one.
         var mark = 0
         var silent: Set<Int32> = []
         var recoveredAt: UInt64?
-        var failure: String?
     }
 
     private let run: String
-    private let settings: KafkaSettings
+    private let reader: FulfilmentReader
     private let state = Mutex(State())
-    private let isStopping = Atomic<Bool>(false)
-    private let hasStopped = Atomic<Bool>(false)
 
     init(run: String, settings: KafkaSettings) {
         self.run = run
-        self.settings = settings
+        reader = FulfilmentReader(run: run, settings: settings, events: .ignored)
     }
 
     /// How many of the plan's commands have a result.
     var answered: Int { state.withLock { $0.answeredCount } }
     /// How many products' policies were decided.
     var policies: Int { state.withLock { $0.policies.count } }
-    var live: Int { state.withLock { $0.live.count } }
-    var failure: String? { state.withLock { $0.failure } }
+    var live: Int { reader.liveCount }
+    var failure: String? { reader.failure }
 
     /// From now on waits for the end of a reservation, which is yet to come.
     func expectEnd(of reservation: String) { state.withLock { $0.awaited = reservation } }
@@ -59,52 +53,18 @@ final class ChaosWatcher: Sendable {
     var silent: [Int32] { state.withLock { $0.silent.sorted() } }
 
     func start(from starts: [Topic: [Int32: Int64]]) {
-        Service.startThread("watcher") { [self] in
-            do throws(KafkaError) {
-                try follow(starts)
-            } catch {
-                state.withLock { $0.failure = error.description }
-            }
-            hasStopped.store(true, ordering: .releasing)
+        reader.start(from: starts) { [self] in
+            FulfilmentReader.Steps(
+                result: { outcome, partition in self.saw(outcome, partition) },
+                reservation: { id, isLive in self.saw(id, isLive) })
         }
     }
 
     /// Stops following, and waits for that.
-    func stop() {
-        isStopping.store(true, ordering: .releasing)
-        let deadline = Deadline(milliseconds: 5_000)
-        while !hasStopped.load(ordering: .acquiring), !deadline.isPast { usleep(5_000) }
-    }
+    func stop() { reader.stop() }
 
-    private func follow(_ starts: [Topic: [Int32: Int64]]) throws(KafkaError) {
-        let consumer = try Consumer(configuration: settings.reader(isolation: .committed), events: .ignored)
-        let results = try consumer.topic(settings.name(.results))
-        try consumer.assign(
-            starts.flatMap { topic, offsets in
-                offsets.map { TopicPartitionOffset(settings.name(topic), $0.key, offset: $0.value) }
-            })
-        var reader = RecordReader()
-        var failure: KafkaError?
-        while !isStopping.load(ordering: .acquiring), failure == nil {
-            consumer.consumeBatch(maxMessages: 5_000, timeoutMilliseconds: 20) { message in
-                if case .failure(let error) = message.kind, error.recovery != .retry { failure = error }
-                guard message.isRecord else { return }
-                if message.isFrom(results) {
-                    saw(result: message, &reader)
-                } else {
-                    saw(reservation: message)
-                }
-            }
-        }
-        if let failure { throw failure }
-    }
-
-    private func saw(result message: borrowing Message, _ reader: inout RecordReader) {
-        guard let value = message.value, let outcome = try? reader.outcome(value).outcome,
-            outcome.sku.hasPrefix(run)
-        else { return }
+    private func saw(_ outcome: Outcome, _ partition: Int32) {
         let now = MonotonicTime.now()
-        let partition = message.partition
         let number = ChaosPlan.number(of: outcome.commandID, run: run)
         state.withLock { state in
             if outcome.kind == .policySet { state.policies.insert(outcome.sku) }
@@ -122,18 +82,8 @@ final class ChaosWatcher: Sendable {
         }
     }
 
-    private func saw(reservation message: borrowing Message) {
-        guard let key = message.key else { return }
-        let id = String(decoding: key, as: UTF8.self)
-        guard id.hasPrefix(run) else { return }
-        let isLive = message.value != nil
-        state.withLock { state in
-            if isLive {
-                state.live.insert(id)
-            } else {
-                state.live.remove(id)
-                if state.awaited == id { state.awaited = nil }
-            }
-        }
+    private func saw(_ reservation: String, _ isLive: Bool) {
+        guard !isLive else { return }
+        state.withLock { if $0.awaited == reservation { $0.awaited = nil } }
     }
 }

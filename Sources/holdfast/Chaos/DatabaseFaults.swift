@@ -61,7 +61,7 @@ extension ChaosFault {
 extension ChaosStage {
     /// Puts a proxy between the sink and PostgreSQL.
     func proxied() throws -> DemoCast.Surroundings {
-        let url = servers.databaseURL
+        let url = service.configuration.string("database_url")
         guard let range = url.firstRange(of: /:[0-9]+\//), let port = Int(url[range].dropFirst().dropLast())
         else { throw RoleFailure(.internalFault, "no port in \(url)") }
         let proxy = try CommitProxy(server: port)
@@ -90,7 +90,8 @@ extension ChaosStage {
         try wait("PostgreSQL to hold the ledger") {
             do {
                 if connection == nil {
-                    connection = try Connection(url: servers.databaseURL, applicationName: "holdfast chaos")
+                    connection = try Connection(
+                        url: service.configuration.string("database_url"), applicationName: "holdfast chaos")
                 }
                 return try holds(ends, connection!)
             } catch let error as PostgresError where error.recovery != .stop {

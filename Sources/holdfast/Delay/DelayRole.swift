@@ -24,6 +24,8 @@ final class DelayRole {
     private var failures = 0
     private var faults: [KafkaError] = []
     private var transfersTopic: KafkaClient.Topic!
+    /// What the group has given to the present member.
+    private var assigned: Set<TopicPartition> = []
 
     private let sent: Counter
     private let late: Histogram
@@ -63,35 +65,66 @@ final class DelayRole {
             acknowledged($0)
         }
         let commands = try producer.topic(settings.name(.commands))
+        var claim = InstanceClaim(
+            sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
+        var lost: KafkaError?
+        repeat {
+            lost = try beMember(watched, producer, commands)
+        } while try service.mayJoinAgain(
+            after: lost, &claim, group: settings.group("delay"),
+            beat: { watched.beat(limitMilliseconds: limit) })
+        health?.stop()
+        logger.info("stopped")
+        return .success
+    }
+
+    /// Joins the group, works on what it is assigned, and leaves the group at the end.
+    /// - Returns: the error, if the group has given this member's instance id away; nil if the process is to end.
+    private func beMember(
+        _ watched: WatchedWorker, _ producer: Producer, _ commands: KafkaClient.Topic
+    ) throws -> KafkaError? {
+        let limit = service.configuration.integer("watchdog_timeout_ms")
         let consumer = try Consumer(
             configuration: settings.member(role: "delay", atEnd: true), events: events)
         transfersTopic = try consumer.topic(settings.name(.transfers))
         try consumer.subscribe(topics: [settings.name(.reservations), settings.name(.transfers)])
-        while !service.shutdown.isRequested {
+        var lost: KafkaError?
+        while !service.shutdown.isRequested, lost == nil {
             watched.beat(limitMilliseconds: limit)
             switch loop.next(at: clock.milliseconds()) {
-            case .read(let timeout): try read(consumer, timeoutMilliseconds: timeout)
+            case .read(let timeout):
+                read(consumer, timeoutMilliseconds: timeout)
+                lost = faults.first(where: \.isFencedInstance)
+                if lost == nil, let fault = faults.first {
+                    throw RoleFailure(fault.exitCode, fault.description)
+                }
             case .send(let requests): try send(producer, commands, requests)
             case .acknowledge:
                 producer.poll(timeoutMilliseconds: 0)
                 report()
             }
         }
-        logger.info("stopping: waiting for acknowledgements")
+        if lost == nil { logger.info("stopping: waiting for acknowledgements") }
+        readiness.notReady("the group has not assigned partitions yet")
         watched.rest()
         try? producer.flush(timeoutMilliseconds: 2_000)
-        do throws(KafkaError) {
-            try consumer.close(timeoutMilliseconds: 2_000)
-        } catch {
-            logger.warning("left the group without its word", ["reason": error.description])
-            Service.leaveToTheSystem(consumer)
+        // A fenced member has nothing more to say to its group.
+        if lost == nil {
+            do throws(KafkaError) {
+                try consumer.close(timeoutMilliseconds: 2_000) { self.rebalance(consumer, $0) }
+            } catch {
+                logger.warning("left the group without its word", ["reason": error.description])
+                Service.leaveToTheSystem(consumer)
+            }
         }
-        health?.stop()
-        logger.info("stopped")
-        return .success
+        // What the next member reads it reads from the beginning.
+        for place in assigned { loop.revoked(topic(place.topic), place.partition) }
+        assigned = []
+        faults = []
+        return lost
     }
 
-    private func read(_ consumer: Consumer, timeoutMilliseconds: Int) throws {
+    private func read(_ consumer: Consumer, timeoutMilliseconds: Int) {
         consumer.consumeBatch(
             maxMessages: 20_000, timeoutMilliseconds: timeoutMilliseconds,
             rebalance: { self.rebalance(consumer, $0) },
@@ -102,7 +135,6 @@ final class DelayRole {
                 case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
-        if let fault = faults.first { throw RoleFailure(fault.exitCode, fault.description) }
     }
 
     private func take(_ message: borrowing Message) {
@@ -136,6 +168,7 @@ final class DelayRole {
             case .assigned(let partitions):
                 logger.info("assigned", ["partitions": partitions.map(\.partition).list])
                 for place in partitions { loop.assigned(topic(place.topic), place.partition) }
+                assigned.formUnion(partitions)
                 try consumer.follow(
                     rebalance,
                     from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
@@ -147,6 +180,7 @@ final class DelayRole {
             case .revoked(let partitions, _):
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
                 for place in partitions { loop.revoked(topic(place.topic), place.partition) }
+                assigned.subtract(partitions)
                 try consumer.follow(rebalance)
             case .failed(let error):
                 faults.append(error)

@@ -46,9 +46,8 @@ final class Demo {
         for topic in Topic.allCases { starts[topic] = try scan.ends(of: topic, isolation: .uncommitted) }
 
         try startCast()
-        let watcher = DemoWatcher(plan: plan, settings: settings, recorder: recorder)
-        watcher.start(
-            from: [.results: starts[.results]!, .reservations: starts[.reservations]!], events: events)
+        let watcher = DemoWatcher(plan: plan, settings: settings, recorder: recorder, events: events)
+        watcher.start(from: [.results: starts[.results]!, .reservations: starts[.reservations]!])
         try stock(watcher)
         try warmUp(watcher)
         let saleSeconds = try sell(watcher)

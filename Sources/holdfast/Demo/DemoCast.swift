@@ -6,6 +6,8 @@ final class DemoCast {
     /// How long a process gets to become ready, and to end when it is asked to, in milliseconds.
     private static let readyLimit = 60_000
     private static let endLimit = 5_000
+    /// Commands that only read.
+    private static let audits = ["verify", "replay"]
     /// More restarts by a supervisor than this are a process that cannot run.
     private static let restartLimit = 20
 
@@ -67,6 +69,11 @@ final class DemoCast {
                 process: process))
     }
 
+    /// Starts a command that ends by itself, with the settings of the rest; its words go to its log.
+    func run(_ arguments: [String]) throws -> ChildProcess {
+        try spawn(arguments[0], arguments + common(arguments[0]) + ["--log-format", "text"], Surroundings())
+    }
+
     private func spawn(
         _ name: String, _ arguments: [String], _ surroundings: Surroundings
     ) throws -> ChildProcess {
@@ -87,9 +94,11 @@ final class DemoCast {
     /// The demo's settings as flags for a role.
     private func common(_ role: String) -> [String] {
         let configuration = service.configuration
-        var names = ["bootstrap_servers", "topic_prefix", "group_id", "watchdog_timeout_ms", "log_level"]
-        if role != "relay" { names.append("session_timeout_ms") }
+        var names = ["bootstrap_servers", "topic_prefix", "group_id", "log_level"]
+        if !Self.audits.contains(role) { names.append("watchdog_timeout_ms") }
+        if !Self.audits.contains(role), role != "relay" { names.append("session_timeout_ms") }
         switch role {
+        case _ where Self.audits.contains(role): break
         case "relay": names += ["transactional_id_prefix", "commit_interval_ms", "transaction_timeout_ms"]
         case "process":
             names += [

@@ -13,9 +13,6 @@ final class ProcessRole {
     /// The same at the end of the process, and then for the group's word: five seconds are promised for all of it.
     private static let stopLimit = 3_000
     private static let leaveLimit = 1_000
-    /// How long an assignment waits for the leaders of its partitions, in milliseconds: a few elections, and less
-    /// than the 300 s after which the group takes a member that does not poll for dead (`max.poll.interval.ms`).
-    private static let assignmentLimit = 60_000
 
     private let service: Service
     private let settings: KafkaSettings
@@ -52,11 +49,37 @@ final class ProcessRole {
                 watchdog: watchdog)
             standby?.start()
         }
+        let watched = watchdog.register("consumer")
+        self.watched = watched
+        let limit = service.configuration.integer("watchdog_timeout_ms")
+        var claim = InstanceClaim(
+            sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
+        var lost: KafkaError?
+        repeat {
+            lost = try beMember(partitionCount, watched)
+        } while try service.mayJoinAgain(
+            after: lost, &claim, group: settings.group(nil), beat: { watched.beat(limitMilliseconds: limit) })
+        watched.rest()
+        // Who is to end need not find out whose its instance id is.
+        if service.shutdown.isRequested, lost?.isFencedInstance == true { lost = nil }
+        health?.stop()
+        if let lost {
+            throw RoleFailure(
+                lost.isRefusal ? .usage : .internalFault,
+                lost.isRefusal ? lost.description : "the consumer is lost: \(lost)")
+        }
+        if let refusal = board.refusal { throw RoleFailure(.usage, refusal) }
+        service.logger.info("stopped")
+        return .success
+    }
+
+    /// Joins the group, works on what it is assigned, and leaves the group at the end.
+    /// - Returns: why it is no member any more; nil if the process is to end.
+    private func beMember(_ partitionCount: Int32, _ watched: WatchedWorker) throws -> KafkaError? {
         let consumer = try Consumer(configuration: settings.member(role: nil), events: events)
         try consumer.subscribe(topics: [settings.name(.commands)])
-        let watched = watchdog.register("consumer")
         let limit = service.configuration.integer("watchdog_timeout_ms")
-        self.watched = watched
+        unfollowed = nil
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil, board.refusal == nil {
             watched.beat(limitMilliseconds: limit)
@@ -69,11 +92,16 @@ final class ProcessRole {
             if lost == nil { lost = unfollowed }
             updateLag(consumer)
         }
-        service.logger.info("stopping: finishing transactions")
-        standby?.end()
+        if lost?.isFencedInstance != true {
+            service.logger.info("stopping: finishing transactions")
+            standby?.end()
+        }
+        board.setUnassigned()
         // Workers are told all at once; each commits what it has open.
         stop(Array(workers.keys), order: lost == nil ? .stop : .abandon, limit: Self.stopLimit)
         watched.rest()
+        // A fenced member has nothing more to say to its group; it is gone with the last worker that holds it.
+        if lost?.isFencedInstance == true { return lost }
         do throws(KafkaError) {
             try consumer.close(timeoutMilliseconds: Self.leaveLimit) {
                 self.rebalance(consumer, $0, partitionCount)
@@ -82,15 +110,7 @@ final class ProcessRole {
             service.logger.warning("left the group without its word", ["reason": error.description])
             Service.leaveToTheSystem(consumer)
         }
-        health?.stop()
-        if let lost {
-            throw RoleFailure(
-                lost.isRefusal ? .usage : .internalFault,
-                lost.isRefusal ? lost.description : "the consumer is lost: \(lost)")
-        }
-        if let refusal = board.refusal { throw RoleFailure(.usage, refusal) }
-        service.logger.info("stopped")
-        return .success
+        return lost
     }
 
     /// Called from within polling: the group has given or taken partitions.
@@ -130,25 +150,17 @@ final class ProcessRole {
     private func ends(
         of partitions: [TopicPartition], _ consumer: Consumer
     ) throws(KafkaError) -> [TopicPartitionOffset] {
-        let deadline = Deadline(milliseconds: Self.assignmentLimit)
-        var ends: [TopicPartitionOffset] = []
-        for partition in partitions {
-            while true {
-                watched?.beat(limitMilliseconds: service.configuration.integer("watchdog_timeout_ms"))
-                do throws(KafkaError) {
-                    let high = try consumer.watermarks(
-                        partition, timeoutMilliseconds: settings.callTimeout
-                    ).high
-                    ends.append(TopicPartitionOffset(partition, offset: high))
-                    break
-                } catch {
-                    guard error.recovery == .retry, !deadline.isPast, !service.shutdown.isRequested else {
-                        throw error
-                    }
+        let deadline = Deadline(milliseconds: service.configuration.integer("assignment_timeout_ms"))
+        while true {
+            watched?.beat(limitMilliseconds: service.configuration.integer("watchdog_timeout_ms"))
+            do throws(KafkaError) {
+                return try consumer.ends(of: partitions, timeoutMilliseconds: settings.callTimeout)
+            } catch {
+                guard error.recovery == .retry, !deadline.isPast, !service.shutdown.isRequested else {
+                    throw error
                 }
             }
         }
-        return ends
     }
 
     private func start(_ queue: PartitionQueue, _ partitionCount: Int32, _ consumer: Consumer) {

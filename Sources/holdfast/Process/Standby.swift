@@ -10,8 +10,6 @@ import Synchronization
 /// It only reads, and what it has is no state until the new owner has fenced the old one, read on to the ends, and
 /// found all of it to agree: as exact as a restore from nothing, because it is the same code.
 final class Standby: Sendable {
-    /// How long the follower rests between two rounds, in milliseconds.
-    private static let interval = 500
     /// What was not brought up to date for so long is read anew, in seconds: tombstones of ended reservations
     /// go after `delete.retention.ms`, a day.
     private static let oldest = 3_600.0
@@ -50,10 +48,11 @@ final class Standby: Sendable {
 
     func start() {
         let ended = wishes
+        let interval = service.configuration.integer("standby_interval_ms")
         Service.startThread("standby") {
             while !self.isEnding.withLock({ $0 }) {
                 self.round()
-                _ = ended.wait(timeout: .now() + .milliseconds(Self.interval))
+                _ = ended.wait(timeout: .now() + .milliseconds(interval))
             }
             self.watched.rest()
         }

@@ -175,6 +175,7 @@ final class WorkerBoard: Sendable {
     private let state = Mutex(State())
 
     func setAssigned() { state.withLock { $0.isAssigned = true } }
+    func setUnassigned() { state.withLock { $0.isAssigned = false } }
 
     func set(_ partition: Int32, _ condition: Condition) {
         state.withLock { $0.conditions[partition] = condition }

@@ -1,0 +1,156 @@
+import Foundation
+import InventoryCore
+import InventoryWire
+import KafkaClient
+import Operations
+import Testing
+
+/// What happens after `kill -9`, and how long each step takes: the figures are in docs/chaos.md.
+@Suite(
+    "Failover", .serialized,
+    .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
+struct FailoverTests {
+    /// How many SKUs, each with a live reservation; more by hand.
+    private static let size =
+        ProcessInfo.processInfo.environment["HOLDFAST_TEST_RESTORE"].flatMap { Int($0) } ?? 20_000
+
+    /// The steps from the SIGKILL to the next result, in milliseconds.
+    private struct Split {
+        /// Until the group has dropped the dead member, or has its successor in its place.
+        let detection: Int64
+        /// Until the new owner has its partition, and its worker begins.
+        let assignment: Int64
+        let restored: RestoredLine
+        /// From a worker that is ready to the result that a reader has.
+        let first: Int64
+        let total: Int64
+
+        init(killed: Int64, noticed: Int64, answered: Int64, by successor: ChildProcess) throws {
+            restored = try RestoredLine(successor)
+            let began = restored.time - Int64(restored.fencing + restored.locating + restored.restoring)
+            detection = noticed - killed
+            assignment = began - noticed
+            first = answered - restored.time
+            total = answered - killed
+        }
+
+        var text: String {
+            "detection \(detection) ms, assignment \(assignment) ms, fencing \(restored.fencing) ms, committed offset "
+                + "\(restored.locating) ms, restore \(restored.restoring) ms (\(restored.skus) SKUs), first transaction "
+                + "\(first) ms; in all \(total) ms"
+        }
+    }
+
+    /// Publishes a command after the kill, and follows the group and the results until it has its answer.
+    /// - Parameters:
+    ///   - isNoticed: whether the group knows.
+    ///   - successor: who takes over.
+    private func follow(
+        _ stage: Stage, _ results: Consumer, killed: Int64, by successor: ChildProcess,
+        isNoticed: (GroupDescription) -> Bool
+    ) throws -> Split {
+        let administrator = try Admin(configuration: ["bootstrap.servers": stage.bootstrap])
+        var noticed: Int64?
+        var answered: Int64?
+        var states: [String] = []
+        var outcome: Outcome?
+        var reader = RecordReader()
+        try stage.publish([confirm("late-1", Stage.sku(1))])
+        try eventually("the confirm has a result; \(successor.logTail(lines: 5))", seconds: 120) {
+            let group = try administrator.describeConsumerGroup(
+                stage.prefix + "holdfast", timeoutMilliseconds: 10_000)
+            let now = WallClock.milliseconds()
+            let state = "\(group.state) of \(group.members.count)"
+            if !(states.last?.hasSuffix(state) ?? false) { states.append("+\(now - killed) ms \(state)") }
+            if noticed == nil, isNoticed(group) { noticed = now }
+            results.consumeBatch(maxMessages: 1, timeoutMilliseconds: 5) { message in
+                guard case .record = message.kind else { return }
+                answered = WallClock.milliseconds()
+                outcome = message.value.flatMap { try? reader.outcome($0).outcome }
+            }
+            return answered != nil
+        }
+        print("the group: \(states.joined(separator: ", "))")
+        let found = try #require(outcome)
+        #expect(found.kind == .confirmed && found.commandID == "p-late-1")
+        return try Split(
+            killed: killed, noticed: try #require(noticed, "the group has noticed"),
+            answered: try #require(answered),
+            by: successor)
+    }
+
+    private func group(_ stage: Stage) throws -> GroupDescription {
+        try Admin(configuration: ["bootstrap.servers": stage.bootstrap]).describeConsumerGroup(
+            stage.prefix + "holdfast", timeoutMilliseconds: 10_000)
+    }
+
+    @Test(
+        "A killed processor that is no static member is missed after its session; another takes over, exactly once",
+        .timeLimit(.minutes(15)), arguments: [false, true])
+    func takeover(isStandby: Bool) throws {
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        let first = try stage.start("process")
+        let only = try group(stage).members.map(\.memberID)
+        // It joins a group whose only partition is taken, so it has none and is not asked to be ready.
+        let second = try stage.start("process", isStandby ? ["--standby"] : [], awaitReady: false)
+        try eventually("both are members") {
+            let group = try group(stage)
+            return group.members.count == 2 && group.state == "Stable"
+        }
+        try stage.fill(Self.size, first)
+        if isStandby {
+            try eventually("the standby follows", seconds: 120) {
+                second.metric("holdfast_standby_partitions") == 1
+            }
+        }
+        try stage.publish((0..<500).map { reserve("late-\($0)", 1, Stage.sku($0)) })
+        try eventually("the late ones are decided") {
+            first.metric("holdfast_commands_total") >= Double(2 * Self.size + 500)
+        }
+        let results = try stage.resultsFromNowOn()
+        let killed = WallClock.milliseconds()
+        first.process.send(SIGKILL)
+        let split = try follow(stage, results, killed: killed, by: second.process) { group in
+            !group.members.contains { only.contains($0.memberID) }
+        }
+        print("failover of a dynamic member\(isStandby ? ", to a standby" : ""): \(split.text)")
+        // Its session lasts for 6 s from its last heartbeat, which it sends every 1.5 s.
+        #expect(split.detection > 1_000 && split.detection <= split.total)
+        #expect(split.restored.isWarm == isStandby && split.restored.skus == Self.size)
+        if isStandby {
+            #expect(split.restored.fencing + split.restored.locating + split.restored.restoring < 2_000)
+        }
+        try stage.checkBooks()
+    }
+
+    @Test(
+        "A killed static member that is started again has its partitions without being missed",
+        .timeLimit(.minutes(15)))
+    func restart() throws {
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        let first = try stage.start("process", ["--instance-id", "one"])
+        try stage.fill(Self.size, first)
+        try stage.publish([reserve("late-1", 1, Stage.sku(1))])
+        try eventually("the late one is decided") {
+            first.metric("holdfast_commands_total") >= Double(2 * Self.size + 1)
+        }
+        let results = try stage.resultsFromNowOn()
+        let before = try group(stage).members
+        let killed = WallClock.milliseconds()
+        first.process.send(SIGKILL)
+        _ = first.process.waitForEnd(milliseconds: 5_000)
+        let second = try stage.start("process", ["--instance-id", "one"], awaitReady: false)
+        var wasMissed = false
+        let split = try follow(stage, results, killed: killed, by: second.process) { group in
+            let holder = group.members.first { $0.instanceID == "one" }
+            if holder == nil { wasMissed = true }
+            return holder.map { holder in !before.contains { $0.memberID == holder.memberID } } ?? false
+        }
+        print("failover of a static member that is started again: \(split.text)")
+        #expect(!wasMissed, "the group always had a member of that instance id")
+        #expect(split.restored.skus == Self.size && !split.restored.isWarm)
+        try stage.checkBooks()
+    }
+}
