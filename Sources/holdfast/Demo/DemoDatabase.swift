@@ -7,6 +7,8 @@ import PostgresClient
 /// What PostgreSQL holds of a run, read as an auditor would.
 final class DemoDatabase {
     private static let pageRows = 20_000
+    /// A check reads all of the ledger, on a machine that may have much else to do.
+    private static let statementSeconds = 300
 
     private let connection: Connection
     private let prefix: String
@@ -14,7 +16,8 @@ final class DemoDatabase {
 
     init(service: Service, run: String) throws {
         connection = try Connection(
-            url: service.configuration.string("database_url"), applicationName: "holdfast demo")
+            url: service.configuration.string("database_url"), applicationName: "holdfast demo",
+            statementTimeoutSeconds: Self.statementSeconds)
         prefix = run + "-"
     }
 

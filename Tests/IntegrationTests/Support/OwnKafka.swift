@@ -26,6 +26,29 @@ final class OwnKafka {
         try? FileManager.default.removeItem(atPath: folder + ".log")
     }
 
+    /// The lines of the broker's log that have both words.
+    func lines(with words: String, and others: String) throws -> [Substring] {
+        try String(contentsOfFile: folder + "/server.log", encoding: .utf8).split(separator: "\n")
+            .filter { $0.contains(words) && $0.contains(others) }
+    }
+
+    /// When the broker first logged a line with both words, in milliseconds since 1970.
+    /// - Parameter earliest: what was logged before does not count.
+    func time(of words: String, and others: String, after earliest: Int64) throws -> Int64 {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        // It is the broker's local time (deploy/kafka/log4j2.xml).
+        format.dateFormat = "yyyy-MM-dd'T'HH:mm:ss,SSS"
+        var found: Int64?
+        try eventually("the broker logs \(words)") {
+            found = try lines(with: words, and: others).compactMap { line in
+                format.date(from: String(line.prefix(23))).map { Int64($0.timeIntervalSince1970 * 1000) }
+            }.first { $0 >= earliest }
+            return found != nil
+        }
+        return found!
+    }
+
     private func send(_ signal: Int32) throws {
         let text = try String(contentsOfFile: folder + "/pid", encoding: .utf8)
         guard let pid = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), pid > 1 else {
