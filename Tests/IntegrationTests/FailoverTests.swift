@@ -64,7 +64,8 @@ struct FailoverTests {
         let found = try #require(outcome)
         #expect(found.kind == .confirmed && found.commandID == "p-late-1")
         return try Split(
-            killed: killed, noticed: try kafka.time(of: notice, and: stage.prefix + "holdfast", after: killed),
+            killed: killed,
+            noticed: try kafka.time(of: notice, and: stage.prefix + "holdfast", after: killed),
             answered: try #require(answered), by: successor)
     }
 

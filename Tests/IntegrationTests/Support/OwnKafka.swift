@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// A broker of a test's own, that it may kill or stop. Its address stays the same.
 final class OwnKafka {
