@@ -157,12 +157,14 @@ struct DelayTests {
         try eventually("\(coming) are told") {
             delay.metric("holdfast_delay_expires_total") >= Double(coming)
         }
-        let lateness = try expires(stage).map { $0.at - due[$0.reservationID]! }.sorted()
+        let told = try expires(stage)
+        let lateness = told.map { $0.at - due[$0.reservationID]! }.sorted()
         let (p50, p99) = (lateness[lateness.count / 2], lateness[lateness.count * 99 / 100])
         print(
             "delay: \(waiting + coming) live, \(lateness.count) due in 10 s: told p50 \(p50) ms, p99 \(p99) ms, "
                 + "at most \(lateness.last!) ms after they were due")
-        #expect(lateness.count == coming && lateness.first! >= 0)
+        // One may be told again, where nobody knows whether the broker has it.
+        #expect(Set(told.map(\.reservationID)).count == coming && lateness.first! >= 0)
         #expect(p99 < 1_000)
     }
 
