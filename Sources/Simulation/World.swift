@@ -215,7 +215,8 @@ package final class World {
         else { return false }
         for partition in 0..<partitionCount {
             let commands = broker.partitions[index(.commands, partition)]
-            guard let committed = try? broker.committedOffset(index(.commands, partition)),
+            // Nothing is committed where no command ever came.
+            guard let committed = try? broker.committedOffset(index(.commands, partition)) ?? 0,
                 committed >= commands.endOfRecords, owner(of: partition)?.worker.stock != nil
             else { return false }
             guard let next = database.offsets[partition],

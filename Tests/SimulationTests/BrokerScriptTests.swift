@@ -236,6 +236,30 @@ struct BrokerScriptTests {
         try expectAlike(BrokerScript(text))
     }
 
+    @Test(
+        "What an open transaction writes takes nothing away from compacted topics, and an aborted one neither"
+    )
+    func compactionAndTransactions() throws {
+        let text = """
+            put c x
+            put c x
+            compact c
+            A init
+            A begin
+            A put c x
+            put c y
+            compact c
+            read c
+            peek c
+            A abort
+            compact c
+            read c
+            peek c
+            """
+        // The broker's cleaner comes by every 15 s, while the transaction may be open for a minute.
+        try expectAlike(BrokerScript(text))
+    }
+
     @Test("Scripts drawn from seeds", arguments: UInt64(1)...6)
     func random(seed: UInt64) throws {
         let script = BrokerScript(seed: seed, steps: 36)

@@ -48,6 +48,8 @@ final class GenuineScriptTarget {
     private var producers: [String: Client] = [:]
     private var members: [String: (consumer: Consumer, metadata: GroupMetadata)] = [:]
     private var hasCompacted = false
+    /// Producers whose commit was answered though nobody waited for it.
+    private var heard: Set<String> = []
     private let plain: Producer
     private let committedReader: Consumer
     private let uncommittedReader: Consumer
@@ -142,11 +144,14 @@ final class GenuineScriptTarget {
             try producers[who]!.producer.sendOffsets(
                 [TopicPartitionOffset(names["input"]!, 0, offset: offset)], groupMetadata: metadata,
                 timeoutMilliseconds: Self.limit)
+        case .commit(let who) where heard.remove(who) != nil: break
         case .commit(let who):
             try producers[who]!.producer.commit(timeoutMilliseconds: Self.limit)
             try settle()
         case .commitUnheard(let who):
-            try? producers[who]!.producer.commit(timeoutMilliseconds: 1)
+            let commit: Void? = try? producers[who]!.producer.commit(timeoutMilliseconds: 1)
+            // A quick broker is heard all the same; then the client has nothing left to commit.
+            if commit != nil { heard.insert(who) }
             try settle()
         case .abort(let who):
             try producers[who]!.producer.abort(timeoutMilliseconds: Self.limit)
