@@ -25,6 +25,8 @@ package final class PartitionAudit {
     /// The state at the cut, once the commands were followed.
     package var stock: Stock { follower.stock }
     package var givenUp: Set<String> { follower.givenUp }
+    /// The offset of the command that was looked at last; -1 for none.
+    package var lastCommand: Int64 { streams.last }
     private let partition: Int32
     private var streams: PartitionStreams
     private var alerts: AlertMatch

@@ -110,7 +110,8 @@ package struct PartitionStreams {
     private var ledger: Peeking<Line>
     private var results: Peeking<Answer>
     private var letters: Peeking<Recorded<DeadLetter>>
-    private var last: Int64
+    /// The offset of the command that was given last.
+    private(set) var last: Int64
 
     /// - Parameter after: the offset of the last command that was looked at before; -1 for none.
     package init(

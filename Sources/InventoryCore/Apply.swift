@@ -83,7 +83,7 @@ extension Stock {
         }
         if level.channels.isEmpty { return 0 }
         level.book(entry)
-        return level.channels.reduce(0) { $0 + $1.unused }
+        return level.unusedSetApart
     }
 
     /// What live reservations of the channels of a policy claim in a warehouse.

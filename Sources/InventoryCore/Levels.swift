@@ -32,6 +32,9 @@ package struct Level: Equatable, Sendable {
         self.alert = alert
     }
 
+    /// Units that are set apart for channels and claimed by none of their reservations.
+    package var unusedSetApart: Int64 { channels.reduce(0) { $0 + $1.unused } }
+
     /// Units that may be claimed by who sells through no channel, never below zero.
     package var available: Int64 { available(to: nil) }
 

@@ -10,7 +10,7 @@ final class ClientContext: Sendable {
     let names: Names
 
     struct Names: Sendable {
-        var user, group, transactionalID: String?
+        var user, certificate, group, transactionalID: String?
     }
 
     // The two handlers below are set and called only by the thread that uses the client at the time: librdkafka
@@ -28,8 +28,8 @@ final class ClientContext: Sendable {
     init(events: ClientEvents, configuration: KafkaConfiguration) {
         self.events = events
         names = Names(
-            user: configuration["sasl.username"], group: configuration["group.id"],
-            transactionalID: configuration["transactional.id"])
+            user: configuration["sasl.username"], certificate: configuration["ssl.certificate.location"],
+            group: configuration["group.id"], transactionalID: configuration["transactional.id"])
     }
 
     /// The context behind an opaque pointer, without taking it over.
@@ -51,10 +51,16 @@ enum ClientCallbacks {
         }
         rd_kafka_conf_set_error_cb(configuration) { client, code, reason, opaque in
             guard let opaque else { return }
-            let error = KafkaError(
-                code: rd_kafka_resp_err_t(rawValue: code), message: reason.map { String(cString: $0) },
-                operation: "keep the connection to Kafka", client: client)
             let context = ClientContext.behind(opaque)
+            let (message, operation) = (reason.map { String(cString: $0) }, "keep the connection to Kafka")
+            let error =
+                CertificateCheck.refusal(alertIn: message ?? "", of: context.names.certificate).map {
+                    KafkaError(
+                        code: RD_KAFKA_RESP_ERR__SSL, message: $0, operation: operation, flags: .isFatal)
+                }
+                ?? KafkaError(
+                    code: rd_kafka_resp_err_t(rawValue: code), message: message, operation: operation,
+                    client: client)
             context.trouble.note(error)
             context.events.error(error)
         }

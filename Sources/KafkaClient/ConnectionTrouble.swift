@@ -115,6 +115,30 @@ package enum CertificateCheck {
         }
     }
 
+    /// What a broker has against this client's certificate: it tells so by an alert of TLS (RFC 8446, 6.2), whose
+    /// number stands in the error of a connection that else only broke. Nil for other errors.
+    ///
+    /// - Parameter file: the client's certificate; nil if it has none.
+    package static func refusal(alertIn message: String, of file: String?) -> String? {
+        guard let mark = message.firstRange(of: "SSL alert number "),
+            let alert = Int(message[mark.upperBound...].prefix { $0.isNumber }),
+            [42, 43, 44, 45, 46, 48, 49, 116].contains(alert)
+        else { return nil }
+        let address = ConnectionNoiseFilter.address(in: message) ?? "the broker"
+        guard let file else {
+            return "\(address) asks for a certificate of this client, which has none; set "
+                + "ssl.certificate.location and ssl.key.location"
+        }
+        let why =
+            switch alert {
+            case 44: "it was revoked"
+            case 45: "it has expired"
+            default: "no authority that the broker trusts signed it, or it has expired"
+            }
+        return "\(address) refuses this client's certificate, \(file): \(why) (TLS alert \(alert)); set "
+            + "ssl.certificate.location and ssl.key.location to one that it takes"
+    }
+
     fileprivate static func copy(_ message: String, to text: UnsafeMutablePointer<CChar>?, _ size: Int) {
         guard let text, size > 0 else { return }
         let bytes = message.utf8.prefix(size - 1).map { CChar(bitPattern: $0) }

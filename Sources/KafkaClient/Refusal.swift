@@ -35,7 +35,8 @@ extension KafkaError {
             case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: context.trouble.forbiddenTopics
             default: nil
             }
-        let parts = [what, names.user.map { "user \($0)" }].compactMap { $0 }
+        let who = names.user.map { "user \($0)" } ?? names.certificate.map { "certificate \($0)" }
+        let parts = [what, who].compactMap { $0 }
         let text = message ?? String(cString: rd_kafka_err2str(code))
         return parts.isEmpty ? text : "\(text) (\(parts.joined(separator: ", ")))"
     }

@@ -46,9 +46,12 @@ package final class TransactionalProducer: Producer {
         }
     }
 
-    /// Why the transaction can no longer commit, where librdkafka only says `_STATE`.
-    private func cause(of error: KafkaError) -> KafkaError {
-        guard error.code.native == RD_KAFKA_RESP_ERR__STATE else { return error }
+    /// Why the transaction can no longer commit, where librdkafka only says `_STATE`, or that it has purged records.
+    package func cause(of error: KafkaError) -> KafkaError {
+        let consequences = [
+            RD_KAFKA_RESP_ERR__STATE, RD_KAFKA_RESP_ERR__PURGE_QUEUE, RD_KAFKA_RESP_ERR__PURGE_INFLIGHT,
+        ]
+        guard consequences.contains(error.code.native) else { return error }
         // To begin once more changes nothing, and is refused with the reason.
         do throws(KafkaError) { try begin() } catch let reason { return reason.during(error.operation) }
         return error

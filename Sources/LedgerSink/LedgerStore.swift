@@ -92,6 +92,9 @@ package final class LedgerStore {
                 try connection.execute(sql(Self.projectPolicies))
                 try connection.execute(sql(Self.clearPolicies))
             }
+            if batch.rows.contains(where: { $0.entry.movement == .retire }) {
+                try connection.execute(sql(Self.clearSetApart))
+            }
             try connection.execute(sql(Self.projectSafetyStock))
             try connection.execute(sql(Self.projectReservations))
             try connection.execute(sql(Self.changeReservations))
@@ -247,6 +250,15 @@ package final class LedgerStore {
         UPDATE holdfast.policies p SET safety_stock = NULL, policy = NULL, ledger_sequence = e.sequence
         FROM ledger_staging e
         WHERE e.movement = 'retire' AND p.sku = e.sku AND p.ledger_sequence < e.sequence
+        """
+
+    /// A SKU that is retired has no units, and what was laid down for its channels is no more. The row still stands
+    /// for the last entry that had a balance.
+    private static let clearSetApart = """
+        UPDATE holdfast.inventory i SET quantity_set_apart = 0
+        FROM ledger_staging e
+        WHERE e.movement = 'retire' AND i.sku = e.sku AND i.ledger_sequence < e.sequence
+            AND i.quantity_set_apart <> 0
         """
 
     /// For the SKUs of the batch: a level may be new, or a policy.

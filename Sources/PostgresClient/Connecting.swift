@@ -70,7 +70,8 @@ enum Connecting {
         let remedy: String?
         let recovery: Recovery
         if let sqlState, !isPasswordMissing {
-            remedy = PostgresError.remedy(sqlState: sqlState)
+            remedy = PostgresError.remedy(
+                sqlState: sqlState, message: text, certificate: parameters["sslcert"])
             recovery = Recovery.of(sqlState: sqlState)
         } else if isPasswordMissing {
             (remedy, recovery) = ("Give the password in the URL, or in a file that passfile names", .stop)

@@ -5,8 +5,17 @@ extension PostgresError {
 
     /// What a person is to do about a connection that the server refused with this SQLSTATE; nil if only its
     /// words say it.
-    static func remedy(sqlState: String) -> String? {
+    ///
+    /// - Parameters:
+    ///   - message: what the server says.
+    ///   - certificate: the client's, if it has one.
+    static func remedy(sqlState: String, message: String = "", certificate: String? = nil) -> String? {
         switch sqlState {
+        case "28000" where message.contains("client certificate"):
+            "Set sslcert and sslkey in the URL to a certificate of this user"
+        // The server says so of a certificate of another user, too, once the password was right.
+        case "28P01" where certificate != nil:
+            "Set user and password in the URL to what the server knows, and sslcert to a certificate of this user"
         case "28P01": "Set user and password in the URL to what the server knows"
         case "28000":
             "The server's pg_hba.conf must let this user into this database from this host, and a role must have LOGIN"
@@ -28,6 +37,13 @@ extension PostgresError {
         ("server does not support SSL", "Turn ssl on in the server, or ask for less with sslmode in the URL"),
         ("certificate file", "Set sslcert and sslkey in the URL to files that can be read"),
         ("private key file", "Set sslcert and sslkey in the URL to files that can be read"),
+        // Of this side's certificate the server tells by an alert of TLS alone.
+        (
+            "alert unknown ca",
+            "Set sslcert in the URL to a certificate of an authority that the server trusts"
+        ),
+        ("alert bad certificate", "Set sslcert in the URL to a certificate that the server takes"),
+        ("alert certificate", "Set sslcert in the URL to a certificate that the server takes"),
         ("invalid sslmode", "Set sslmode in the URL to verify-full"),
     ]
 

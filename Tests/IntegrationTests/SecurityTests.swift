@@ -68,12 +68,15 @@ struct SecurityTests {
             "DELAY_PASSWORD": secured.password("holdfast-delay"),
             "OPERATOR_PASSWORD": secured.password("holdfast-operator"),
             "OWNER_PASSWORD": secured.password("owner"), "SINK_PASSWORD": secured.password("sink"),
-            "ADMINISTRATOR_URL": secured.postgres.url,
+            "ADMINISTRATOR_URL": secured.postgres.url, "TLS": secured.folder + "/tls",
+            "CERTIFICATE_BOOTSTRAP": try secured.kafka.address(of: "SSL"),
         ]
         _ = try secured.runDocumented("user", environment: environment)
         _ = try secured.runDocumented("settings", environment: environment)
         let rights = try secured.runDocumented("rights", environment: environment)
         #expect(rights.contains("stock.commands: created with 2 partitions"), "\(rights)")
+        let letters = try secured.runDocumented("certificate", environment: environment)
+        #expect(letters.contains("0 letters in dead.letters"), "\(letters)")
         let printed = try secured.runDocumented("print", environment: environment)
         #expect(printed.contains("holdfast-stock-"), "\(printed)")
         _ = try secured.runDocumented("owner", environment: environment)
@@ -268,7 +271,7 @@ struct SecurityTests {
             told: ["PREFIXstock.results", "PREFIXstock.ledger", "ACL on the topic"],
             prepare: { stage, _ in try stage.publish([receive("c1", 1, "A")]) }),
         Right(
-            role: "process", without: "allow processor,sink,operator Describe group",
+            role: "process", without: "allow processor,sink,operator,rebuild Describe group",
             told: ["group PREFIXholdfast-reader", "ACL on the group"]),
         Right(
             role: "process", without: "allow processor,delay,relay,sink Describe topic",
@@ -305,7 +308,9 @@ struct SecurityTests {
         defer { for (_, stage, _, _) in started { stage.endAll() } }
         for (right, user) in zip(Self.rights, SecuredServers.spareUsers) {
             let stage = try Stage(partitions: 1, secured: secured)
-            let file = try acls(without: right, for: user, stage.folder)
+            let file = try secured.acls(
+                of: right.role == "process" ? "processor" : right.role, without: right.without, for: user,
+                stage.folder)
             let applied = try stage.run(["acls", "apply", "--acl-file", file])
             try #require(applied.code == 0, "\(applied.output)")
             try right.prepare(stage, secured)
@@ -334,40 +339,13 @@ struct SecurityTests {
     }
 
     private static func publishDueReservation(_ stage: Stage, _ secured: SecuredServers) throws {
-        let client: KafkaConfiguration = ["bootstrap.servers": secured.bootstrap]
-        let producer = try Producer(configuration: client.merging(secured.client("administrator")))
         var writer = RecordWriter()
         let past = Timestamp(milliseconds: 1_790_000_000_000)
         writer.write(
             reservation: ReservationSnapshot(
                 id: "r1", orderID: "o1", sku: "A", allocations: [Allocation(warehouse: "BER", quantity: 1)],
                 reservedAt: past, expiresAt: past, reservedSequence: 1, sequence: 1))
-        let topic = try producer.topic(stage.name(.reservations))
-        _ = try writer.withBytes { value in
-            try Array("r1".utf8).withUnsafeBytes { key in
-                try producer.produce(topic, key: key, value: value)
-            }
-        }
-        try producer.flush(timeoutMilliseconds: 20_000)
-    }
-
-    /// The rights of one role, for another user, and without one of them.
-    private func acls(without right: Right, for user: String, _ folder: String) throws -> String {
-        let role = right.role == "process" ? "processor" : right.role
-        let all = try String(contentsOfFile: RealServers.root + "/deploy/acls.txt", encoding: .utf8)
-        let lines = all.split(separator: "\n").filter { $0.hasPrefix("allow ") }
-        try #require(lines.contains { $0.hasPrefix(right.without) }, "\(right.without) is a line of acls.txt")
-        let own = lines.filter { line in
-            let roles = line.split(separator: " ")[1].split(separator: ",")
-            return roles.contains { $0 == role } && !line.hasPrefix(right.without)
-        }.map { line in
-            let words = line.split(separator: " ")
-            return "allow \(role) " + words.dropFirst(2).joined(separator: " ")
-        }
-        let path = folder + "/acls.txt"
-        try (["user \(role) \(user)"] + own).joined(separator: "\n")
-            .write(toFile: path, atomically: true, encoding: .utf8)
-        return path
+        try secured.publish(stage.name(.reservations), key: "r1", value: writer.withBytes { Array($0) })
     }
 
     // MARK: What is wrong with the connection to PostgreSQL

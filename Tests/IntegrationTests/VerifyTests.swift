@@ -89,6 +89,12 @@ struct VerifyTests {
         defer { try? FileManager.default.removeItem(atPath: state) }
         try stage.publish(warehouse: WarehouseRecord(warehouse: Warehouse(id: "BER", priority: 1)))
         try publish(400, round: 1, to: stage)
+        // A SKU that is retired, with units set apart for a channel.
+        let web = Policy(channels: [ChannelShare(channel: "web", quantity: 2)])
+        try stage.publish([
+            Command(id: "gone-1", sku: "GONE", body: .setPolicy(warehouse: "HAM", web)),
+            Command(id: "gone-2", sku: "GONE", body: .retire),
+        ])
         // While it works.
         let live = try verify(stage, url + ["--state", state])
         #expect(live.code == 0 && live.report.right, "\(live.report.first)")
@@ -105,7 +111,7 @@ struct VerifyTests {
         )
         let whole = try verify(stage, url)
         #expect(whole.code == 0 && whole.report.sum(\.entries) == entries)
-        #expect(whole.report.sum(\.rows) == entries && whole.report.sum(\.levels) == 14)
+        #expect(whole.report.sum(\.rows) == entries && whole.report.sum(\.levels) == 15)
         #expect(whole.report.sum(\.reservations) > 20 && whole.report.sum(\.projections) > 60)
         let nothing = try verify(stage, url + ["--state", state])
         #expect(nothing.code == 0 && nothing.report.sum(\.commands) == 0)
@@ -156,6 +162,7 @@ struct VerifyTests {
             WHERE sku = '\(sku)' AND warehouse_id = 'HAM';
             UPDATE holdfast.reservations SET remaining = 0, status = 'lost', ended_at = now(), ended_sequence = 1
             WHERE sku = '\(sku)' AND status = 'reserved';
+            UPDATE holdfast.inventory SET quantity_set_apart = 2 WHERE sku = 'GONE';
             """)
         let (code, report) = try verify(stage, ["--database-url", url])
         #expect(code == 1)
@@ -176,7 +183,8 @@ struct VerifyTests {
         for index in (last - 2)...last { try row(index, "no row") }
         #expect(report.counts["row"] == 8)
         let projections = report.first.filter { $0.kind == "projection" }
-        #expect(projections.allSatisfy { $0.sku == sku })
+        #expect(Set(projections.compactMap(\.sku)) == [sku, "GONE"])
+        #expect(projections.first { $0.sku == "GONE" }?.found.contains("set apart 2") == true)
         #expect(Set(projections.map(\.place)) == ["holdfast.inventory", "holdfast.reservations"])
         #expect(report.counts.keys.sorted() == ["projection", "row"], "\(report.counts)")
     }

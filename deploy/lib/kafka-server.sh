@@ -9,7 +9,9 @@
 # HOLDFAST_KAFKA_LIBS is the folder of Kafka's jars; HOLDFAST_KAFKA_HEAP its heap (default 1g);
 # HOLDFAST_KAFKA_OPTIONS options of its JVM. By default it compiles fast and not well: a broker that lives for
 # minutes would spend most of them compiling, and answer late as long as it does.
-# HOLDFAST_KAFKA_SECURED names a folder of certificates (certificates.sh): the broker then takes TLS and SCRAM only,
+# HOLDFAST_KAFKA_SETTINGS are lines over server.properties, for a first start.
+# HOLDFAST_KAFKA_SECURED names a folder of certificates (certificates.sh): the broker then takes TLS only, and SCRAM
+# or certificates of clients,
 # and allows what ACLs allow (deploy/kafka/secured.properties). HOLDFAST_KAFKA_USERS is a file of its first users,
 # each line an option of kafka-storage format: --add-scram=SCRAM-SHA-512=[name=NAME,password=PASSWORD].
 set -euo pipefail
@@ -25,6 +27,7 @@ prepare() {
     sed -e "s|@DIR@|$dir|; s|@PORT@|$port|; s|@CONTROLLER_PORT@|$controller|" \
         "$here/../kafka/server.properties" >"$dir/server.properties"
     [ -z "${HOLDFAST_KAFKA_SECURED:-}" ] || secure "$dir" "$port" "$controller"
+    printf '%s\n' "${HOLDFAST_KAFKA_SETTINGS:-}" >>"$dir/server.properties"
     echo "$port" >"$dir/port"
     [ -e "$dir/data/meta.properties" ] && return
     # A short-lived JVM: the simple compiler starts it sooner. 22 characters of base64 are an id;
@@ -41,7 +44,8 @@ prepare() {
 
 # secure DIR PORT CONTROLLER_PORT: what is set twice in a file of properties has its last value.
 secure() {
-    sed -e "s|@TLS@|$HOLDFAST_KAFKA_SECURED|; s|@PORT@|$2|g; s|@CONTROLLER_PORT@|$3|g; s|@BROKER_PORT@|$(free_port)|g" \
+    sed -e "s|@TLS@|$HOLDFAST_KAFKA_SECURED|; s|@PORT@|$2|g; s|@CONTROLLER_PORT@|$3|g; s|@BROKER_PORT@|$(free_port)|g; \
+        s|@CERTIFICATE_PORT@|$(free_port)|g" \
         "$here/../kafka/secured.properties" >>"$1/server.properties"
 }
 

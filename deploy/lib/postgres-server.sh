@@ -8,7 +8,7 @@
 #   postgres-server.sh wipe DIR         removes the folder of a stopped cluster
 # It listens on 127.0.0.1 alone and trusts who comes from there. As root it runs as the user postgres.
 # HOLDFAST_POSTGRES_SECURED names a folder of certificates (certificates.sh) for a new cluster: then all but its
-# superuser come by TLS and with a password.
+# superuser come by TLS and with a password, and users whose names begin with `certified` with a certificate, too.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=deploy/lib/server.sh
@@ -47,10 +47,13 @@ prepare() {
 secure() {
     cp "$HOLDFAST_POSTGRES_SECURED/server.pem" "$1/server.crt"
     cp "$HOLDFAST_POSTGRES_SECURED/server-key.pem" "$1/server.key"
+    cp "$HOLDFAST_POSTGRES_SECURED/authority.pem" "$1/root.crt"
     chmod 600 "$1/server.key"
-    [ "$EUID" -ne 0 ] || chown postgres: "$1/server.crt" "$1/server.key"
-    echo "ssl = on" >>"$1/postgresql.conf"
-    printf '%s\n' "host    all holdfast 127.0.0.1/32 trust" "hostssl all all      all          scram-sha-256" \
+    [ "$EUID" -ne 0 ] || chown postgres: "$1/server.crt" "$1/server.key" "$1/root.crt"
+    printf '%s\n' "ssl = on" "ssl_ca_file = 'root.crt'" >>"$1/postgresql.conf"
+    printf '%s\n' "host    all holdfast 127.0.0.1/32 trust" \
+        "hostssl all /^certified all      scram-sha-256 clientcert=verify-full" \
+        "hostssl all all      all          scram-sha-256" \
         >"$1/pg_hba.conf"
 }
 

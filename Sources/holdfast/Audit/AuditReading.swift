@@ -63,6 +63,9 @@ final class AuditReading {
 
     /// Where the processors' group is, in each partition where it has committed anything.
     private func committed() throws -> [Int32: Int64] {
+        // Who may not see the group is told so here; offsets that may not be read look like a broker that is away.
+        _ = try Admin(configuration: scan.settings.common(), events: scan.events)
+            .describeConsumerGroup(scan.settings.group(nil), timeoutMilliseconds: 20_000)
         var configuration = scan.settings.reader(isolation: .committed)
         configuration["group.id"] = scan.settings.group(nil)
         let consumer = try Consumer(configuration: configuration, events: scan.events)
@@ -141,16 +144,6 @@ final class AuditReading {
         guard due.isPast else { return }
         due = Deadline(milliseconds: 2_000)
         service.logger.info(message(), fields())
-    }
-
-    /// A broker that cannot be reached is told as such.
-    static func reading<Result>(_ body: () throws -> Result) throws -> Result {
-        do {
-            return try body()
-        } catch let error as KafkaError {
-            throw RoleFailure(
-                error.recovery == .retry ? .temporaryFailure : .internalFault, error.description)
-        }
     }
 }
 

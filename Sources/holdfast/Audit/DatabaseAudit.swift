@@ -17,12 +17,7 @@ final class DatabaseAudit {
     private(set) var ends: [Int32: Int64] = [:]
     private let connection: Connection
     private let topic: String
-    private var columns = LedgerColumns()
-    private var page: [Row] = []
     private var starts: [Int32: Int64] = [:]
-    private var strangers = Differences(limit: 100)
-    private var index = 0
-    private var isAtEnd = false
 
     init(service: Service, topic: String) throws {
         let shutdown = service.shutdown
@@ -48,93 +43,83 @@ final class DatabaseAudit {
         }
     }
 
-    /// Takes the snapshot, and opens the cursor over the rows from each partition's start on.
-    func open(_ starts: [Int32: Int64], isWhole: Bool) throws {
+    /// Takes the snapshot.
+    /// - Parameter starts: of each partition that is looked at, where its rows are read from.
+    func open(_ starts: [Int32: Int64]) throws {
         self.starts = starts
         try connection.execute("SET idle_in_transaction_session_timeout = 0")
         try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try readEnds()
-        let places = starts.sorted { $0.key < $1.key }
-            .map { "(ledger_partition = \($0.key) AND ledger_offset >= \($0.value))" }
-        let strangers =
-            isWhole
-            ? " OR ledger_partition NOT IN (\(starts.keys.map(String.init).joined(separator: ", ")))" : ""
-        try connection.execute(
-            """
-            DECLARE ledger_rows NO SCROLL CURSOR FOR
-            SELECT \(LedgerColumns.names), ledger_partition, ledger_offset
-            FROM holdfast.inventory_transactions
-            WHERE \(places.joined(separator: " OR "))\(strangers)
-            ORDER BY ledger_partition, ledger_offset, sequence
-            """)
     }
 
-    private typealias Row = (partition: Int32, offset: Int64, entry: LedgerEntry?)
-
-    /// The next row, if it is of the partition. What is left of partitions before it is passed.
-    private func next(of partition: Int32) throws -> Row? {
-        while let row = try peek(), row.partition < partition { pass(row) }
-        guard let row = try peek(), row.partition == partition else { return nil }
-        index += 1
-        return row
+    /// The rows of a partition, from its start on, in the order of the topic. One partition is read at a time.
+    func rows(of partition: Int32) throws -> any LedgerRows {
+        try Rows(connection, "ledger_partition = \(partition) AND ledger_offset >= \(starts[partition] ?? 0)")
     }
 
-    private func peek() throws -> Row? {
-        if index == page.count, !isAtEnd { try fetch() }
-        return index < page.count ? page[index] : nil
-    }
-
-    /// Rows beyond the cut are the next audit's; those of a partition that the topic does not have are told.
-    private func pass(_ row: Row) {
-        index += 1
-        if starts[row.partition] != nil { return }
-        strangers.add(
-            Difference(
-                .row, place: "holdfast.inventory_transactions", partition: row.partition,
-                offset: row.offset, sku: row.entry?.sku, sequence: row.entry?.sequence,
-                found: "a row of partition \(row.partition)",
-                expected: "no row: the topic has no such partition",
-                next: "SELECT * FROM holdfast.inventory_transactions WHERE ledger_partition = "
-                    + "\(row.partition) AND ledger_offset = \(row.offset)"))
-    }
-
-    private func fetch() throws {
-        let result = try connection.query("FETCH \(Self.pageRows) FROM ledger_rows")
-        page.removeAll(keepingCapacity: true)
-        index = 0
-        isAtEnd = result.rowCount < Self.pageRows
-        for row in 0..<result.rowCount {
-            // What is no entry is told by the comparison.
-            let entry = (try? columns.entry(result, row)) ?? nil
-            page.append(
-                (
-                    try result.int32(row, LedgerColumns.count) ?? -1,
-                    try result.int64(row, LedgerColumns.count + 1) ?? -1, entry
-                ))
+    /// Rows that name partitions which the topic does not have.
+    func strangers(partitions count: Int32) throws -> Differences {
+        let rows = try Rows(connection, "ledger_partition < 0 OR ledger_partition >= \(count)")
+        var strangers = Differences(limit: 100)
+        while let row = try rows.nextRow() {
+            strangers.add(
+                Difference(
+                    .row, place: "holdfast.inventory_transactions", partition: row.partition,
+                    offset: row.offset, sku: row.entry?.sku, sequence: row.entry?.sequence,
+                    found: "a row of partition \(row.partition)",
+                    expected: "no row: the topic has no such partition",
+                    next: "SELECT * FROM holdfast.inventory_transactions WHERE ledger_partition = "
+                        + "\(row.partition) AND ledger_offset = \(row.offset)"))
         }
+        return strangers
     }
 
-    /// The rows of a partition; partitions are asked for in their order.
-    func rows(of partition: Int32) -> any LedgerRows { Rows(self, partition) }
-
+    /// Rows of the ledger's table, read by a cursor; the index `inventory_transactions_place` gives them in their order.
     private final class Rows: LedgerRows {
-        private let database: DatabaseAudit
-        private let partition: Int32
+        private let connection: Connection
+        private var columns = LedgerColumns()
+        private var page: [(partition: Int32, offset: Int64, entry: LedgerEntry?)] = []
+        private var index = 0
+        private var isAtEnd = false
 
-        init(_ database: DatabaseAudit, _ partition: Int32) {
-            self.database = database
-            self.partition = partition
+        init(_ connection: Connection, _ which: String) throws {
+            self.connection = connection
+            try connection.execute("CLOSE ALL")
+            try connection.execute(
+                """
+                DECLARE ledger_rows NO SCROLL CURSOR FOR
+                SELECT \(LedgerColumns.names), ledger_partition, ledger_offset
+                FROM holdfast.inventory_transactions WHERE \(which)
+                ORDER BY ledger_partition, ledger_offset, sequence
+                """)
         }
 
         func next() throws -> (offset: Int64, entry: LedgerEntry?)? {
-            try database.next(of: partition).map { ($0.offset, $0.entry) }
+            try nextRow().map { ($0.offset, $0.entry) }
         }
-    }
 
-    /// Rows that name partitions which the topic does not have; asked for when all partitions were read.
-    func readStrangers() throws -> Differences {
-        while let row = try peek() { pass(row) }
-        return strangers
+        func nextRow() throws -> (partition: Int32, offset: Int64, entry: LedgerEntry?)? {
+            if index == page.count, !isAtEnd { try fetch() }
+            guard index < page.count else { return nil }
+            index += 1
+            return page[index - 1]
+        }
+
+        private func fetch() throws {
+            let result = try connection.query("FETCH \(DatabaseAudit.pageRows) FROM ledger_rows")
+            page.removeAll(keepingCapacity: true)
+            index = 0
+            isAtEnd = result.rowCount < DatabaseAudit.pageRows
+            for row in 0..<result.rowCount {
+                // What is no entry is told by the comparison.
+                let entry = (try? columns.entry(result, row)) ?? nil
+                page.append(
+                    (
+                        try result.int32(row, LedgerColumns.count) ?? -1,
+                        try result.int64(row, LedgerColumns.count + 1) ?? -1, entry
+                    ))
+            }
+        }
     }
 
     // MARK: Projections
@@ -174,9 +159,9 @@ final class DatabaseAudit {
         for sku in skus {
             var rows = found[sku] ?? [:]
             for level in stock.levels(of: sku)?.levels ?? [] {
-                let setApart = level.channels.reduce(0) { $0 + max(0, $1.setApart - $1.reserved) }
                 let wanted = [
-                    level.onHand, level.reserved, level.inTransit, level.damaged, setApart, level.safetyStock,
+                    level.onHand, level.reserved, level.inTransit, level.damaged, level.unusedSetApart,
+                    level.safetyStock,
                 ]
                 let has = rows.removeValue(forKey: level.warehouse)
                 if has == wanted { continue }
@@ -187,7 +172,7 @@ final class DatabaseAudit {
             }
             // A SKU that was retired has no levels, and its rows have no units.
             for (warehouse, has) in rows.sorted(by: { $0.key < $1.key })
-            where has.prefix(4).contains(where: { $0 != 0 }) {
+            where has.contains(where: { $0 != 0 }) {
                 add(
                     "inventory", sku, partition, stock, &differences, "in \(warehouse) \(Self.text(has))",
                     "no units: the SKU has no level there")

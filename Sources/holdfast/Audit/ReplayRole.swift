@@ -17,9 +17,9 @@ struct ReplayRole {
         let point = try from()
         if let path = service.configuration.optionalString("policy") {
             let supposition = try supposition(path)
-            return try AuditReading.reading { try suppose(supposition, path, point) }
+            return try KafkaFailures.translated { try suppose(supposition, path, point) }
         }
-        return try AuditReading.reading { try compare(point) }
+        return try KafkaFailures.translated { try compare(point) }
     }
 
     private func from() throws -> LogPoint? {

@@ -105,7 +105,7 @@ final class ShowRole {
     // MARK: SKU
 
     func sku() throws -> ExitCode {
-        try AuditReading.reading {
+        try KafkaFailures.translated {
             let reading = try AuditReading(service: service, topics: [.ledger])
             let partition = try partitions(reading, sku: id)[0]
             var follower = LedgerFollower(partition: partition)
@@ -243,7 +243,7 @@ final class ShowRole {
     }
 
     private func stories(_ what: String, isWanted: (LedgerEntry) -> Bool) throws -> ExitCode {
-        try AuditReading.reading {
+        try KafkaFailures.translated {
             let reading = try AuditReading(service: service, topics: [.ledger])
             let sku = service.configuration.optionalString("sku")
             var stories: [ReservationStory] = []
@@ -350,7 +350,7 @@ final class ShowRole {
     // MARK: Command
 
     func command() throws -> ExitCode {
-        try AuditReading.reading {
+        try KafkaFailures.translated {
             let reading = try AuditReading(
                 service: service, topics: [.results, .deadLetters, .ledger])
             let sku = service.configuration.optionalString("sku")

@@ -69,11 +69,10 @@ final class VerifyRole {
 
     func run() throws -> ExitCode {
         do {
-            return try AuditReading.reading { try verify() }
+            return try KafkaFailures.translated { try verify() }
         } catch let error as PostgresError {
             state?.abandon()
-            throw RoleFailure(
-                error.recovery == .stop ? .internalFault : .temporaryFailure, error.description)
+            throw RoleFailure(error.exitCode, error.description)
         } catch {
             state?.abandon()
             throw error
@@ -97,7 +96,7 @@ final class VerifyRole {
             for partition in try AuditReading.chosen(service.configuration, count) {
                 starts[partition] = positions?[partition]?.ledger ?? 0
             }
-            try database.open(starts, isWhole: isWhole)
+            try database.open(starts)
             self.database = database
         }
         // The ledger last: what the others hold is in it.
@@ -119,8 +118,10 @@ final class VerifyRole {
         for partition in reading.partitions {
             try audit(partition, reading, try before?.section())
         }
-        if let database { differences.add(try database.readStrangers()) }
-        if isWhole { try database?.orphans(&differences) }
+        if isWhole, let database {
+            differences.add(try database.strangers(partitions: reading.partitionCount))
+            try database.orphans(&differences)
+        }
         if differences.isEmpty { try state?.finish() } else { state?.abandon() }
         try tell()
         return differences.isEmpty ? .success : .differenceFound
@@ -186,7 +187,7 @@ final class VerifyRole {
                 "verifying",
                 [
                     "partition": partition, "commands": counts.commands, "entries": counts.entries,
-                    "offset": max(position.last, 0), "of": cut, "differences": audit.differences.count,
+                    "offset": audit.lastCommand, "of": cut, "differences": audit.differences.count,
                 ])
         }
         var projections = 0
@@ -223,7 +224,7 @@ final class VerifyRole {
         return try PartitionAudit(
             streams: streams, alerts: try reading.cursor(.alerts, partition, from: position.alerts),
             areAlertsWhole: isWhole(.alerts, from: position.alerts), stock: stock,
-            rows: database?.rows(of: partition), rowEnd: database?.ends[partition] ?? 0,
+            rows: try database?.rows(of: partition), rowEnd: database?.ends[partition] ?? 0,
             differences: Differences(limit: limit))
     }
 

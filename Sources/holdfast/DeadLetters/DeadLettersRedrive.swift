@@ -188,7 +188,7 @@ final class DeadLettersRedrive {
             error.recovery == .fenced
             ? "another redrive has begun, which ended this one" : error.description
         return RoleFailure(
-            error.recovery == .fatal ? .internalFault : .temporaryFailure,
+            error.recovery == .fatal ? error.exitCode : .temporaryFailure,
             "\(reason); \(report.sent) letters were surely sent; run it again for the rest: what was sent is marked, "
                 + "and is not sent twice")
     }

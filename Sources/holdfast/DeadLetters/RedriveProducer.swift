@@ -88,7 +88,7 @@ final class RedriveProducer {
 
     private func flush() throws(KafkaError) {
         try producer.flush(timeoutMilliseconds: settings.callTimeout)
-        if let failure = deliveries.failure { throw failure }
+        if let failure = deliveries.failure { throw producer.cause(of: failure) }
     }
 
     private func withBytes<Result>(

@@ -81,7 +81,7 @@ final class RebuildProducer {
             try body()
         } catch {
             throw RoleFailure(
-                error.recovery == .fatal ? .internalFault : .temporaryFailure,
+                error.recovery == .fatal ? error.exitCode : .temporaryFailure,
                 error.recovery == .fenced
                     ? "a processor has begun to work on partition \(partition); stop all, then run this again"
                     : "\(error.description); partition \(partition) may be rebuilt in part: run this again")

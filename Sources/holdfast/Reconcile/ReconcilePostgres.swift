@@ -40,8 +40,7 @@ final class ReconcilePostgres {
         do {
             return try KafkaFailures.translated { try compare() }
         } catch let error as PostgresError {
-            throw RoleFailure(
-                error.recovery == .stop ? .internalFault : .temporaryFailure, error.description)
+            throw RoleFailure(error.exitCode, error.description)
         }
     }
 
@@ -126,7 +125,8 @@ final class ReconcilePostgres {
             for level in snapshot.levels {
                 expected[Key(kind: .level, sku: snapshot.sku, place: level.warehouse)] = [
                     "on_hand": level.onHand, "reserved": level.reserved, "in_transit": level.inTransit,
-                    "damaged": level.damaged, "safety_stock": level.safetyStock, "available": level.available,
+                    "damaged": level.damaged, "set_apart": level.unusedSetApart,
+                    "safety_stock": level.safetyStock, "available": level.available,
                 ]
             }
         }
@@ -141,7 +141,7 @@ final class ReconcilePostgres {
     }
 
     private func compareLevels(_ connection: Connection) throws {
-        let columns = ["on_hand", "reserved", "in_transit", "damaged", "available"]
+        let columns = ["on_hand", "reserved", "in_transit", "damaged", "set_apart", "available"]
         let sql = """
             SELECT sku, warehouse_id, safety_stock, \(columns.map { "quantity_\($0)" }.joined(separator: ", "))
             FROM holdfast.inventory ORDER BY sku, warehouse_id

@@ -13,9 +13,10 @@ struct SinkDatabase {
         self.patience = patience
     }
 
-    func connect() throws -> Connection {
+    func connect(statementTimeoutSeconds: Int = 30) throws -> Connection {
         try Connection(
             url: service.configuration.string("database_url"), applicationName: "holdfast sink",
+            statementTimeoutSeconds: statementTimeoutSeconds,
             giveUp: { [patience] in patience.isOver },
             onNotice: { [logger = service.logger] notice in
                 logger.debug("PostgreSQL: \(notice.message)", ["severity": notice.severity])

@@ -9,6 +9,8 @@ import PostgresClient
 /// `holdfast sink`: writes `stock.ledger` into PostgreSQL. One thread does what `SinkLoop` says: reads a batch, stores
 /// it, in turn.
 final class SinkRole {
+    private static let migrationSeconds = 6 * 3600
+
     private let service: Service
     private let settings: KafkaSettings
     private let logger: Logger
@@ -24,6 +26,7 @@ final class SinkRole {
     private var partitions: Range<Int32> = 0..<0
     private var loop: SinkLoop
     private var store: LedgerStore?
+    private var watched: WatchedWorker?
     /// Only for `--rebuild`.
     private let rebuild: SinkRebuild?
 
@@ -51,6 +54,7 @@ final class SinkRole {
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
         let watched = watchdog.register("sink")
+        self.watched = watched
         let watchdogLimit = service.configuration.integer("watchdog_timeout_ms")
         while true {
             if service.shutdown.isRequested { loop.stop() }
@@ -189,15 +193,22 @@ final class SinkRole {
         } catch let error as SinkFault {
             throw RoleFailure(.differenceFound, error.description)
         }
+        if configuration.boolean("migrate"), rebuild == nil { try migrate(database) }
         let connection = try database.connect()
-        if configuration.boolean("migrate"), rebuild == nil {
-            let files = try SchemaMigrator(files: database.files()).run(on: connection)
-            logger.info("the schema is up to date", ["files": files.joined(separator: ", ")])
-        }
         return try LedgerStore(
             connection: connection, role: configuration.string("database_role"),
             topic: settings.name(.ledger), sourceTopic: settings.name(.commands),
             schema: rebuild == nil ? SchemaMigrator.schema : SchemaSwap.fresh)
+    }
+
+    /// An index on a ledger of years is made in minutes, not within the time of a statement.
+    private func migrate(_ database: SinkDatabase) throws {
+        watched?.rest()
+        let connection = try database.connect(statementTimeoutSeconds: Self.migrationSeconds)
+        logger.info("bringing the schema up to date")
+        let files = try SchemaMigrator(files: database.files()).run(on: connection)
+        logger.info("the schema is up to date", ["files": files.joined(separator: ", ")])
+        watched?.beat(limitMilliseconds: service.configuration.integer("watchdog_timeout_ms"))
     }
 
     /// Goes to the offsets that PostgreSQL stores, if the topic has them.

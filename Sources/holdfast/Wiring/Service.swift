@@ -1,6 +1,7 @@
 import Foundation
 import KafkaClient
 import Operations
+import PostgresClient
 
 /// What every role is given: its configuration, a log, metrics, and the wish to end.
 struct Service: Sendable {
@@ -77,5 +78,13 @@ extension KafkaError {
     var exitCode: ExitCode {
         if isRefusal || code.name == "_INVALID_ARG" { return .usage }
         return recovery == .retry ? .temporaryFailure : .internalFault
+    }
+}
+
+extension PostgresError {
+    /// How a subcommand that runs once ends for this error.
+    var exitCode: ExitCode {
+        if isRefusal { return .usage }
+        return recovery == .stop ? .internalFault : .temporaryFailure
     }
 }

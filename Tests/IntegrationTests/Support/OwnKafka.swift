@@ -21,6 +21,19 @@ final class OwnKafka {
     func hang() throws { try send(SIGSTOP) }
     func goOn() throws { try send(SIGCONT) }
 
+    /// Its `log.dirs`.
+    var logs: String { folder + "/data" }
+
+    /// Where it listens under that name, `HOST:PORT`.
+    func address(of listener: String) throws -> String {
+        let settings = try String(contentsOfFile: folder + "/server.properties", encoding: .utf8)
+        let listeners = settings.split(separator: "\n").last { $0.hasPrefix("advertised.listeners=") }
+        let own = listeners?.dropFirst("advertised.listeners=".count).split(separator: ",")
+            .first { $0.hasPrefix(listener + "://") }
+        guard let own else { throw Timeout(what: "a listener \(listener)") }
+        return String(own.dropFirst(listener.count + 3))
+    }
+
     func end() {
         _ = try? run("kill")
         _ = try? run("wipe")

@@ -11,10 +11,13 @@ final class SecuredServers: @unchecked Sendable {
     static func shared() throws -> SecuredServers { try started.get() }
 
     /// Users of Kafka besides those of the roles: each test that takes a right away has one of its own.
-    static let spareUsers = (0..<12).map { "spare-\($0)" }
+    static let spareUsers = (0..<24).map { "spare-\($0)" }
     private static let roles = [
-        "processor", "delay", "relay", "sink", "upstream", "downstream", "operator",
+        "processor", "delay", "relay", "sink", "upstream", "downstream", "operator", "rebuild",
     ]
+
+    /// A user of PostgreSQL who needs a certificate of his own besides his password.
+    static let certified = "certified_sink"
 
     let folder = RealServers.root + "/.local/test-secured-\(UInt32.random(in: 0...UInt32.max))"
     let kafka: OwnKafka
@@ -35,6 +38,14 @@ final class SecuredServers: @unchecked Sendable {
         try Self.script("certificates.sh authority '\(folder)/tls'")
         try Self.script("certificates.sh server '\(folder)/tls' server localhost")
         try Self.script("certificates.sh authority '\(folder)/other'")
+        for client in ["processor", "delay", "relay", "sink", "operator"].map({ "holdfast-\($0)" }) + [
+            "nobody", Self.certified,
+        ] {
+            try Self.script("certificates.sh client '\(folder)/tls' \(client)")
+        }
+        for client in ["holdfast-processor", Self.certified] {
+            try Self.script("certificates.sh client '\(folder)/other' \(client)")
+        }
         var passwords: [String: String] = [:]
         for user in ["administrator"] + Self.roles.map({ "holdfast-\($0)" }) + Self.spareUsers
             + ["owner", "sink"]
@@ -110,16 +121,77 @@ final class SecuredServers: @unchecked Sendable {
         try data.write(to: URL(filePath: configuration(of: user)))
     }
 
+    /// What a subcommand is started with, to say who it is by a certificate, and no password.
+    ///
+    /// - Parameters:
+    ///   - certificate: its file; nil for none.
+    ///   - key: the file of the private key, if it is another's.
+    func flags(certificate: String?, key: String? = nil) throws -> [String] {
+        var kafka = ["security.protocol": "SSL", "ssl.ca.location": authority]
+        kafka["ssl.certificate.location"] = certificate
+        kafka["ssl.key.location"] = key ?? certificate.map(Self.key(of:))
+        let path = "\(folder)/certificate-\(UInt32.random(in: 0...UInt32.max)).json"
+        try JSONSerialization.data(withJSONObject: ["kafka": kafka]).write(to: URL(filePath: path))
+        return ["--config", path, "--bootstrap-servers", try self.kafka.address(of: "SSL")]
+    }
+
+    func certificate(_ name: String, of authority: String = "tls") -> String {
+        "\(folder)/\(authority)/\(name).pem"
+    }
+
+    static func key(of certificate: String) -> String { certificate.dropLast(4) + "-key.pem" }
+
     /// What a subcommand is started with, to be the user of its role.
     func flags(for subcommand: [String]) -> [String] {
         let user =
             switch subcommand.first {
             case "process": "holdfast-processor"
-            case "delay", "relay", "sink": "holdfast-" + subcommand[0]
+            case "delay", "relay", "sink", "rebuild": "holdfast-" + subcommand[0]
             case "acls": "administrator"
             default: "holdfast-operator"
             }
         return ["--config", configuration(of: user)]
+    }
+
+    /// The rights of one role, for another user, and without some of them.
+    ///
+    /// - Parameter without: how a line of acls.txt begins that is left out.
+    /// - Returns: a file for `--acl-file`.
+    func acls(
+        of role: String, without: String?, for user: String, _ folder: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws -> String {
+        let all = try String(contentsOfFile: RealServers.root + "/deploy/acls.txt", encoding: .utf8)
+        let lines = all.split(separator: "\n").filter { $0.hasPrefix("allow ") }
+        if let without {
+            try #require(
+                lines.contains { $0.hasPrefix(without) }, "\(without) is a line of acls.txt",
+                sourceLocation: sourceLocation)
+        }
+        let own = lines.filter { line in
+            let roles = line.split(separator: " ")[1].split(separator: ",")
+            return roles.contains { $0 == role } && !(without.map { line.hasPrefix($0) } ?? false)
+        }.map { line in
+            let words = line.split(separator: " ")
+            return "allow \(role) " + words.dropFirst(2).joined(separator: " ")
+        }
+        let path = folder + "/acls-\(user).txt"
+        try (["user \(role) \(user)"] + own).joined(separator: "\n")
+            .write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    /// Writes a record as the administrator, who may write anything.
+    func publish(_ topic: String, key: String, value: [UInt8]) throws {
+        let client: KafkaConfiguration = ["bootstrap.servers": bootstrap]
+        let producer = try Producer(configuration: client.merging(self.client("administrator")))
+        let handle = try producer.topic(topic)
+        _ = try value.withUnsafeBytes { value in
+            try Array(key.utf8).withUnsafeBytes { key in
+                try producer.produce(handle, key: key, value: value)
+            }
+        }
+        try producer.flush(timeoutMilliseconds: 20_000)
     }
 
     // MARK: PostgreSQL

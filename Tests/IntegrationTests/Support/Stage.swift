@@ -17,24 +17,24 @@ final class Stage {
     let folder: String
     /// Where the broker asks who one is.
     private let secured: SecuredServers?
-    private let producer: Producer
+    private var producer: Producer!
     private var commands: KafkaClient.Topic!
     private var writer = RecordWriter()
     private(set) var published = 0
 
+    /// - Parameter prefix: of its topics; without one a stage of its own on a shared broker.
     init(
         partitions: Int32 = 2, bootstrap: String? = nil, secured: SecuredServers? = nil,
-        sourceLocation: SourceLocation = #_sourceLocation
+        prefix: String? = nil, sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         self.secured = secured
         self.bootstrap = try #require(
             bootstrap ?? secured?.bootstrap ?? RealServers.kafka, sourceLocation: sourceLocation)
         self.partitions = partitions
-        prefix = "t\(UInt32.random(in: 0...UInt32.max))."
-        folder = NSTemporaryDirectory() + "holdfast-\(prefix)"
+        let name = "t\(UInt32.random(in: 0...UInt32.max))."
+        self.prefix = prefix ?? name
+        folder = NSTemporaryDirectory() + "holdfast-\(name)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let client: KafkaConfiguration = ["bootstrap.servers": self.bootstrap, "linger.ms": "2"]
-        producer = try Producer(configuration: client.merging(secured?.client("upstream") ?? [:]))
         if secured != nil {
             // 1 where the users have rights on other stages, too.
             let allowed = try run(["acls", "apply"])
@@ -42,8 +42,10 @@ final class Stage {
         }
         let created = try run(["topics", "apply", "--partitions", "\(partitions)"])
         try #require(created.code == 0, "\(created.output)", sourceLocation: sourceLocation)
-        // Only now: the producer would remember that there was none, or none for it.
-        commands = try producer.topic(prefix + "stock.commands")
+        // Only now: the producer would remember that it had no right, and that there was no topic.
+        let client: KafkaConfiguration = ["bootstrap.servers": self.bootstrap, "linger.ms": "2"]
+        producer = try Producer(configuration: client.merging(secured?.client("upstream") ?? [:]))
+        commands = try producer.topic(self.prefix + "stock.commands")
     }
 
     deinit { endAll() }
