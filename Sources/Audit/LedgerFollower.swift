@@ -10,7 +10,7 @@ package struct LedgerFollower: ~Copyable {
     private let partition: Int32
     private var chain = LedgerChain()
 
-    package init(partition: Int32, stock: Stock = Stock()) {
+    package init(partition: Int32, stock: Stock = Stock(decides: false)) {
         self.partition = partition
         self.stock = stock
     }

@@ -6,7 +6,12 @@
 struct DedupeWindow: Sendable {
     private(set) var capacity: Int
     var age: Int64
+    /// Whether it is asked what was decided. Who only folds the ledger needs no more than the place of the oldest
+    /// entry, on which the books of the partition depend.
+    private let answers: Bool
     private var ring: [LedgerEntry] = []
+    /// The sources of the entries, where the window does not answer.
+    private var sources: [Int64] = []
     /// Where the oldest entry stands once the ring is full.
     private var oldest = 0
     /// Where the first own entry of each command stands.
@@ -21,16 +26,20 @@ struct DedupeWindow: Sendable {
         let order: String
     }
 
-    init(capacity: Int, age: Int64) {
+    init(capacity: Int, age: Int64, answers: Bool = true) {
         precondition(capacity > 0)
+        self.answers = answers
         self.capacity = capacity
         self.age = age
     }
 
-    var count: Int { ring.count }
+    var count: Int { answers ? ring.count : sources.count }
 
     /// The offset of the oldest remembered entry's command.
-    var oldestSource: Int64? { ring.isEmpty ? nil : ring[oldest].source.offset }
+    var oldestSource: Int64? {
+        if count == 0 { return nil }
+        return answers ? ring[oldest].source.offset : sources[oldest]
+    }
 
     /// The entries that decided the command, if they are remembered at `now`; else none.
     func decision(of commandID: String, at now: Timestamp) -> [LedgerEntry] {
@@ -78,11 +87,12 @@ struct DedupeWindow: Sendable {
         return found
     }
 
-    /// Oldest first.
-    var entries: [LedgerEntry] { Array(ring[oldest...] + ring[..<oldest]) }
+    /// Oldest first; none where the window does not answer.
+    var entries: [LedgerEntry] { answers ? Array(ring[oldest...] + ring[..<oldest]) : [] }
 
     /// Adds an entry; those of one command one after another.
     mutating func append(_ entry: LedgerEntry) {
+        guard answers else { return append(source: entry.source.offset) }
         var entry = entry
         // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
         entry.chainHash = .origin
@@ -109,6 +119,12 @@ struct DedupeWindow: Sendable {
             endingByReservation[id] = firstOfEnding(entry, last: place)
         }
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
+    }
+
+    private mutating func append(source: Int64) {
+        if sources.count < capacity { return sources.append(source) }
+        sources[oldest] = source
+        oldest = (oldest + 1) % capacity
     }
 
     /// Where the newest entry stands.
@@ -143,6 +159,12 @@ struct DedupeWindow: Sendable {
     /// been forgotten in part.
     mutating func limit(count: Int, age: Int64) {
         let first = oldestSource
+        guard answers else {
+            let left = (sources[oldest...] + sources[..<oldest]).drop { $0 == first }.suffix(count)
+            self = DedupeWindow(capacity: count, age: age, answers: false)
+            for source in left { append(source: source) }
+            return
+        }
         let kept = entries.drop { $0.source.offset == first }.suffix(count)
         self = DedupeWindow(capacity: count, age: age)
         for entry in kept { append(entry) }

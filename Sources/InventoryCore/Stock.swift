@@ -18,9 +18,10 @@ package struct Stock: Sendable {
     /// The entries of a command that is being folded.
     var pending: [LedgerEntry] = []
 
-    package init(settings: Settings = Settings()) {
+    /// - Parameter decides: whether commands will be decided; who only folds the ledger remembers no decisions.
+    package init(settings: Settings = Settings(), decides: Bool = true) {
         self.settings = settings
-        window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
+        window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge, answers: decides)
     }
 
     package var liveReservations: Int { reservations.count }

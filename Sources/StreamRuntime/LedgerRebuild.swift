@@ -14,7 +14,7 @@ package struct LedgerRebuild: ~Copyable {
     private var chain = LedgerChain()
 
     /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
-    package init(settings: Settings = Settings()) { stock = Stock(settings: settings) }
+    package init(settings: Settings = Settings()) { stock = Stock(settings: settings, decides: false) }
 
     /// Folds the ledger's next entry.
     ///

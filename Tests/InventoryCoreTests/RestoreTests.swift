@@ -45,6 +45,44 @@ struct RestoreTests {
         Self.expectSame(folded, live.stock)
     }
 
+    @Test("A state that only folds the ledger has the same books, through every change of the window, and remembers nothing")
+    func foldOnly() throws {
+        let book = "@holdfast/partition/0"
+        var live = Stock(settings: Settings(dedupeCount: 20))
+        var entries: [LedgerEntry] = []
+        for number in 0..<300 {
+            let (sku, body): (String, Command.Body) =
+                switch number {
+                case 60: (book, .setSettings(Settings(dedupeCount: 7)))
+                case 130: (book, .setSettings(Settings(dedupeCount: 31)))
+                case 200: (book, .setSettings(Settings(dedupeCount: 12)))
+                case let number where number % 3 == 0:
+                    ("A", .receive(warehouse: "BER", quantity: 5, reference: nil))
+                default:
+                    // It has expired when the next one comes: commands of several entries.
+                    (
+                        "A",
+                        .reserve(
+                            Command.Reserve(
+                                reservationID: "r\(number)", orderID: "o", quantity: 1,
+                                expiry: .after(milliseconds: 1)))
+                    )
+                }
+            var effects = Effects()
+            _ = live.handle(
+                Command(id: "c\(number)", sku: sku, body: body),
+                at: Timestamp(milliseconds: 1_790_000_000_000 + Int64(number) * 10),
+                source: Source(partition: 0, offset: Int64(number)), into: &effects)
+            entries += effects.entries
+            var folded = Stock(settings: Settings(dedupeCount: 20), decides: false)
+            for entry in entries { folded.fold(entry) }
+            try #require(folded.allLevels == live.allLevels, "after \(number)")
+            try #require(folded.dedupeWindowCount == live.dedupeWindowCount, "after \(number)")
+            try #require(folded.rememberedEntries.isEmpty)
+        }
+        #expect(live.levels(of: book)?.book?.rememberedFrom ?? 0 > 100)
+    }
+
     @Test("Levels, reservations and the ledger's tail give the state that live processing had")
     func snapshot() throws {
         let live = Scenario.check(Self.day)

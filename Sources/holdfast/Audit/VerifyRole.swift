@@ -178,7 +178,7 @@ final class VerifyRole {
                     next: "holdfast topics apply"))
             return
         }
-        let stock = try section.map { try restored($0, partition, reading) } ?? Stock()
+        let stock = try section.map { try restored($0, partition, reading) } ?? Stock(decides: false)
         let moving = try limitCut(partition, reading)
         let cut = reading.cuts[partition] ?? 0
         let audit = try partitionAudit(partition, reading, position, stock)
