@@ -41,7 +41,8 @@ package final class PartitionAudit {
     ///   - rows: nil without a database.
     ///   - rowEnd: the database holds what is before this offset of `stock.ledger`.
     package init(
-        streams: PartitionStreams, alerts: any RecordCursor, areAlertsWhole: Bool, stock: Stock = Stock(decides: false),
+        streams: PartitionStreams, alerts: any RecordCursor, areAlertsWhole: Bool,
+        stock: Stock = Stock(decides: false),
         rows: (any LedgerRows)? = nil, rowEnd: Int64 = 0, differences: Differences
     ) throws {
         partition = streams.partition

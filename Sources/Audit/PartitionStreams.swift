@@ -312,7 +312,7 @@ package struct PartitionStreams {
 }
 
 /// Reads bytes that are held by an array.
-func decode<Value>(
+package func decode<Value>(
     _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(DecodingFailure) -> Value
 ) throws(DecodingFailure) -> Value {
     var result: Swift.Result<Value, DecodingFailure>?

@@ -167,7 +167,7 @@ private final class CertifiedDatabase {
         self.secured = secured
         let administrator = try Connection(url: secured.postgres.url, applicationName: "holdfast tests")
         try administrator.execute("CREATE DATABASE \(name)")
-        let plain = secured.postgres.url.dropLast("holdfast".count) + name
+        let plain = String(secured.postgres.url.dropLast("holdfast".count)) + name
         owner = try Connection(url: plain, applicationName: "holdfast tests")
         for file in try FileManager.default.contentsOfDirectory(atPath: RealServers.root + "/deploy/sql")
             .sorted()

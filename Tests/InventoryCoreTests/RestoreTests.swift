@@ -45,7 +45,9 @@ struct RestoreTests {
         Self.expectSame(folded, live.stock)
     }
 
-    @Test("A state that only folds the ledger has the same books, through every change of the window, and remembers nothing")
+    @Test(
+        "A state that only folds the ledger has the same books, through every change of the window, and remembers nothing"
+    )
     func foldOnly() throws {
         let book = "@holdfast/partition/0"
         var live = Stock(settings: Settings(dedupeCount: 20))

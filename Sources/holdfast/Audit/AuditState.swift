@@ -132,13 +132,13 @@ final class AuditStateReader {
         var reader = RecordReader()
         do throws(DecodingFailure) {
             for line in section.levels {
-                restore.add(try decoded(line) { b throws(DecodingFailure) in try reader.levels(b) })
+                restore.add(try decode(line) { b throws(DecodingFailure) in try reader.levels(b) })
             }
             for line in section.reservations {
-                restore.add(try decoded(line) { b throws(DecodingFailure) in try reader.reservation(b) })
+                restore.add(try decode(line) { b throws(DecodingFailure) in try reader.reservation(b) })
             }
             for line in section.transfers {
-                restore.add(try decoded(line) { b throws(DecodingFailure) in try reader.transfer(b) })
+                restore.add(try decode(line) { b throws(DecodingFailure) in try reader.transfer(b) })
             }
         } catch {
             throw Self.damaged(path, error.detail)
@@ -152,20 +152,6 @@ final class AuditStateReader {
                 "the state in \(path) and the ledger before it disagree: SKU \(error.sku): \(error.description); "
                     + "next: holdfast verify without --state")
         }
-    }
-
-    private func decoded<Value>(
-        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(DecodingFailure) -> Value
-    ) throws(DecodingFailure) -> Value {
-        var result: Swift.Result<Value, DecodingFailure>?
-        bytes.withUnsafeBytes { bytes in
-            do throws(DecodingFailure) {
-                result = .success(try body(bytes))
-            } catch {
-                result = .failure(error)
-            }
-        }
-        return try result!.get()
     }
 }
 

@@ -207,24 +207,36 @@ final class DatabaseAudit {
                 expires: try result.timestampMilliseconds(row, 6) ?? -1, channel: try result.text(row, 7))
         }
         for sku in skus {
-            var rows = found[sku] ?? [:]
-            for live in stock.liveReservations(of: sku) {
-                let wanted = Self.text(
-                    order: live.orderID, remaining: live.quantity, begun: live.reservedSequence,
-                    changed: live.sequence, expires: live.expiresAt.milliseconds, channel: live.channel)
-                let has = rows.removeValue(forKey: live.id)
-                if has == wanted { continue }
-                add(
-                    "reservations", sku, partition, stock, &differences,
-                    has.map { "\(live.id) \($0)" } ?? "no live \(live.id)", wanted)
+            let wanted = stock.liveReservations(of: sku).map { live in
+                (
+                    live.id,
+                    Self.text(
+                        order: live.orderID, remaining: live.quantity, begun: live.reservedSequence,
+                        changed: live.sequence, expires: live.expiresAt.milliseconds, channel: live.channel)
+                )
             }
-            for id in rows.keys.sorted() {
-                add(
-                    "reservations", sku, partition, stock, &differences, "\(id) lives",
-                    "it has ended, or never was")
-            }
+            compare("reservations", sku, partition, stock, found[sku] ?? [:], wanted, &differences)
         }
         return result.rowCount
+    }
+
+    /// The live rows of a SKU, in words by their id, against what lives by the ledger.
+    private func compare(
+        _ table: String, _ sku: String, _ partition: Int32, _ stock: Stock?, _ found: [String: String],
+        _ wanted: [(String, String)], _ differences: inout Differences
+    ) {
+        var rows = found
+        for (id, text) in wanted {
+            let has = rows.removeValue(forKey: id)
+            if has == text { continue }
+            add(
+                table, sku, partition, stock, &differences, has.map { "\(id) \($0)" } ?? "no live \(id)", text
+            )
+        }
+        for id in rows.keys.sorted() {
+            add(
+                table, sku, partition, stock, &differences, "\(id) lives", "it has ended, or never was")
+        }
     }
 
     private static func text(
@@ -255,21 +267,10 @@ final class DatabaseAudit {
                 try result.text(row, 6) == "overdue")
         }
         for sku in skus {
-            var rows = found[sku] ?? [:]
-            for transfer in live[sku] ?? [] {
-                let wanted = text(
-                    transfer.from, transfer.to, [transfer.quantity, transfer.remaining], transfer.isOverdue)
-                let has = rows.removeValue(forKey: transfer.id)
-                if has == wanted { continue }
-                add(
-                    "transfers", sku, partition, nil, &differences,
-                    has.map { "\(transfer.id) \($0)" } ?? "no live \(transfer.id)", wanted)
+            let wanted = (live[sku] ?? []).map {
+                ($0.id, text($0.from, $0.to, [$0.quantity, $0.remaining], $0.isOverdue))
             }
-            for id in rows.keys.sorted() {
-                add(
-                    "transfers", sku, partition, nil, &differences, "\(id) lives",
-                    "it has ended, or never was")
-            }
+            compare("transfers", sku, partition, nil, found[sku] ?? [:], wanted, &differences)
         }
         return result.rowCount
     }
