@@ -39,7 +39,7 @@ struct OperatorRightsTests {
             secured.expectNoSecret(in: ended.output, arguments[0])
         }
         let postgres = ["DATABASE_URL": database.url]
-        try expect(0, ["topics", "apply"])
+        try expect(0, ["topics", "apply", "--partitions", "1"])
         try expect(0, ["dead-letters", "list"])
         try expect(
             0, ["dead-letters", "redrive", "--reason", "missing_field", "--rename", "amount=quantity"])

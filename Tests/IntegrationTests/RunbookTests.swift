@@ -148,8 +148,12 @@ struct RunbookTests {
         }
         system.book.values["PARTITION"] = "0"
         system.book.values["OFFSET"] = "\(offset!)"
+        let results = try system.stage.read(.results).filter { $0.partition == 0 }
+        let last = try #require(results.last?.text.matches(of: /"offset":(\d+)}/).last?.1)
+        system.book.values["LAST"] = "\(last)"
+        system.book.values["NEXT"] = "\(max(try #require(Int(offset!)), try #require(Int(last)) + 1))"
         try system.book.run(
-            "The group has lost its offsets", before: [1: { system.stop("process") }])
+            "The group has lost its offsets", before: [2: { system.stop("process") }])
         try system.startProcess()
         try system.publish()
         try system.stage.awaitAnswers()

@@ -18,7 +18,9 @@ struct SecurityTests {
         the way to PostgreSQL
         """, .timeLimit(.minutes(4)))
     func allTheWay() throws {
-        let secured = try SecuredServers.shared()
+        // Its own: users, rights and roles are as the page makes them, and nobody else's.
+        let secured = try SecuredServers()
+        defer { secured.end() }
         try setUpAsDocumented(secured)
         let stage = try Stage(secured: secured)
         defer { stage.endAll() }

@@ -1,10 +1,24 @@
 # shellcheck shell=bash
 # The tests: all of them, on real servers, with one plain line at the end.
 
+# The suites that start servers of their own or run long are done by parts, one after another: tests that wait keep a
+# thread each, of which there are as many as cores, and the time of those behind them runs meanwhile.
+LONG_SUITES=(
+    'IntegrationTests\.(Runbook|Security|Certificate|OperatorRights)Tests'
+    'IntegrationTests\.(Broker|StaticMember|Failover|Restore|Delay|AuditScale|Grow)Tests'
+)
+
+# test_part LOG ARGUMENT...: one run of the tests; adds to the log.
+test_part() {
+    local log=$1
+    shift
+    child bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee -a "$log"' _ "$log" \
+        swift test "${SWIFT_OPTIONS[@]}" --skip-build --disable-xctest "$@"
+}
+
 # run_tests [PATTERN]
 run_tests() {
-    local pattern=${1:-} code=0 log=$LOGS/test.log began=$SECONDS filter=()
-    [ -z "$pattern" ] || filter=(--filter "$pattern")
+    local pattern=${1:-} code=0 log=$LOGS/test.log began=$SECONDS part skips=()
     rm -f "$LOGS/test.line"
     build
     servers_begin
@@ -13,9 +27,19 @@ run_tests() {
         [ -n "${DATABASE_URL:-}" ] || fail "no PostgreSQL: $HOLDFAST_NO_POSTGRES_REASON." "With CI set that is a failure."
     fi
     export HOLDFAST_BINARY=$PROJECT/.build/release/holdfast HOLDFAST_TEST_SERVERS=1
-    say "tests"
-    child bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee "$log"' _ "$log" \
-        swift test "${SWIFT_OPTIONS[@]}" --skip-build --disable-xctest "${filter[@]}" || code=$?
+    : >"$log"
+    if [ -n "$pattern" ]; then
+        say "tests that match '$pattern'"
+        test_part "$log" --filter "$pattern" || code=$?
+    else
+        for part in "${LONG_SUITES[@]}"; do skips+=(--skip "$part"); done
+        say "tests: all but the long suites"
+        test_part "$log" "${skips[@]}" || code=$?
+        for part in "${LONG_SUITES[@]}"; do
+            say "tests: $part ($((SECONDS - began)) s)"
+            test_part "$log" --filter "$part" || code=$?
+        done
+    fi
     say "tests: ended after $((SECONDS - began)) s; the whole log: $log"
     report_tests "$log" "$code" "$pattern" | tee "$LOGS/test.line"
 }

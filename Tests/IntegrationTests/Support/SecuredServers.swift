@@ -3,10 +3,14 @@ import KafkaClient
 import Operations
 import Testing
 
-/// One broker that takes TLS, SCRAM and ACLs only, and one PostgreSQL that takes TLS and passwords only, for all
-/// tests that want them, with certificates and users of their own. They end with the tests' process.
+/// One broker that takes TLS, SCRAM and ACLs only, and one PostgreSQL that takes TLS and passwords only, with
+/// certificates and users of their own. Those that tests share end with the tests' process.
 final class SecuredServers: @unchecked Sendable {
-    private static let started = Result { try SecuredServers() }
+    private static let started = Result {
+        let servers = try SecuredServers()
+        atexit { try? SecuredServers.shared().end() }
+        return servers
+    }
 
     static func shared() throws -> SecuredServers { try started.get() }
 
@@ -31,7 +35,7 @@ final class SecuredServers: @unchecked Sendable {
     /// An authority that signed nothing here.
     var otherAuthority: String { folder + "/other/authority.pem" }
 
-    private init() throws {
+    init() throws {
         let folder = folder
         // Readable for the user postgres, too, who must reach no more than its copy.
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -63,7 +67,6 @@ final class SecuredServers: @unchecked Sendable {
         for user in passwords.keys { try writeConfiguration(of: user) }
         try administratorProperties.write(
             toFile: folder + "/administrator.properties", atomically: true, encoding: .utf8)
-        atexit { try? SecuredServers.shared().end() }
     }
 
     /// What Kafka's own tools read.
@@ -78,7 +81,7 @@ final class SecuredServers: @unchecked Sendable {
         """
     }
 
-    private func end() {
+    func end() {
         kafka.end()
         postgres.end()
         try? FileManager.default.removeItem(atPath: folder)
