@@ -68,8 +68,12 @@ package final class PartitionAudit {
                 try rows?.ignore(offset, &differences)
             }
             guard !step.isEmpty else { continue }
-            counts.commands += 1
             try followLedger(step)
+            if step.isEarlier {
+                try progress(counts)
+                continue
+            }
+            counts.commands += 1
             checkCommand(step)
             checkAnswers(step)
             try progress(counts)
@@ -85,7 +89,9 @@ package final class PartitionAudit {
         for entry in step.entries {
             counts.entries += 1
             try rows?.expect(entry, &differences)
-            for alert in follower.follow(entry, &differences) {
+            let raised = follower.follow(entry, &differences)
+            // What an earlier log's commands raised was told in its own topics.
+            for alert in step.isEarlier ? [] : raised {
                 try alerts.expect(
                     alert, command: step.offset, sequence: { stock.sequence(of: $0) },
                     isSkipped: givenUp.contains, &differences)

@@ -53,7 +53,14 @@ package final class PartitionReplay {
         while let step = try streams.next(before: cut) {
             for stray in step.strays { differences.add(stray) }
             diverged.formUnion(step.strays.compactMap(\.sku))
-            if let command = step.command {
+            if step.isEarlier {
+                for entry in step.entries {
+                    try Self.following(entry, partition) { () throws(LedgerFault) in
+                        try processor.fold(entry.value)
+                    }
+                    counts.folded += 1
+                }
+            } else if let command = step.command {
                 try decide(command, &processor)
                 try compare(step, processor.stock)
             } else if !step.entries.isEmpty || !step.outcomes.isEmpty {
@@ -70,16 +77,25 @@ package final class PartitionReplay {
     private func folded(before start: Int64) throws -> Stock {
         var stock = Stock()
         try streams.ledger(before: start) { entry in
-            do throws(LedgerFault) {
+            try Self.following(entry, partition) { () throws(LedgerFault) in
                 _ = try stock.foldChecked(entry.value)
-            } catch {
-                throw UnfoldableLedger(
-                    partition: partition, offset: entry.offset, sku: entry.value.sku,
-                    sequence: entry.value.sequence, fault: error)
             }
             counts.folded += 1
         }
         return stock
+    }
+
+    /// Tells where the ledger cannot be followed.
+    static func following(
+        _ entry: Recorded<LedgerEntry>, _ partition: Int32, _ body: () throws(LedgerFault) -> Void
+    ) throws {
+        do throws(LedgerFault) {
+            try body()
+        } catch {
+            throw UnfoldableLedger(
+                partition: partition, offset: entry.offset, sku: entry.value.sku,
+                sequence: entry.value.sequence, fault: error)
+        }
     }
 
     private func decide(_ record: AuditRecord, _ processor: inout CommandProcessor) throws {

@@ -27,6 +27,8 @@ package struct CommandStep: Sendable {
     package var letters: [Recorded<DeadLetter>] = []
     /// Records that stand where they must not, or cannot be read; they come with the next command.
     package var strays: [Difference] = []
+    /// Of an earlier log, of which the ledger's entries are here and nothing else.
+    package var isEarlier = false
 
     /// It has strays alone.
     package var isEmpty: Bool {
@@ -112,6 +114,8 @@ package struct PartitionStreams {
     private var letters: Peeking<Recorded<DeadLetter>>
     /// The offset of the command that was given last.
     private(set) var last: Int64
+    /// The ledger is where it holds entries of an earlier log.
+    private var isWithinEarlierLog = false
 
     /// - Parameter after: the offset of the last command that was looked at before; -1 for none.
     package init(
@@ -178,7 +182,10 @@ package struct PartitionStreams {
     package mutating func ledger(
         before offset: Int64, _ body: (Recorded<LedgerEntry>) throws -> Void
     ) throws {
-        while case .entry(let entry)? = try ledger.peek(), entry.value.source.offset < offset {
+        while case .entry(let entry)? = try ledger.peek(),
+            isEarlier(entry.value) || entry.value.source.offset < offset
+        {
+            take(entry.value)
             _ = try ledger.next()
             try body(entry)
         }
@@ -198,6 +205,7 @@ package struct PartitionStreams {
     package mutating func next(before cut: Int64) throws -> CommandStep? {
         var strays: [Difference] = []
         try skipStrays(&strays)
+        if let step = try nextEarlier(strays) { return step }
         let heads = [
             try commands.peek()?.offset, try entryHead(), try results.peek()?.source,
             try letters.peek()?.value.offset,
@@ -208,7 +216,10 @@ package struct PartitionStreams {
         var step = CommandStep(offset: offset, strays: strays)
         last = offset
         if try commands.peek()?.offset == offset { step.command = try commands.next() }
-        while case .entry(let entry)? = try ledger.peek(), entry.value.source.offset == offset {
+        while case .entry(let entry)? = try ledger.peek(), !isEarlier(entry.value),
+            entry.value.source.offset == offset
+        {
+            take(entry.value)
             _ = try ledger.next()
             step.entries.append(entry)
         }
@@ -229,6 +240,30 @@ package struct PartitionStreams {
         }
         if floors.letters == nil, !step.letters.isEmpty { floors.letters = offset + 1 }
         return step
+    }
+
+    /// The next command of an earlier log, if the ledger is there. Its entries stand between two of the partition's
+    /// own book.
+    private mutating func nextEarlier(_ strays: [Difference]) throws -> CommandStep? {
+        guard case .entry(let first)? = try ledger.peek(), isEarlier(first.value) else { return nil }
+        var step = CommandStep(offset: last, strays: strays)
+        step.isEarlier = true
+        while case .entry(let entry)? = try ledger.peek(), isEarlier(entry.value),
+            entry.value.isOfSameCommand(as: first.value)
+        {
+            _ = try ledger.next()
+            step.entries.append(entry)
+        }
+        return step
+    }
+
+    private func isEarlier(_ entry: LedgerEntry) -> Bool {
+        isWithinEarlierLog && !entry.sku.hasPrefix(PartitionBook.prefix)
+    }
+
+    private mutating func take(_ entry: LedgerEntry) {
+        if entry.beginsEarlierLog { isWithinEarlierLog = true }
+        if entry.endsEarlierLog { isWithinEarlierLog = false }
     }
 
     /// Where to go on, if the topics end at `ends`.
@@ -278,7 +313,7 @@ package struct PartitionStreams {
         case .unreadable(let offset, let detail):
             return unreadable(.ledger, offset, detail)
         case .entry(let entry):
-            guard entry.value.source.offset <= last else { return nil }
+            guard !isEarlier(entry.value), entry.value.source.offset <= last else { return nil }
             return Difference(
                 .command, place: Topic.ledger.rawValue, partition: partition, offset: entry.offset,
                 command: entry.value.source.offset, sku: entry.value.sku, sequence: entry.value.sequence,

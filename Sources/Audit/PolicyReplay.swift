@@ -119,17 +119,19 @@ package final class PolicyReplay {
     package func run(from start: Int64, before cut: Int64, progress: (Int) throws -> Void) throws {
         var stock = Stock()
         try streams.ledger(before: start) { entry in
-            do throws(LedgerFault) {
+            try PartitionReplay.following(entry, partition) { () throws(LedgerFault) in
                 _ = try stock.foldChecked(entry.value)
-            } catch {
-                throw UnfoldableLedger(
-                    partition: partition, offset: entry.offset, sku: entry.value.sku,
-                    sequence: entry.value.sequence, fault: error)
             }
         }
         var other = stock
         other.suppose(supposition.settings.over(other.settings))
         while let step = try streams.next(before: cut) {
+            for entry in step.isEarlier ? step.entries : [] {
+                try PartitionReplay.following(entry, partition) { () throws(LedgerFault) in
+                    _ = try stock.foldChecked(entry.value)
+                    _ = try other.foldChecked(entry.value)
+                }
+            }
             guard let record = step.command, let command = command(record) else { continue }
             commands += 1
             let at = Timestamp(milliseconds: record.timestamp ?? 0)

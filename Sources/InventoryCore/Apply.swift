@@ -332,9 +332,13 @@ extension Stock {
         self.settings = settings
         if settings.dedupeCount != window.capacity {
             window.limit(count: settings.dedupeCount, age: settings.dedupeAge)
-            rememberedFrom = window.oldestSource ?? offset
+            rememberedFrom = window.oldestPlace ?? offset
         } else {
             window.age = settings.dedupeAge
+        }
+        if settings.earlierLog == .ended {
+            window.endEarlierLog()
+            rememberedFrom = window.oldestPlace ?? offset
         }
     }
 }

@@ -205,7 +205,9 @@ extension Stock {
         let command = cause.command
         let ended = window.ending(of: id, at: cause.at)
         if let last = ended.last, last.sku == command.sku, last.movement == .expire {
-            return Outcome(of: ended, to: command, isDuplicate: last.source != cause.source)
+            return Outcome(
+                of: ended, to: command,
+                isDuplicate: last.source != cause.source || last.commandID != command.id)
         }
         let live = live(id, cause)
         return Outcome(

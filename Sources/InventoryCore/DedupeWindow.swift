@@ -10,16 +10,27 @@ struct DedupeWindow: Sendable {
     /// entry, on which the books of the partition depend.
     private let answers: Bool
     private var ring: [LedgerEntry] = []
-    /// The sources of the entries, where the window does not answer.
-    private var sources: [Int64] = []
+    /// What is kept of each entry where the window does not answer.
+    private var marks: [Mark] = []
+    /// The entry that was marked last.
+    private var marked: LedgerEntry?
     /// Where the oldest entry stands once the ring is full.
     private var oldest = 0
+    /// So many of the oldest entries are of an earlier log, in which offsets meant something else.
+    private var earlierCount = 0
     /// Where the first own entry of each command stands.
     private var ownByCommand: [String: Int] = [:]
     /// Where the first of the entries stands that ended a reservation together.
     private var endingByReservation: [String: Int] = [:]
     private var endingByTransfer: [String: Int] = [:]
     private var shippedByOrder: [OrderKey: Int64] = [:]
+
+    private struct Mark {
+        /// The offset of the entry's command.
+        let source: Int64
+        /// The same for all entries of a command, and another than its neighbours'.
+        let command: Int
+    }
 
     private struct OrderKey: Hashable {
         let sku: String
@@ -33,13 +44,18 @@ struct DedupeWindow: Sendable {
         self.age = age
     }
 
-    var count: Int { answers ? ring.count : sources.count }
+    var count: Int { answers ? ring.count : marks.count }
 
-    /// The offset of the oldest remembered entry's command.
-    var oldestSource: Int64? {
+    /// Where the oldest remembered entry stands: the offset of its command; in an earlier log, how many entries
+    /// before that log's end, as a negative number (-1 is the last one).
+    var oldestPlace: Int64? {
         if count == 0 { return nil }
-        return answers ? ring[oldest].source.offset : sources[oldest]
+        if earlierCount > 0 { return -Int64(earlierCount) }
+        return answers ? ring[oldest].source.offset : marks[oldest].source
     }
+
+    /// What is remembered now is of an earlier log.
+    mutating func endEarlierLog() { earlierCount = count }
 
     /// The entries that decided the command, if they are remembered at `now`; else none.
     func decision(of commandID: String, at now: Timestamp) -> [LedgerEntry] {
@@ -74,11 +90,11 @@ struct DedupeWindow: Sendable {
         from place: Int?, at now: Timestamp, where isWanted: (LedgerEntry) -> Bool
     ) -> [LedgerEntry] {
         guard var place, isYoung(ring[place], at: now) else { return [] }
-        let source = ring[place].source
+        let first = ring[place]
         var found: [LedgerEntry] = []
         // What belongs together stands together, so that a command that expired thousands of reservations costs
         // those who ask for one of them nothing.
-        for _ in 0..<ring.count where ring[place].source == source {
+        for _ in 0..<ring.count where ring[place].isOfSameCommand(as: first) {
             guard isWanted(ring[place]) else { break }
             found.append(ring[place])
             guard ring[place].more else { break }
@@ -91,13 +107,14 @@ struct DedupeWindow: Sendable {
     var entries: [LedgerEntry] { answers ? Array(ring[oldest...] + ring[..<oldest]) : [] }
 
     /// Adds an entry; those of one command one after another.
-    mutating func append(_ entry: LedgerEntry) {
-        guard answers else { return append(source: entry.source.offset) }
+    /// - Parameter isEarlier: whether it is of an earlier log; then all before it are.
+    mutating func append(_ entry: LedgerEntry, isEarlier: Bool = false) {
+        guard answers else { return mark(entry, isEarlier: isEarlier) }
         var entry = entry
         // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
         entry.chainHash = .origin
         var isContinued = false
-        if let newest, ring[newest].source == entry.source {
+        if let newest, ring[newest].isOfSameCommand(as: entry) {
             ring[newest].more = true
             isContinued = ring[newest].isOwn
         }
@@ -110,7 +127,9 @@ struct DedupeWindow: Sendable {
             forget(at: place)
             ring[place] = entry
             oldest = (oldest + 1) % capacity
+            if earlierCount > 0 { earlierCount -= 1 }
         }
+        if isEarlier { earlierCount += 1 }
         if entry.isOwn && !isContinued { ownByCommand[entry.commandID] = place }
         if entry.movement == .ship, let order = entry.orderID {
             shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
@@ -121,10 +140,34 @@ struct DedupeWindow: Sendable {
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
     }
 
-    private mutating func append(source: Int64) {
-        if sources.count < capacity { return sources.append(source) }
-        sources[oldest] = source
-        oldest = (oldest + 1) % capacity
+    private mutating func mark(_ entry: LedgerEntry, isEarlier: Bool) {
+        let before = newestMark?.command ?? 0
+        let isContinued = marked?.isOfSameCommand(as: entry) ?? false
+        marked = entry
+        append(Mark(source: entry.source.offset, command: isContinued ? before : before + 1), isEarlier)
+    }
+
+    private mutating func append(_ mark: Mark, _ isEarlier: Bool) {
+        if marks.count < capacity {
+            marks.append(mark)
+        } else {
+            marks[oldest] = mark
+            oldest = (oldest + 1) % capacity
+            if earlierCount > 0 { earlierCount -= 1 }
+        }
+        if isEarlier { earlierCount += 1 }
+    }
+
+    private var newestMark: Mark? { oldest == 0 ? marks.last : marks[oldest - 1] }
+
+    private mutating func limitMarks(count: Int, age: Int64) {
+        let all = Array(marks[oldest...] + marks[..<oldest])
+        let kept = all.drop { $0.command == all[0].command }.suffix(count)
+        let earlier = earlierCount - (all.count - kept.count)
+        let marked = marked
+        self = DedupeWindow(capacity: count, age: age, answers: false)
+        self.marked = marked
+        for (place, mark) in kept.enumerated() { append(mark, place < earlier) }
     }
 
     /// Where the newest entry stands.
@@ -135,7 +178,7 @@ struct DedupeWindow: Sendable {
         var first = last
         for _ in 1..<max(ring.count, 1) {
             let place = first == 0 ? ring.count - 1 : first - 1
-            guard ring[place].source == entry.source, ring[place].reservationID == entry.reservationID,
+            guard ring[place].isOfSameCommand(as: entry), ring[place].reservationID == entry.reservationID,
                 ring[place].movement == entry.movement
             else { break }
             first = place
@@ -158,15 +201,11 @@ struct DedupeWindow: Sendable {
     /// Takes on other limits. The command that the oldest entry belongs to is forgotten, because it may have
     /// been forgotten in part.
     mutating func limit(count: Int, age: Int64) {
-        let first = oldestSource
-        guard answers else {
-            let left = (sources[oldest...] + sources[..<oldest]).drop { $0 == first }.suffix(count)
-            self = DedupeWindow(capacity: count, age: age, answers: false)
-            for source in left { append(source: source) }
-            return
-        }
-        let kept = entries.drop { $0.source.offset == first }.suffix(count)
+        guard answers else { return limitMarks(count: count, age: age) }
+        let all = entries
+        let kept = all.drop { $0.isOfSameCommand(as: all[0]) }.suffix(count)
+        let earlier = earlierCount - (all.count - kept.count)
         self = DedupeWindow(capacity: count, age: age)
-        for entry in kept { append(entry) }
+        for (place, entry) in kept.enumerated() { append(entry, isEarlier: place < earlier) }
     }
 }

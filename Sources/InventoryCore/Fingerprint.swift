@@ -179,5 +179,7 @@ extension Fingerprint {
         add(Int64(settings.dedupeCount))
         add(settings.dedupeAge)
         add(settings.strategy.rawValue)
+        // Settings without it have the fingerprint that they had before there was such a thing.
+        if let earlierLog = settings.earlierLog { add(earlierLog.rawValue) }
     }
 }

@@ -143,6 +143,21 @@ package struct LedgerEntry: Equatable, Sendable {
         }
     }
 
+    /// Whether both are of one command. The source alone does not tell: an earlier log has the same offsets.
+    package func isOfSameCommand(as other: LedgerEntry) -> Bool {
+        source == other.source && at == other.at && commandID == other.commandID
+    }
+
+    /// Whether the entries before it in its partition's ledger are of an earlier log, and those after it are not.
+    package var endsEarlierLog: Bool {
+        if case .settings(let settings) = details { settings.earlierLog == .ended } else { false }
+    }
+
+    /// Whether the entries after it in its partition's ledger are of an earlier log, up to the one that ends it.
+    package var beginsEarlierLog: Bool {
+        if case .settings(let settings) = details { settings.earlierLog == .follows } else { false }
+    }
+
     /// Whether the entry ended its reservation.
     package var endsReservation: Bool {
         switch movement {

@@ -75,6 +75,15 @@ package struct Warehouse: Equatable, Sendable {
     }
 }
 
+/// What settings say of a ledger that holds entries of an earlier log: of other partitions of `stock.commands`, from
+/// before there were more partitions. Only `holdfast topics grow` lays it down.
+package enum EarlierLog: String, CaseIterable, Sendable {
+    /// What follows in the ledger is from an earlier log, but for the entries of the partition's own book.
+    case follows
+    /// It ends here: what follows was decided in this log.
+    case ended
+}
+
 /// The settings that decisions depend on. They come into each partition as a command, so that a command that
 /// is decided again gets the same outcome (DESIGN.md, rule 11).
 package struct Settings: Equatable, Sendable {
@@ -89,11 +98,13 @@ package struct Settings: Equatable, Sendable {
     package var dedupeAge: Int64
     /// For SKUs whose policy names none.
     package var strategy: Strategy
+    /// Nil in all settings but those that begin and end the copying of an earlier log's entries.
+    package var earlierLog: EarlierLog?
 
     package init(
         defaultTTL: Int64 = Limits.defaultTTL, shortestTTL: Int64 = 1,
         longestTTL: Int64 = Limits.standardLongestTTL, dedupeCount: Int = Limits.dedupeWindow,
-        dedupeAge: Int64 = Limits.dedupeAge, strategy: Strategy = .mostStock
+        dedupeAge: Int64 = Limits.dedupeAge, strategy: Strategy = .mostStock, earlierLog: EarlierLog? = nil
     ) {
         self.defaultTTL = defaultTTL
         self.shortestTTL = shortestTTL
@@ -101,5 +112,6 @@ package struct Settings: Equatable, Sendable {
         self.dedupeCount = dedupeCount
         self.dedupeAge = dedupeAge
         self.strategy = strategy
+        self.earlierLog = earlierLog
     }
 }

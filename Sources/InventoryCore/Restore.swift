@@ -11,7 +11,10 @@ package struct StockRestore: Sendable {
     /// SKUs whose levels were taken away, and did not come again.
     private var ended: Set<String> = []
     private var tail: [LedgerEntry] = []
+    /// So many of the tail's oldest entries are of an earlier log.
+    private var earlierCount = 0
     private var book: LevelsSnapshot.Book?
+    private var bookSKU = ""
     private let standard: Settings
 
     /// - Parameter settings: those that hold until the log says others.
@@ -32,7 +35,7 @@ package struct StockRestore: Sendable {
     package mutating func add(_ snapshot: LevelsSnapshot) {
         stock.restore(snapshot)
         if !ended.isEmpty { ended.remove(snapshot.sku) }
-        if let book = snapshot.book { self.book = book }
+        if let book = snapshot.book { (self.book, bookSKU) = (book, snapshot.sku) }
     }
 
     package mutating func add(_ snapshot: ReservationSnapshot) {
@@ -65,13 +68,20 @@ package struct StockRestore: Sendable {
 
     /// Adds the next entry of the ledger's tail; entries come in the order of the ledger.
     package mutating func add(_ entry: LedgerEntry) {
+        if entry.endsEarlierLog { earlierCount = tail.count }
         tail.append(entry)
         // Trimmed by halves, so that a long tail costs a constant for each entry.
-        if tail.count > 2 * tailLength { tail.removeFirst(tail.count - tailLength) }
+        if tail.count > 2 * tailLength {
+            earlierCount = max(0, earlierCount - (tail.count - tailLength))
+            tail.removeFirst(tail.count - tailLength)
+        }
     }
 
     /// Begins the tail anew, for a reader that goes back further.
-    package mutating func dropTail() { tail.removeAll() }
+    package mutating func dropTail() {
+        tail.removeAll()
+        earlierCount = 0
+    }
 
     /// Gives the state away; the restore is empty after it.
     ///
@@ -81,6 +91,12 @@ package struct StockRestore: Sendable {
         var stock = Stock()
         swap(&stock, &self.stock)
         if let book { stock.restore(book) }
+        if book?.settings.earlierLog == .follows {
+            throw Inconsistency(
+                sku: bookSKU,
+                description: "the ledger of an earlier log is still being copied into this partition: run "
+                    + "`holdfast topics grow` to its end")
+        }
         var doubts = FirstDoubt()
         forgetEnded(&stock, &doubts)
         for stray in strayReservations.values where !stock.restore(stray) {
@@ -94,7 +110,8 @@ package struct StockRestore: Sendable {
         stock.checkSums(&doubts)
         try doubts.check()
         for index in stock.items.indices { stock.countUnitsByOrder(item: index) }
-        try stock.restoreWindow(tail.suffix(tailLength))
+        let kept = tail.suffix(tailLength)
+        try stock.restoreWindow(kept, earlier: max(0, earlierCount - (tail.count - kept.count)))
         return stock
     }
 }
@@ -274,16 +291,22 @@ extension Stock {
     }
 
     /// The tail's last entry of each SKU must be the one that the SKU's levels stand for.
-    fileprivate mutating func restoreWindow(_ tail: ArraySlice<LedgerEntry>) throws(Inconsistency) {
+    ///
+    /// - Parameter earlier: so many of the tail's entries are of an earlier log, and stand before it by their number.
+    fileprivate mutating func restoreWindow(
+        _ tail: ArraySlice<LedgerEntry>, earlier: Int
+    ) throws(Inconsistency) {
         var last: [String: (sequence: Int64, chainHash: ChainHash)] = [:]
-        for entry in tail {
+        for (number, entry) in tail.enumerated() {
             if let before = last[entry.sku]?.sequence, entry.sequence != before + 1 {
                 throw Inconsistency(
                     sku: entry.sku,
                     description: "in the ledger, sequence \(entry.sequence) follows \(before)")
             }
             last[entry.sku] = (entry.sequence, entry.chainHash)
-            if entry.source.offset >= rememberedFrom { window.append(entry) }
+            let isEarlier = number < earlier
+            let place = isEarlier ? Int64(number - earlier) : entry.source.offset
+            if place >= rememberedFrom { window.append(entry, isEarlier: isEarlier) }
         }
         var doubts = FirstDoubt()
         for (sku, newest) in last {

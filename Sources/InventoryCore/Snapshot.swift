@@ -7,6 +7,8 @@ package struct LevelsSnapshot: Equatable, Sendable {
     /// What the partition's own book holds.
     package struct Book: Equatable, Sendable {
         package var settings: Settings
+        /// Commands before this place are not remembered: an offset, or in an earlier log the number of entries up
+        /// to its end, as a negative number.
         package var rememberedFrom: Int64
         /// Those that were published, ordered by id.
         package var warehouses: [Warehouse]

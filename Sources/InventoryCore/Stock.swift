@@ -12,7 +12,8 @@ package struct Stock: Sendable {
     var warehouses: [KnownWarehouse] = []
     private var warehousePlaces: [String: Int] = [:]
     package internal(set) var settings: Settings
-    /// Entries of commands before this offset are not remembered.
+    /// Entries of commands before this place are not remembered: an offset; negative for one that stands so many
+    /// entries before the end of an earlier log.
     package internal(set) var rememberedFrom: Int64 = 0
     var window: DedupeWindow
     /// The entries of a command that is being folded.

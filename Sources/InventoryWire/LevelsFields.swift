@@ -49,7 +49,8 @@ enum LevelsFields {
         }
         return LevelsSnapshot.Book(
             settings: try Shared.settings(settings),
-            rememberedFrom: try object.integer("remembered_from", 0 ... .max), warehouses: warehouses)
+            rememberedFrom: try object.integer(
+                "remembered_from", -Limits.dedupeCounts.upperBound ... .max), warehouses: warehouses)
     }
 }
 

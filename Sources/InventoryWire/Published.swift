@@ -116,7 +116,10 @@ extension RecordReader {
     ) throws(DecodingFailure) -> Settings {
         let settings = try read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
             try object.checkFields(limit: Limits.commandFields)
-            return try Shared.settings(object)
+            var settings = try Shared.settings(object)
+            // It is no setting of people's.
+            settings.earlierLog = nil
+            return settings
         }
         try Self.check(key, is: Self.settingsKey, "word \(Self.settingsKey)")
         return settings

@@ -114,7 +114,8 @@ enum Shared {
                 try object.optionalInteger("dedupe_count", Limits.dedupeCounts)
                     ?? Int64(standard.dedupeCount)),
             dedupeAge: try object.optionalInteger("dedupe_age_ms", Limits.dedupeAges) ?? standard.dedupeAge,
-            strategy: try object.optionalWord("strategy", Strategy.self) ?? standard.strategy)
+            strategy: try object.optionalWord("strategy", Strategy.self) ?? standard.strategy,
+            earlierLog: try object.optionalWord("earlier_log", EarlierLog.self))
         guard settings.shortestTTL <= settings.defaultTTL, settings.defaultTTL <= settings.longestTTL else {
             throw DecodingFailure(
                 .outOfRange,
@@ -201,5 +202,6 @@ extension JSONBuffer {
         integer("dedupe_count", Int64(settings.dedupeCount))
         integer("dedupe_age_ms", settings.dedupeAge)
         string("strategy", settings.strategy.rawValue)
+        string("earlier_log", settings.earlierLog?.rawValue)
     }
 }

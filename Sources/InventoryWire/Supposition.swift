@@ -37,7 +37,8 @@ package struct Supposition: Equatable, Sendable {
                 defaultTTL: defaultTTL ?? other.defaultTTL, shortestTTL: shortestTTL ?? other.shortestTTL,
                 longestTTL: longestTTL ?? other.longestTTL,
                 dedupeCount: dedupeCount.map { Int($0) } ?? other.dedupeCount,
-                dedupeAge: dedupeAge ?? other.dedupeAge, strategy: strategy ?? other.strategy)
+                dedupeAge: dedupeAge ?? other.dedupeAge, strategy: strategy ?? other.strategy,
+                earlierLog: other.earlierLog)
         }
     }
 

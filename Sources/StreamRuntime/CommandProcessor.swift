@@ -146,7 +146,20 @@ package struct CommandProcessor: ~Copyable {
                 "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
             )
         }
+        if case .setSettings(let settings) = command.body, settings.earlierLog == .follows, record.offset > 0
+        {
+            throw DecodingFailure(
+                .conflictingFields, "earlier_log: an earlier log can only come before the first command")
+        }
         return command
+    }
+
+    /// Gives the state away.
+    package consuming func takeStock() -> Stock { stock }
+
+    /// Carries out an entry that was decided in an earlier log.
+    package mutating func fold(_ entry: LedgerEntry) throws(LedgerFault) {
+        _ = try stock.foldChecked(entry)
     }
 
     /// A record's timestamp, if it is one that can be written.

@@ -27,14 +27,18 @@ package struct DelayLoop: ~Copyable {
 
     private let sendLimit: Int
     private var turn = Turn.read
-    private var reservations = DelayQueue(.reservations)
-    private var transfers = DelayQueue(.transfers)
+    private var reservations: DelayQueue
+    private var transfers: DelayQueue
     private var reader = RecordReader()
 
-    /// - Parameter sendLimit: how many requests of each topic are sent before acknowledgements are looked at again.
-    package init(sendLimit: Int) {
+    /// - Parameters:
+    ///   - sendLimit: how many requests of each topic are sent before acknowledgements are looked at again.
+    ///   - idPrefix: of the topics; it stands in the ids of the commands.
+    package init(sendLimit: Int, idPrefix: String = "") {
         precondition(sendLimit > 0)
         self.sendLimit = sendLimit
+        reservations = DelayQueue(.reservations, idPrefix: idPrefix)
+        transfers = DelayQueue(.transfers, idPrefix: idPrefix)
     }
 
     /// All partitions were read to their ends: what is waited for is what lives.

@@ -66,8 +66,14 @@ package struct DelayQueue: Sendable {
     package private(set) var clockOffset: Int64 = 0
 
     private let kind: Kind
+    private let idPrefix: String
 
-    package init(_ kind: Kind = .reservations) { self.kind = kind }
+    /// - Parameter idPrefix: of the topics: topics that were grown have the same places under another prefix, and
+    ///   what the earlier ones gave may still be remembered.
+    package init(_ kind: Kind = .reservations, idPrefix: String = "") {
+        self.kind = kind
+        self.idPrefix = idPrefix
+    }
 
     /// Messages that are waited for.
     package var count: Int { entries.count - freeSlots.count }
@@ -175,7 +181,7 @@ package struct DelayQueue: Sendable {
 
     private func request(_ slot: UInt32) -> Request {
         let entry = entries[Int(slot)]
-        let place = "\(entry.partition)/\(entry.offset)/\(entry.attempt)"
+        let place = "\(idPrefix)\(entry.partition)/\(entry.offset)/\(entry.attempt)"
         let command =
             switch kind {
             case .reservations:

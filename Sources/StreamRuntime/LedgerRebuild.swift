@@ -8,6 +8,8 @@ package struct LedgerRebuild: ~Copyable {
     package static let topics: [Topic] = [.levels, .reservations, .transfers]
 
     package private(set) var stock: Stock
+    /// The newest entry of the partition's own book.
+    package private(set) var newestOfBook: LedgerEntry?
     package private(set) var entryCount = 0
     private var reader = RecordReader()
     private var writer = RecordWriter()
@@ -46,9 +48,23 @@ package struct LedgerRebuild: ~Copyable {
                     "the ledger at offset \(record.offset), sequence \(entry.sequence): its hash does not "
                     + "follow from the entry and the one before it")
         }
-        stock.fold(entry)
+        do throws(LedgerFault) {
+            try stock.foldChecked(entry)
+        } catch {
+            throw Inconsistency(
+                sku: error.sku,
+                description: "the ledger at offset \(record.offset), sequence \(entry.sequence): found "
+                    + "\(error.found), expected \(error.expected)")
+        }
+        if entry.sku.hasPrefix(PartitionBook.prefix) { newestOfBook = entry }
         entryCount += 1
     }
+
+    /// Goes on from where `stock` is.
+    package init(continuing stock: consuming Stock) { self.stock = stock }
+
+    /// Gives the state away.
+    package consuming func takeStock() -> Stock { stock }
 
     /// Gives the newest record of each live key of one of `topics`, as live processing wrote it; ordered by key.
     package mutating func forEachRecord<Failure: Error>(

@@ -20,12 +20,18 @@ package struct Relay: ~Copyable {
 
     private let partitionCount: Int32
     private let partitionOf: (String) -> Int32
+    private let idPrefix: String
     private var reader = RecordReader()
 
     /// - Parameters:
     ///   - partitionCount: of `stock.commands`.
     ///   - partitionOf: where the key of a SKU belongs (murmur2, as Java's producers place it).
-    package init(partitionCount: Int32, partitionOf: @escaping (String) -> Int32) {
+    ///   - idPrefix: of the topics: topics that were grown have the same places under another prefix, and what the
+    ///     earlier ones gave may still be remembered.
+    package init(
+        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (String) -> Int32
+    ) {
+        self.idPrefix = idPrefix
         self.partitionCount = partitionCount
         self.partitionOf = partitionOf
     }
@@ -34,7 +40,7 @@ package struct Relay: ~Copyable {
     package mutating func deliveries(
         of record: LogRecord, from topic: Topic, partition: Int32
     ) throws(DecodingFailure) -> [Delivery] {
-        let id = "relay/\(topic.rawValue)/\(partition)/\(record.offset)"
+        let id = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {
         case .warehouses: return toAll(id, .setWarehouse(try warehouse(record)))
         case .settings:

@@ -79,9 +79,12 @@ package struct RelayLoop: ~Copyable {
 
     /// - Parameters:
     ///   - partitionCount: of `stock.commands`.
+    ///   - idPrefix: of the topics; it stands in the ids of the commands.
     ///   - partitionOf: where the key of a SKU belongs (murmur2, as Java's producers place it).
-    package init(partitionCount: Int32, partitionOf: @escaping (String) -> Int32) {
-        relay = Relay(partitionCount: partitionCount, partitionOf: partitionOf)
+    package init(
+        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (String) -> Int32
+    ) {
+        relay = Relay(partitionCount: partitionCount, idPrefix: idPrefix, partitionOf: partitionOf)
     }
 
     /// The first record of a batch begins the transaction.

@@ -14,10 +14,17 @@ struct Books {
     }
 
     /// Decides commands as a processor does, a transaction after every third.
-    static func live(_ commands: [Command], step: Int64 = 7) throws -> Books {
+    ///
+    /// - Parameter before: called before each command.
+    static func live(
+        _ commands: [Command], step: Int64 = 7, from start: Int64 = 1_000_000,
+        before: (inout Books, inout CommandProcessor, Command) throws -> Void = { _, _, _ in }
+    ) throws -> Books {
         var books = Books()
+        books.now = start
         var processor = CommandProcessor(stock: Stock(), partition: 0, ownsKey: { _ in true })
         for (number, command) in commands.enumerated() {
+            try before(&books, &processor, command)
             try books.decide(command, &processor)
             books.now += step
             if number % 3 == 2 || number == commands.count - 1 {

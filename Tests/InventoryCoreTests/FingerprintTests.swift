@@ -119,6 +119,8 @@ struct FingerprintTests {
         warehouse { $0.isActive = false }, settings(), settings { $0.defaultTTL = 1 },
         settings { $0.shortestTTL = 2 }, settings { $0.longestTTL = 1 }, settings { $0.dedupeCount = 1 },
         settings { $0.dedupeAge = 1 }, settings { $0.strategy = .nearest },
+        settings { $0.earlierLog = .follows },
+        settings { $0.earlierLog = .ended },
     ]
 
     @Test("Commands that differ in one field have different fingerprints, and the id is none of it")

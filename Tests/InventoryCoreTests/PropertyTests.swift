@@ -24,8 +24,13 @@ struct RandomCommands {
     var random: SeededGenerator
     private var number = 0
     private var sent: [Command] = []
+    /// Keeps the SKUs and ids of several generators apart.
+    private let name: String
 
-    init(random: SeededGenerator) { self.random = random }
+    init(random: SeededGenerator, name: String = "") {
+        self.random = random
+        self.name = name
+    }
 
     private mutating func chance(_ of: Int) -> Bool { Int.random(in: 0..<of, using: &random) == 0 }
 
@@ -47,7 +52,7 @@ struct RandomCommands {
         number += 1
         // As it was, or with its id under another content.
         if !sent.isEmpty, chance(15) { return one(Array(sent.suffix(60))) }
-        var command = Command(id: "c\(number)", sku: one(["A", "B", "C"]), body: .retire)
+        var command = Command(id: "c\(name)\(number)", sku: one(["A", "B", "C"]) + name, body: .retire)
         if !sent.isEmpty, chance(60) { command.id = one(Array(sent.suffix(60))).id }
         command.body = body(now)
         switch command.body {
@@ -60,11 +65,11 @@ struct RandomCommands {
 
     private mutating func body(_ now: Int64) -> Command.Body {
         let newest = number / 2
-        let reservation = "r\(Int.random(in: max(0, newest - 25)...newest, using: &random))"
-        let transfer = "t\(Int.random(in: max(0, number / 20 - 4)...(number / 20), using: &random))"
+        let reservation = "r\(name)\(Int.random(in: max(0, newest - 25)...newest, using: &random))"
+        let transfer = "t\(name)\(Int.random(in: max(0, number / 20 - 4)...(number / 20), using: &random))"
         switch Int.random(in: 0..<1000, using: &random) {
         case 0..<110: return .receive(warehouse: warehouse(), quantity: units(), reference: nil)
-        case 110..<480: return reserve(now, fresh: "r\(newest)", other: reservation)
+        case 110..<480: return reserve(now, fresh: "r\(name)\(newest)", other: reservation)
         case 480..<600: return .confirm(reservationID: reservation, quantity: chance(3) ? units(3) : nil)
         case 600..<690: return .release(reservationID: reservation, quantity: chance(3) ? units(3) : nil)
         case 690..<730: return .extend(reservationID: reservation, expiry: expiry(now))

@@ -127,6 +127,8 @@ private enum Words {
             "retire": command(25, .retire),
             "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
             "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
+            "set_settings.earlier_log": command(
+                28, .setSettings(Settings(earlierLog: .follows)), sku: PartitionBook.sku(3)),
         ]
     }()
 
@@ -239,6 +241,11 @@ private enum Words {
         (0, .setWarehouse(warehouse)), (1, .setSettings(settings)),
     ]
 
+    /// A partition that was grown from none that had any entries.
+    private static let grown: [(at: Int64, body: Command.Body)] = [
+        (0, .setSettings(Settings(earlierLog: .follows))), (1, .setSettings(Settings(earlierLog: .ended))),
+    ]
+
     private static func day(_ sku: String, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
         var stock = Stock()
         var chain = LedgerChain()
@@ -262,6 +269,7 @@ private enum Words {
 
     static let days = [
         day(sku, bodies), day("TEA-500", empty), day(PartitionBook.sku(3), book), day("TEA-1000", low),
+        day(PartitionBook.sku(3), grown),
     ]
 
     /// The first of each name.
@@ -316,6 +324,8 @@ private enum Words {
             case (.setPolicy, .some): "set_policy.warehouse"
             case (.expire, nil), (.release, nil): "\(entry.movement.rawValue).backordered"
             case (.backorder, .some): "backorder.named"
+            case (.setSettings, _) where entry.beginsEarlierLog: "set_settings.earlier_log"
+            case (.setSettings, _) where entry.endsEarlierLog: "set_settings.earlier_log.ended"
             default: entry.movement.rawValue + (entry.channel == nil ? "" : ".channel")
             }
         }
@@ -363,6 +373,7 @@ private enum Words {
         var levels = [
             "levels": days[0].levels[6], "levels.alert": days[0].levels[5], "retired": days[1].levels[0],
             "generation": days[1].levels[1], "partition": days[2].levels[1],
+            "partition.grown": days[4].levels[1],
         ]
         levels["levels.none"] = LevelsSnapshot(sku: sku, sequence: 1, levels: [])
         return levels

@@ -249,7 +249,8 @@ struct CommandBytesTests {
             return .setSettings(
                 Settings(
                     defaultTTL: ttl, shortestTTL: ttl / 2, dedupeCount: 16,
-                    strategy: Strategy.allCases.randomElement(using: &random)!))
+                    strategy: Strategy.allCases.randomElement(using: &random)!,
+                    earlierLog: maybe(&random) { EarlierLog.allCases.randomElement(using: &$0)! }))
         }
     }
 

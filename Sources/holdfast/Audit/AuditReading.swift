@@ -90,8 +90,11 @@ final class AuditReading {
                 let cursor = try cursor(topic, partition, from: start)
                 while let record = try cursor.next() {
                     let source = record.value?.withUnsafeBytes { bytes -> Int64? in
-                        if topic == .ledger { return (try? reader.ledgerEntry(bytes))?.source.offset }
-                        return (try? reader.outcome(bytes))?.source.offset
+                        guard topic == .ledger else { return (try? reader.outcome(bytes))?.source.offset }
+                        guard let entry = try? reader.ledgerEntry(bytes) else { return nil }
+                        // What was seen before it has places of an earlier log.
+                        if entry.endsEarlierLog { found = nil }
+                        return entry.source.offset
                     }
                     found = max(found ?? -1, (source ?? nil) ?? -1)
                 }

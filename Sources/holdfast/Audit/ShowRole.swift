@@ -64,10 +64,11 @@ final class ShowRole {
     }
 
     /// Whether the entry is from after the point that was asked for; what follows it is, too.
-    private func isLater(_ source: Source, _ at: Timestamp) -> Bool {
+    /// - Parameter source: nil for an entry of an earlier log.
+    private func isLater(_ source: Source?, _ at: Timestamp) -> Bool {
         switch point {
         case nil: false
-        case .places(let places): source.offset > places[source.partition] ?? .max
+        case .places(let places): source.map { $0.offset > places[$0.partition] ?? .max } ?? false
         case .time(let time): at > time
         }
     }
@@ -81,12 +82,21 @@ final class ShowRole {
         var reader = RecordReader()
         let cursor = try reading.cursor(.ledger, partition)
         let end = reading.extents[.ledger]?[partition]?.upperBound ?? 0
+        let book = Array(PartitionBook.prefix.utf8)
+        var isWithinEarlierLog = false
         while let record = try cursor.next() {
             reading.progress(
                 "reading the ledger", ["partition": partition, "offset": record.offset, "of": end])
-            guard let value = record.value, isWanted(record) else { continue }
+            let isBook = record.key?.starts(with: book) ?? false
+            guard let value = record.value, isBook || isWanted(record) else { continue }
             guard let entry = value.withUnsafeBytes({ try? reader.ledgerEntry($0) }) else { continue }
-            if isLater(entry.source, entry.at) { return }
+            if entry.beginsEarlierLog { isWithinEarlierLog = true }
+            if entry.endsEarlierLog { isWithinEarlierLog = false }
+            guard isWanted(record) else { continue }
+            // Every place of this log is later than an earlier one.
+            var source: Source? = entry.source
+            if isWithinEarlierLog, !isBook { source = nil }
+            if isLater(source, entry.at) { return }
             body(Recorded(offset: record.offset, value: entry, bytes: value))
         }
     }

@@ -19,7 +19,7 @@ final class DelayRole {
     private let readiness = Readiness(notYet: "the group has not assigned partitions yet")
     /// What is due when goes by the broker's clock, whose distance from this one is learnt; so this one must not jump.
     private let clock = SteadyClock()
-    private var loop = DelayLoop(sendLimit: DelayRole.sendLimit)
+    private var loop: DelayLoop
     private var writer = RecordWriter()
     private var failures = 0
     private var faults: [KafkaError] = []
@@ -36,6 +36,7 @@ final class DelayRole {
     init(service: Service) {
         self.service = service
         settings = KafkaSettings(service.configuration)
+        loop = DelayLoop(sendLimit: DelayRole.sendLimit, idPrefix: settings.prefix)
         events = service.kafkaEvents()
         logger = service.logger
         sent = service.metrics.counter(

@@ -42,7 +42,7 @@ final class RelayRole {
         watchdog.start()
         let watched = watchdog.register("relay")
         let limit = service.configuration.integer("watchdog_timeout_ms")
-        var loop = RelayLoop(partitionCount: count) { sku in
+        var loop = RelayLoop(partitionCount: count, idPrefix: settings.prefix) { sku in
             Array(sku.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
         }
         while true {

@@ -48,6 +48,19 @@ final class Stage {
         commands = try producer.topic(self.prefix + "stock.commands")
     }
 
+    /// The topics of another prefix, which a stage's were grown into.
+    init(grownFrom other: Stage, prefix: String, partitions: Int32) throws {
+        secured = other.secured
+        bootstrap = other.bootstrap
+        self.partitions = partitions
+        self.prefix = prefix
+        folder = NSTemporaryDirectory() + "holdfast-\(prefix)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let client: KafkaConfiguration = ["bootstrap.servers": bootstrap, "linger.ms": "2"]
+        producer = try Producer(configuration: client.merging(secured?.client("upstream") ?? [:]))
+        commands = try producer.topic(prefix + "stock.commands")
+    }
+
     deinit { endAll() }
 
     /// Ends what still runs; each test does so, also when it fails.
@@ -415,8 +428,18 @@ final class Stage {
         var folded: [Int32: Stock] = [:]
         var notices: [Notice] = []
         var alerts: [Alert] = []
-        for entry in try ledger() {
-            alerts += folded[entry.source.partition, default: Stock()].fold(entry)
+        var withinEarlierLog: Set<Int32> = []
+        var reader = RecordReader()
+        for record in try read(.ledger) {
+            let entry = try record.value!.withUnsafeBytes { try reader.ledgerEntry($0) }
+            if entry.beginsEarlierLog { withinEarlierLog.insert(record.partition) }
+            if entry.endsEarlierLog { withinEarlierLog.remove(record.partition) }
+            let raised = folded[record.partition, default: Stock()].fold(entry)
+            // What came of an earlier log's commands was told in its own topics.
+            if withinEarlierLog.contains(record.partition), !entry.sku.hasPrefix(PartitionBook.prefix) {
+                continue
+            }
+            alerts += raised
             if let notice = Notice(of: entry) { notices.append(notice) }
         }
         let levels = try levels()
