@@ -84,6 +84,19 @@ package enum HoldfastConfiguration {
                 differs and then ends with 1, and changes settings only with --alter. It never deletes.
                 """),
         ConfigurationRole(
+            "topics grow", summary: "copy a drained system into topics with more partitions",
+            details: """
+                Copies a system that stands still into topics with more partitions, under --to-prefix: each SKU's \
+                ledger byte for byte into the partition where its key belongs then, merged by time; its levels, \
+                reservations and transfers as they follow from it; warehouses, products and settings; and the \
+                group's offsets. Repeated commands from before are still recognised. First it looks whether all \
+                is drained, and ends with 1 and the name of what is not: no members in the groups, no command and \
+                no published record that is not decided or carried. At the end it has held every record that \
+                there was against the new ledger. With --dry-run it tells how many entries each partition would \
+                have. Killed in the midst, it is run again, and goes on. It never changes or deletes the old \
+                topics. Its memory is that of the live state of one partition, and an entry of each.
+                """),
+        ConfigurationRole(
             "acls apply", summary: "give each role's user what it may do on Kafka, and no more",
             details: """
                 Compares the broker's ACLs with deploy/acls.txt, or the file of --acl-file: adds what is missing, \
@@ -270,14 +283,18 @@ package enum HoldfastConfiguration {
                 """),
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast",
-            roles: ["process", "delay", "relay", "sink", "acls apply", "replay", "verify", "demo"],
+            roles: [
+                "process", "delay", "relay", "sink", "topics grow", "acls apply", "replay", "verify", "demo",
+            ],
             help: "The consumer group; each role adds its own name to it."),
     ]
 
     private static let processorKeys = [
         ConfigurationKey(
             "transactional_id_prefix", .name(1...128), default: "holdfast",
-            roles: ["process", "relay", "acls apply", "dead-letters redrive", "rebuild", "demo"],
+            roles: [
+                "process", "relay", "topics grow", "acls apply", "dead-letters redrive", "rebuild", "demo",
+            ],
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
@@ -295,7 +312,7 @@ package enum HoldfastConfiguration {
             roles: ["process", "demo"], help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
-            roles: ["process", "relay", "dead-letters redrive", "rebuild", "demo"],
+            roles: ["process", "relay", "topics grow", "dead-letters redrive", "rebuild", "demo"],
             help: "After this the broker ends a transaction that nobody has ended."),
         ConfigurationKey(
             "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
@@ -362,7 +379,7 @@ package enum HoldfastConfiguration {
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
             "share_directory", .text(1...4096),
-            roles: ["topics apply", "acls apply", "sink", "rebuild", "demo", "chaos"],
+            roles: ["topics apply", "topics grow", "acls apply", "sink", "rebuild", "demo", "chaos"],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
@@ -372,12 +389,12 @@ package enum HoldfastConfiguration {
     private static let toolKeys = [
         ConfigurationKey(
             "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2"],
-            roles: ["topics apply", "demo"],
+            roles: ["topics apply", "topics grow", "demo"],
             help:
                 "Partitions of the stock topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
             "replication_factor", .integer(1...7, unit: "replicas"),
-            roles: ["topics apply", "rebuild", "demo"],
+            roles: ["topics apply", "topics grow", "rebuild", "demo"],
             help: "Replicas of the topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
             "alter", .boolean, default: "false", roles: ["topics apply"], isFlagOnly: true,
@@ -414,14 +431,14 @@ package enum HoldfastConfiguration {
             "json", .boolean, default: "false",
             roles: shows.union([
                 "dead-letters list", "dead-letters show", "dead-letters redrive", "replay", "verify",
-                "rebuild",
+                "rebuild", "topics grow",
                 "sink", "reconcile",
             ]),
             isFlagOnly: true,
             help: """
                 Prints JSON, one object; of dead-letters show, the letter as it stands in the topic; of redrive, \
-                rebuild and reconcile, an object a line for each letter, partition or difference, and one with the \
-                sums.
+                rebuild, grow and reconcile, an object a line for each letter, partition or difference, and one \
+                with the sums.
                 """),
     ]
 
@@ -486,11 +503,14 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "into", .name(1...64), roles: ["rebuild"], isFlagOnly: true,
             help: "The prefix of the topics to write instead; they are created, or must be empty."),
+        ConfigurationKey(
+            "to_prefix", .name(1...64), roles: ["topics grow"], isFlagOnly: true,
+            help: "The topic_prefix that the system has from then on."),
     ]
 
     private static let redriveKeys = [
         ConfigurationKey(
-            "dry_run", .boolean, default: "false", roles: ["dead-letters redrive", "rebuild"],
+            "dry_run", .boolean, default: "false", roles: ["dead-letters redrive", "rebuild", "topics grow"],
             isFlagOnly: true,
             help: "Tells what would be sent or written, and does nothing."),
         ConfigurationKey(

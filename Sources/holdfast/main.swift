@@ -27,6 +27,8 @@ case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):
     run("topics apply", arguments.dropFirst(2)) { try TopicsApply(service: $0).run() }
+case ("topics", "grow"):
+    run("topics grow", arguments.dropFirst(2)) { try TopicsGrow(service: $0).run() }
 case ("acls", "apply"):
     run("acls apply", arguments.dropFirst(2)) { try AclsApply(service: $0).run() }
 case ("dead-letters", "list"):

@@ -11,7 +11,14 @@ import Testing
     .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)))
 struct RunbookTests {
     /// Commands of the page that are not run, and why.
-    private static let leftOut: [String: String] = [:]
+    private static let leftOut: [String: String] = Dictionary(
+        uniqueKeysWithValues: [
+            "holdfast topics grow --to-prefix v2. --partitions 8 --dry-run",
+            "holdfast topics grow --to-prefix v2. --partitions 8",
+            "holdfast verify --without-database --topic-prefix v2.",
+            "holdfast acls apply --topic-prefix v2.",
+            "holdfast sink --rebuild --topic-prefix v2.",
+        ].map { ($0, "GrowTests, OperatorRightsTests: it is of a system that stands still, and another one after") })
 
     @Test(
         "Every command of docs/operations.md ends and prints as the page says, on a system with traffic in it",

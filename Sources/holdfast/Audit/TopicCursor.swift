@@ -20,12 +20,13 @@ final class TopicCursor: RecordCursor {
     private var end: Int64 = 0
     private var isAtEnd = true
 
-    init(_ scan: TopicScan, _ topic: Topic) throws(KafkaError) {
+    /// - Parameter kilobytes: what may be held ready.
+    init(_ scan: TopicScan, _ topic: Topic, kilobytes: Int = 16_384) throws(KafkaError) {
         self.topic = scan.settings.name(topic)
         isCancelled = scan.isCancelled
         var configuration = scan.settings.reader(isolation: .committed)
         // Several are open at once, and what they hold ready is memory.
-        configuration["queued.max.messages.kbytes"] = "16384"
+        configuration["queued.max.messages.kbytes"] = "\(kilobytes)"
         consumer = try Consumer(configuration: configuration, events: scan.events)
     }
 

@@ -44,6 +44,9 @@ struct KafkaSettings: Sendable {
         "\(prefix)\(configuration.string("transactional_id_prefix"))-redrive"
     }
 
+    /// Copies topics into those of this prefix; a second one fences the first.
+    var growTransactionalID: String { "\(prefix)\(configuration.string("transactional_id_prefix"))-grow" }
+
     func group(_ role: String?) -> String {
         let group = prefix + configuration.string("group_id")
         return role.map { "\(group)-\($0)" } ?? group
@@ -64,7 +67,7 @@ struct KafkaSettings: Sendable {
     }
 
     /// A consumer that is told what to read, and whose offsets the group keeps, in a producer's transactions.
-    func offsetHolder(role: String) -> KafkaConfiguration {
+    func offsetHolder(role: String?) -> KafkaConfiguration {
         var settings = reader(isolation: .committed)
         settings["group.id"] = group(role)
         return settings
