@@ -18,7 +18,9 @@ struct RunbookTests {
             "holdfast verify --without-database --topic-prefix v2.",
             "holdfast acls apply --topic-prefix v2.",
             "holdfast sink --rebuild --topic-prefix v2.",
-        ].map { ($0, "GrowTests, OperatorRightsTests: it is of a system that stands still, and another one after") })
+        ].map {
+            ($0, "GrowTests, OperatorRightsTests: it is of a system that stands still, and another one after")
+        })
 
     @Test(
         "Every command of docs/operations.md ends and prints as the page says, on a system with traffic in it",

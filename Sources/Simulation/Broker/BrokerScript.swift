@@ -12,7 +12,7 @@
 ///     at a 3           the first record that a reader finds who goes to offset 3
 ///     ends a           where the topic starts, and where each of the two ends
 ///     delete a 3       retention: what lies before offset 3 is gone
-///     compact c        the broker compacts the topic; a record with the key roll is written first
+///     compact c        the broker compacts the topic; a record with a key of its own (roll1, roll2, ...) is written first
 ///     committed        the group's offset of the input
 ///     M join           a member joins the group, and hears of its generation; M leave
 ///     time out         the broker ends transactions that have been open for too long
@@ -125,6 +125,7 @@ package final class ModelScriptTarget {
     private let broker = ModelBroker(
         partitionCount: BrokerScript.topics.count + 1, transactionTimeout: 1_000)
     private var producers: [String: ModelBroker.Identity] = [:]
+    private var rolls = 0
     private var members: [String: ModelGroup.Member] = [:]
     private static let input = BrokerScript.topics.count
 
@@ -159,7 +160,8 @@ package final class ModelScriptTarget {
             broker.append(place(topic), key: Array(key.utf8), value: nil)
         case .delete(let topic, let offset): broker.partitions[place(topic)].delete(before: offset)
         case .compact(let topic):
-            broker.append(place(topic), key: Array("roll".utf8), value: [])
+            rolls += 1
+            broker.append(place(topic), key: Array("roll\(rolls)".utf8), value: [])
             broker.partitions[place(topic)].compact(tombstonesBefore: 0)
         case .at(let topic, let offset): return first(topic, offset)
         case .read(let topic): return records(topic, .committed)
