@@ -7,7 +7,17 @@ extension BrokerTests {
         func groups() throws {
             let admin = try Admin(configuration: Broker.configuration())
             let group = Broker.unique("group")
-            let none = try admin.describeConsumerGroup(group, timeoutMilliseconds: Broker.limit)
+            var none = GroupDescription(state: "", members: [])
+            // A broker that has just started may still be loading the groups that it coordinates.
+            try Broker.repeating("the coordinator answers") {
+                do throws(KafkaError) {
+                    none = try admin.describeConsumerGroup(group, timeoutMilliseconds: Broker.limit)
+                    return true
+                } catch {
+                    guard error.recovery == .retry else { throw error }
+                    return false
+                }
+            }
             #expect(none == GroupDescription(state: "Dead", members: []))
             let topic = Broker.unique("grouped")
             _ = try admin.createTopics(
