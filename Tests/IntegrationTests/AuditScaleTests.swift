@@ -8,9 +8,12 @@ import Testing
     "Audits of long topics", .serialized,
     .enabled(
         if: RealServers.kafka != nil && RealServers.database != nil,
-        Comment(rawValue: RealServers.bothReason)))
+        Comment(rawValue: RealServers.bothReason)),
+    .enabled(
+        if: ProcessInfo.processInfo.environment["HOLDFAST_TEST_AUDIT"] != nil,
+        "it takes minutes: HOLDFAST_TEST_AUDIT=150000, or more, runs it"))
 struct AuditScaleTests {
-    /// Commands of the long topic; a million by hand.
+    /// Commands of the long topic.
     private static let size =
         ProcessInfo.processInfo.environment["HOLDFAST_TEST_AUDIT"].flatMap { Int($0) } ?? 150_000
     private static let skus = 200
