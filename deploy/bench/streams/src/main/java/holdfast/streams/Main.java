@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 
@@ -73,7 +74,9 @@ public final class Main {
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            boolean isClosed = streams.close(CLOSE_LIMIT);
+            // It leaves the group: else who is started next waits until the session of this one has run out.
+            boolean isClosed = streams.close(CloseOptions.timeout(CLOSE_LIMIT)
+                    .withGroupMembershipOperation(CloseOptions.GroupMembershipOperation.LEAVE_GROUP));
             // Else the exit code would be 143 whether it closed or not.
             Runtime.getRuntime().halt(isClosed && failed.getCount() > 0 ? 0 : 1);
         }));
