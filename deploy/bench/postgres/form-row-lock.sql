@@ -1,0 +1,5 @@
+-- The row lock as a function: one round trip.
+\set reservation random(1, 9223372036854775807)
+\set order_id random(1, 9223372036854775807)
+\set units random(1, 2)
+SELECT bench.reserve_locked(:sku, :reservation, :order_id, :units);

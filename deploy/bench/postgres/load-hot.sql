@@ -1,0 +1,2 @@
+-- One SKU.
+\set sku 1

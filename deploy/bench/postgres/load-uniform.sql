@@ -1,0 +1,2 @@
+-- All SKUs alike.
+\set sku random(1, :rows)
