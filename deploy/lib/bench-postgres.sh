@@ -28,11 +28,14 @@ bench_postgres_clients() {
     esac
 }
 
+# In a process of its own, so that a trap of the caller runs at once; STEP_PROCESS is what the caller's trap ends.
 bench_postgres() {
-    (
-        bench_postgres_environment
-        bench_postgres_run "$@"
-    )
+    local code=0
+    (bench_postgres_run "$@") &
+    STEP_PROCESS=$!
+    wait "$STEP_PROCESS" || code=$?
+    STEP_PROCESS=
+    return "$code"
 }
 
 bench_postgres_run() {
@@ -41,9 +44,10 @@ bench_postgres_run() {
     loads=("$@")
     [ $# -gt 0 ] || loads=(hot uniform zipf)
     read -ra forms <<<"${HOLDFAST_BENCH_FORMS:-row-lock row-lock-statements optimistic conditional}"
+    STEP_PROCESS=
+    bench_postgres_environment
     BENCH_POSTGRES_FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/bench-postgres-XXXXXX")
     trap 'bench_postgres_end' EXIT
-    trap 'exit 130' INT
     trap 'exit 143' TERM
     step "PostgreSQL: $rows rows" "$LOGS/bench-postgres.log" "the log has what psql said." \
         psql -X -q "$DATABASE_URL" -v "rows=$rows" -f "$PROJECT/deploy/bench/postgres/schema.sql" \
@@ -58,7 +62,8 @@ bench_postgres_run() {
 }
 
 bench_postgres_end() {
-    trap '' INT TERM
+    trap '' TERM
+    [ -z "$STEP_PROCESS" ] || kill -TERM "$STEP_PROCESS" 2>/dev/null
     # What was interrupted may still hold locks for a moment.
     PGOPTIONS="$PGOPTIONS -c lock_timeout=10s" psql -X -q "$DATABASE_URL" \
         -c 'DROP SCHEMA IF EXISTS bench CASCADE' || say "the schema bench could not be dropped."
@@ -79,12 +84,13 @@ bench_postgres_measure() {
     esac
     words=(pgbench -n -M prepared -f "$script" -D "rows=$rows" -c "$clients" -j 2)
     rm -f "$BENCH_POSTGRES_FOLDER"/log.*
-    # Caches and plans are warm when it counts. Every second transaction is logged, for the percentiles.
+    # So that caches are warm when it counts.
+    step "$name, $load: warming up" "$log" "the log has what pgbench said." \
+        "${words[@]}" -T $((seconds / 5 + 1)) "$DATABASE_URL" || return 1
+    # Every second transaction is logged, for the percentiles.
     step "$name, $load, $clients connections" "$log" "the log has what pgbench said." \
-        bash -c 'seconds=$1 prefix=$2; shift 2
-            "$@" -T $((seconds / 5 + 1)) "$DATABASE_URL" >/dev/null &&
-            "$@" -T "$seconds" -l --sampling-rate=0.5 --log-prefix="$prefix" "$DATABASE_URL"' \
-        _ "$seconds" "$BENCH_POSTGRES_FOLDER/log" "${words[@]}" || return 1
+        "${words[@]}" -T "$seconds" -l --sampling-rate=0.5 "--log-prefix=$BENCH_POSTGRES_FOLDER/log" "$DATABASE_URL" ||
+        return 1
     bench_postgres_line "$name" "$load" "$clients" "$seconds" <"$log" >>"$file"
 }
 
