@@ -1,2 +1,2 @@
--- Zipf 1.1: the hottest SKU has about a ninth of all. Scattered, so that hot rows do not lie in one page.
+-- Zipf 1.1: the hottest SKU has about an eighth of a million. Scattered, so that hot rows do not lie in one page.
 \set sku 1 + permute(random_zipfian(1, :rows, 1.1) - 1, :rows)
