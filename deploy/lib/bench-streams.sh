@@ -63,8 +63,8 @@ streams_jars() {
 
 streams_command() {
     local options
-    # The heap holds a million reservations. It is touched before the start, and parallel collection does most work
-    # on few cores: README.md has the measurements.
-    read -ra options <<<"${HOLDFAST_STREAMS_JVM:--Xms1g -Xmx1g -XX:+AlwaysPreTouch -XX:+UseParallelGC}"
+    # The heap has room for a million reservations, and is touched before the start. The parallel collector takes
+    # the least of two cores, and with a small young generation its pauses are short (README.md).
+    read -ra options <<<"${HOLDFAST_STREAMS_JVM:--Xms1g -Xmx1g -Xmn128m -XX:+AlwaysPreTouch -XX:+UseParallelGC}"
     STREAMS_COMMAND=(java "${options[@]}" -XX:+ExitOnOutOfMemoryError -cp "$STREAMS_JARS/*" holdfast.streams.Main "$@")
 }

@@ -28,7 +28,7 @@ bench_valkey() {
 }
 
 bench_valkey_run() {
-    local file=$1 seconds=$2 load pipeline code=0 loads
+    local file=$1 seconds=$2 load pipeline code=0 loads lock
     shift 2
     loads=("$@")
     [ $# -gt 0 ] || loads=(hot uniform)
@@ -36,7 +36,11 @@ bench_valkey_run() {
     # shellcheck source=deploy/lib/server.sh
     . "$PROJECT/deploy/lib/server.sh"
     mkdir -p "$PROJECT/.local"
+    bench_valkey_remove_old
     BENCH_VALKEY_FOLDER=$(mktemp -d "$PROJECT/.local/valkey-XXXXXX")
+    # Held by this process and by the server, so that another run can tell a live folder from a forgotten one.
+    exec {lock}>"$BENCH_VALKEY_FOLDER/lock"
+    flock "$lock"
     trap 'bench_valkey_end' EXIT
     trap 'exit 143' TERM
     bench_valkey_start || return 1
@@ -46,6 +50,14 @@ bench_valkey_run() {
         done
     done
     return "$code"
+}
+
+# What runs that were killed left behind.
+bench_valkey_remove_old() {
+    local folder
+    for folder in "$PROJECT"/.local/valkey-*/; do
+        if [ -e "$folder/lock" ] && flock -n "$folder/lock" true; then rm -rf -- "$folder"; fi
+    done
 }
 
 bench_valkey_end() {

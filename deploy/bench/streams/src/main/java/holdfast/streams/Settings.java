@@ -77,6 +77,10 @@ final class Settings {
         producer(settings, ProducerConfig.BUFFER_MEMORY_CONFIG, 64L << 20);
         producer(settings, ProducerConfig.COMPRESSION_TYPE_CONFIG, options.compression());
         producer(settings, ProducerConfig.SEND_BUFFER_CONFIG, -1);
+        // A transaction that begins before the markers of the last one are written is told to come again
+        // (CONCURRENT_TRANSACTIONS): soon, and not after the default of 100.
+        producer(settings, ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 5);
+        producer(settings, ProducerConfig.RETRY_BACKOFF_MAX_MS_CONFIG, 100);
     }
 
     private static void consumer(Properties settings, String name, Object value) {
