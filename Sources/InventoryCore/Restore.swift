@@ -15,6 +15,11 @@ package struct StockRestore: Sendable {
     private var earlierCount = 0
     private var book: LevelsSnapshot.Book?
     private var bookSKU = ""
+    /// How far the books' own ledger goes that `book` stands for.
+    private var bookSequence: Int64 = 0
+    /// The tail holds settings that are newer than those of the books, by which its length is measured: it may be too
+    /// short for them, and is to be read anew once the books are read on.
+    package private(set) var isTailDoubtful = false
     private let standard: Settings
 
     /// - Parameter settings: those that hold until the log says others.
@@ -35,7 +40,9 @@ package struct StockRestore: Sendable {
     package mutating func add(_ snapshot: LevelsSnapshot) {
         stock.restore(snapshot)
         if !ended.isEmpty { ended.remove(snapshot.sku) }
-        if let book = snapshot.book { (self.book, bookSKU) = (book, snapshot.sku) }
+        if let book = snapshot.book {
+            (self.book, bookSKU, bookSequence) = (book, snapshot.sku, snapshot.sequence)
+        }
     }
 
     package mutating func add(_ snapshot: ReservationSnapshot) {
@@ -69,6 +76,7 @@ package struct StockRestore: Sendable {
     /// Adds the next entry of the ledger's tail; entries come in the order of the ledger.
     package mutating func add(_ entry: LedgerEntry) {
         if entry.endsEarlierLog { earlierCount = tail.count }
+        if case .settings = entry.details, entry.sequence > bookSequence { isTailDoubtful = true }
         tail.append(entry)
         // Trimmed by halves, so that a long tail costs a constant for each entry.
         if tail.count > 2 * tailLength {
@@ -81,6 +89,7 @@ package struct StockRestore: Sendable {
     package mutating func dropTail() {
         tail.removeAll()
         earlierCount = 0
+        isTailDoubtful = false
     }
 
     /// Gives the state away; the restore is empty after it.

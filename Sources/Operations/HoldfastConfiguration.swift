@@ -248,6 +248,14 @@ package enum HoldfastConfiguration {
                 with all that it needs.
                 """),
         ConfigurationRole(
+            "bench", summary: "how fast it is, beside a bare copy of records and beside Kafka Streams",
+            details: """
+                Gives the same commands to each contestant, one after another, on topics of their own on the same \
+                broker: first as many as there are (commands a second), then at fixed rates (time from when a \
+                command should have been sent to when its result is read). Writes each figure as a line of JSON. \
+                deploy/local bench builds the contestants and runs it with all that it needs.
+                """),
+        ConfigurationRole(
             "version", summary: "print the version of the program and its libraries",
             details: "Prints the version of the program and of the libraries that it runs with.",
             takesSettings: false),
@@ -258,6 +266,7 @@ package enum HoldfastConfiguration {
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
         + deadLetterKeys + auditKeys + redriveKeys + rebuildKeys + reconcileKeys + demoKeys + chaosKeys
+        + benchKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -305,11 +314,11 @@ package enum HoldfastConfiguration {
                 """),
         ConfigurationKey(
             "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10",
-            roles: ["process", "relay", "demo"],
+            roles: ["process", "relay", "demo", "bench"],
             help: "How long a transaction stays open at most while commands come in."),
         ConfigurationKey(
             "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
-            roles: ["process", "demo"], help: "Commands in a transaction at most."),
+            roles: ["process", "demo", "bench"], help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
             roles: ["process", "relay", "topics grow", "dead-letters redrive", "rebuild", "demo"],
@@ -379,7 +388,9 @@ package enum HoldfastConfiguration {
             help: "How log lines look; auto is text on a terminal and JSON otherwise."),
         ConfigurationKey(
             "share_directory", .text(1...4096),
-            roles: ["topics apply", "topics grow", "acls apply", "sink", "rebuild", "demo", "chaos"],
+            roles: [
+                "topics apply", "topics grow", "acls apply", "sink", "rebuild", "demo", "chaos", "bench",
+            ],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
                 then from the working directory.
@@ -388,8 +399,8 @@ package enum HoldfastConfiguration {
 
     private static let toolKeys = [
         ConfigurationKey(
-            "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2"],
-            roles: ["topics apply", "topics grow", "demo"],
+            "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2", "bench": "2"],
+            roles: ["topics apply", "topics grow", "demo", "bench"],
             help:
                 "Partitions of the stock topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
@@ -548,17 +559,20 @@ package enum HoldfastConfiguration {
             "scenario", .enumeration(["sale", "day"]), default: "sale", roles: ["demo"], isFlagOnly: true,
             help: "A flash sale, or a day in a shop, which takes none of the sale's settings."),
         ConfigurationKey(
-            "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000", roles: ["demo"], isFlagOnly: true,
+            "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000",
+            roleDefaults: ["bench": "1000000"],
+            roles: ["demo", "bench"], isFlagOnly: true,
             help: "SKUs besides the hot one."),
         ConfigurationKey(
             "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000",
             roleDefaults: ["chaos": "300"], roles: ["demo", "chaos"], isFlagOnly: true,
             help: "Of a sale: reservations over the other SKUs a second. Of chaos: commands a second."),
         ConfigurationKey(
-            "seconds", .integer(1...3600, unit: "s"), default: "20", roles: ["demo"], isFlagOnly: true,
+            "seconds", .integer(1...3600, unit: "s"), default: "20", roleDefaults: ["bench": "10"],
+            roles: ["demo", "bench"], isFlagOnly: true,
             help: "How long the sale lasts."),
         ConfigurationKey(
-            "warm_up", .integer(0...600, unit: "s"), default: "6", roles: ["demo"], isFlagOnly: true,
+            "warm_up", .integer(0...600, unit: "s"), default: "6", roles: ["demo", "bench"], isFlagOnly: true,
             help: """
                 How long the sale is practised first, at its rate and without the hot SKU: a broker that has just \
                 started is slow until its code is compiled. What is practised is checked, and not timed.
@@ -590,8 +604,11 @@ package enum HoldfastConfiguration {
             "only", .text(1...1000), roles: ["chaos"], isFlagOnly: true,
             help: "The faults to try, by name, with commas between; without it, all."),
         ConfigurationKey(
-            "rounds", .integer(1...100_000, unit: "rounds"), roles: ["chaos"], isFlagOnly: true,
-            help: "How often each fault is done; without it, as often as --list says."),
+            "rounds", .integer(1...100_000, unit: "rounds"), roleDefaults: ["bench": "3"],
+            roles: ["chaos", "bench"], isFlagOnly: true,
+            help:
+                "How often each fault is done (without it, as often as --list says), or each figure measured."
+        ),
         ConfigurationKey(
             "short", .boolean, default: "false", roles: ["chaos"], isFlagOnly: true,
             help: "Few rounds of each fault, for each change of the program."),
@@ -599,11 +616,35 @@ package enum HoldfastConfiguration {
             "list", .boolean, default: "false", roles: ["chaos"], isFlagOnly: true,
             help: "Tells the faults, and does none."),
         ConfigurationKey(
-            "folder", .text(1...1000), roles: ["chaos"], isFlagOnly: true,
+            "folder", .text(1...1000), roles: ["chaos", "bench"], isFlagOnly: true,
             help: """
                 An empty folder for the servers' data and the logs of the roles; it stays. Without it, one in the \
                 folder for temporary files.
                 """),
+    ]
+
+    private static let benchKeys = [
+        ConfigurationKey(
+            "commands", .integer(1000...100_000_000, unit: "commands"), default: "600000", roles: ["bench"],
+            isFlagOnly: true, help: "Commands of a run that measures throughput; a fifth of them is warm-up."),
+        ConfigurationKey(
+            "contestants", .text(1...1000), roles: ["bench"], isFlagOnly: true,
+            help:
+                "Who is measured, with commas between: holdfast, copy, streams; without it, all that are there."
+        ),
+        ConfigurationKey(
+            "loads", .text(1...1000), roles: ["bench"], isFlagOnly: true,
+            help: """
+                What is sent, with commas between: hot (one SKU), sold_out (one SKU that has none), even (many SKUs), \
+                zipf (many SKUs, few of them wanted most), mix (reserve, confirm, release); without it, all. The first \
+                one is that of the fixed rates.
+                """),
+        ConfigurationKey(
+            "rates", .text(1...1000), default: "10000,30000,60000,100000", roles: ["bench"], isFlagOnly: true,
+            help: "Commands a second of the runs that measure latency, with commas between."),
+        ConfigurationKey(
+            "report", .text(1...4096), roles: ["bench"], isFlagOnly: true,
+            help: "The file that the figures are added to, a line of JSON each."),
     ]
 
     private static let relations = [

@@ -60,6 +60,9 @@ package struct DelayQueue: Sendable {
     private var entries: [Entry] = []
     private var freeSlots: [UInt32] = []
     private var turns = Heap<Turn>()
+    /// What could not be sent, with the time to send it again by our clock: the broker's may not be known yet, and what
+    /// is learnt of it must not move a retry away.
+    private var retries = Heap<Turn>()
     private var partitions: [Int32: Partition] = [:]
     /// The broker's clock less ours, in milliseconds, as the newest acknowledgement showed it; never more than
     /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement, but not early.
@@ -144,7 +147,10 @@ package struct DelayQueue: Sendable {
     /// When the next request is due by our clock, in milliseconds since 1970.
     package mutating func nextDue() -> Int64? {
         dropStaleTurns()
-        return turns.first.map { $0.dueAt - clockOffset }
+        let due = turns.first.map { $0.dueAt - clockOffset }
+        let again = retries.first?.dueAt
+        guard let due, let again else { return due ?? again }
+        return min(due, again)
     }
 
     /// The requests that are due at `now` (our clock, milliseconds since 1970), at most `limit` of them.
@@ -152,12 +158,21 @@ package struct DelayQueue: Sendable {
         var requests: [Request] = []
         while requests.count < limit {
             dropStaleTurns()
-            guard let turn = turns.first, turn.dueAt <= now + clockOffset else { break }
-            turns.removeFirst()
-            entries[Int(turn.slot)].attempt += 1
-            requests.append(request(turn.slot))
+            guard let slot = takeFirst(at: now) else { break }
+            entries[Int(slot)].attempt += 1
+            requests.append(request(slot))
         }
         return requests
+    }
+
+    private mutating func takeFirst(at now: Int64) -> UInt32? {
+        if let turn = retries.first, turn.dueAt <= now {
+            retries.removeFirst()
+            return turn.slot
+        }
+        guard let turn = turns.first, turn.dueAt <= now + clockOffset else { return nil }
+        turns.removeFirst()
+        return turn.slot
     }
 
     /// - Parameters:
@@ -176,7 +191,8 @@ package struct DelayQueue: Sendable {
 
     package mutating func failed(_ tag: UInt64, at now: Int64) {
         guard let slot = slot(of: tag) else { return }
-        takeTurn(slot, at: now + clockOffset + Self.retryDelay)
+        retries.insert(
+            Turn(dueAt: now + Self.retryDelay, slot: slot, version: entries[Int(slot)].version))
     }
 
     private func request(_ slot: UInt32) -> Request {
@@ -223,8 +239,11 @@ package struct DelayQueue: Sendable {
         turns.insert(Turn(dueAt: dueAt, slot: slot, version: entries[Int(slot)].version))
     }
 
+    private func isStale(_ turn: Turn) -> Bool { entries[Int(turn.slot)].version != turn.version }
+
     private mutating func dropStaleTurns() {
-        while let turn = turns.first, entries[Int(turn.slot)].version != turn.version { turns.removeFirst() }
+        while let turn = retries.first, isStale(turn) { retries.removeFirst() }
+        while let turn = turns.first, isStale(turn) { turns.removeFirst() }
         // Reservations that end early leave their turns behind until these are due; most do end early.
         if turns.count > 2 * count + 1024 {
             let entries = entries

@@ -106,7 +106,9 @@ package struct Restorer {
 
     /// Offsets have gaps, so the first guess may hold fewer entries than the window; then it goes back further.
     private func readLedgerTail(into image: inout PartitionImage) throws(LogFailure) {
-        if image.positions[.ledger] != nil { return try readLedger(into: &image) }
+        if image.positions[.ledger] != nil, !image.restore.isTailDoubtful {
+            return try readLedger(into: &image)
+        }
         let offsets = try log.offsets(of: .ledger)
         var span = Int64(image.restore.tailLength) + Int64(image.restore.tailLength) / 8
         while true {

@@ -66,6 +66,8 @@ case ("demo", _):
     }
 case ("chaos", _):
     run("chaos", arguments.dropFirst()) { try Chaos(service: $0).run() }
+case ("bench", _):
+    run("bench", arguments.dropFirst()) { try Bench(service: $0).run() }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
         ["topics", "acls", "dead-letters", "show"].contains(unknown) ? 2 : 1

@@ -116,6 +116,30 @@ struct DelayQueueTests {
         #expect(queue.takeDue(at: 200 + DelayQueue.retryDelay, limit: 10).count == 1)
     }
 
+    @Test("What could not be sent waits by our own clock, whatever is learnt of the broker's meanwhile")
+    func failedBeforeTheClockIsKnown() {
+        // Our clock is an hour ahead; that is not known before the first acknowledgement.
+        let hour: Int64 = 3_600_000
+        var queue = queue([reservation("r1", due: 100), reservation("r2", due: 110)])
+        let requests = queue.takeDue(at: hour + 110, limit: 10)
+        queue.failed(requests[0].tag, at: hour + 120)
+        queue.delivered(requests[1].tag, appendedAt: 110, at: hour + 120)
+        #expect(queue.clockOffset < 0)
+        let again = hour + 120 + DelayQueue.retryDelay
+        #expect(queue.nextDue() == again)
+        #expect(queue.takeDue(at: again - 1, limit: 10).isEmpty)
+        #expect(queue.takeDue(at: again, limit: 10).map(\.command.reservationID) == ["r1"])
+    }
+
+    @Test("A request that failed is not sent again before its time if the reservation is extended meanwhile")
+    func failedThenExtended() {
+        var queue = queue([reservation("r1", due: 100)])
+        queue.failed(queue.takeDue(at: 100, limit: 10)[0].tag, at: 100)
+        queue.saw(reservation("r1", due: 5_000), partition: 3, offset: 9)
+        #expect(queue.nextDue() == 5_000)
+        #expect(queue.takeDue(at: 4_999, limit: 10).isEmpty)
+    }
+
     @Test("An acknowledgement for a reservation that ended meanwhile changes nothing")
     func lateAcknowledgement() {
         var queue = queue([reservation("r1", due: 100)])

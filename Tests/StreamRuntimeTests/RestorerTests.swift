@@ -51,6 +51,35 @@ struct RestorerTests {
         #expect(!cold.stock.allLevels.isEmpty && cold.stock.rememberedEntries.count > 500)
     }
 
+    @Test(
+        "It remembers what the partition remembers, though the window is made longer or shorter while it reads",
+        arguments: [UInt64](1...5))
+    func otherWindow(seed: UInt64) throws {
+        let worker = PartitionWorkerTests()
+        let topics = MemoryTopics()
+        let counts = [8, 120, 5, 400, 30]
+        var chunks = 0
+        func write() {
+            chunks += 1
+            worker.publishMix(20, to: topics, seed: seed &* 1000 &+ UInt64(chunks))
+            topics.publish(
+                Command(
+                    id: "settings-\(chunks)", sku: "@holdfast/partition/0",
+                    body: .setSettings(Settings(dedupeCount: counts[chunks % counts.count]))),
+                at: topics.records[.commands]!.last!.timestamp)
+            worker.publishMix(40, to: topics, seed: seed &* 2000 &+ UInt64(chunks))
+            _ = worker.run(MemoryLog(topics))
+        }
+        var image = PartitionImage()
+        for _ in 0..<6 {
+            try Restorer(log: BusyReader(topics, write: write)).update(&image)
+            let warm = try Restorer(log: MemoryLog(topics)).restore(from: image)
+            let cold = try Restorer(log: MemoryLog(topics)).restore()
+            #expect(warm.stock.rememberedEntries == cold.stock.rememberedEntries)
+            #expect(!cold.stock.rememberedEntries.isEmpty)
+        }
+    }
+
     @Test("It reads on from where it was, and nothing twice")
     func readsOn() throws {
         let worker = PartitionWorkerTests()

@@ -10,3 +10,9 @@ build() {
     step "build" "$LOGS/build.log" "mend what the compiler names, then deploy/local build." \
         swift build "${SWIFT_OPTIONS[@]}" --build-tests
 }
+
+# build_program: the executable alone.
+build_program() {
+    step "build" "$LOGS/build.log" "mend what the compiler names, then deploy/local build." \
+        swift build "${SWIFT_OPTIONS[@]}" --product holdfast
+}

@@ -21,6 +21,8 @@ cd "$PROJECT"
 . "$here/fuzz.sh"
 # shellcheck source=deploy/lib/simulate.sh
 . "$here/simulate.sh"
+# shellcheck source=deploy/lib/bench.sh
+. "$here/bench.sh"
 # shellcheck source=deploy/lib/chaos.sh
 . "$here/chaos.sh"
 
@@ -109,6 +111,7 @@ case $subcommand in
     build) build ;;
     demo) run_demo "$@" ;;
     chaos) run_chaos "$@" ;;
+    bench) run_bench "$@" ;;
     test) run_tests "$@" ;;
     mutants) run_mutants "$@" ;;
     fuzz) run_fuzz "$@" ;;

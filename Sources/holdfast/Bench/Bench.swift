@@ -1,0 +1,110 @@
+import Foundation
+import InventoryWire
+import Operations
+
+/// `holdfast bench`: Holdfast and its peers under the same loads, one after another, on the same broker; deploy/local
+/// bench builds the peers and runs it.
+final class Bench {
+    private let service: Service
+    private let report: BenchReport
+    private let folder: String
+    private let contestants: [BenchContestant]
+    private let loads: [BenchLoad.Kind]
+    private let rates: [Int]
+    private var samples: [BenchLoad.Kind: BenchSample] = [:]
+    /// Whose topics the copies take their records from; they stay to the end.
+    private var kept: [BenchRun] = []
+    private var runs = 0
+    private let name = String(UInt64(Date().timeIntervalSince1970), radix: 36)
+
+    init(service: Service) throws {
+        self.service = service
+        let configuration = service.configuration
+        folder = configuration.optionalString("folder") ?? NSTemporaryDirectory() + "holdfast-bench-\(name)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        report = try BenchReport(path: configuration.optionalString("report") ?? "\(folder)/figures.jsonl")
+        contestants = try Self.chosen(configuration, "contestants", BenchContestant.allCases).filter(
+            \.isThere)
+        loads = try Self.chosen(configuration, "loads", BenchLoad.Kind.allCases)
+        rates = try (configuration.optionalString("rates") ?? "").split(separator: ",").map {
+            guard let rate = Int($0), rate > 0 else {
+                throw RoleFailure(.usage, "--rates: \($0) is not a number of commands a second")
+            }
+            return rate
+        }
+    }
+
+    private static func chosen<Item: RawRepresentable<String> & CaseIterable>(
+        _ configuration: Configuration, _ key: String, _ all: [Item]
+    ) throws -> [Item] {
+        guard let text = configuration.optionalString(key) else { return all }
+        return try text.split(separator: ",").map { name in
+            guard let item = Item(rawValue: String(name)) else {
+                throw RoleFailure(
+                    .usage,
+                    "--\(key): there is no \(name); there are \(all.map(\.rawValue).joined(separator: ", "))")
+            }
+            return item
+        }
+    }
+
+    func run() throws -> ExitCode {
+        let rounds = service.configuration.integer("rounds")
+        defer { for run in kept { try? run.removeTopics() } }
+        for round in 1...rounds {
+            for load in loads {
+                for contestant in contestants { try throughput(contestant, load, round) }
+            }
+            for rate in rates {
+                for isolation in [KafkaSettings.Isolation.committed, .uncommitted] {
+                    for contestant in contestants { try latency(contestant, rate, isolation, round) }
+                }
+            }
+        }
+        print("\nFigures: \(report.path)")
+        return .success
+    }
+
+    private func load(_ kind: BenchLoad.Kind) -> BenchLoad {
+        BenchLoad(kind, skus: service.configuration.integer("skus"))
+    }
+
+    private func make(_ contestant: BenchContestant, _ load: BenchLoad) throws -> BenchRun {
+        runs += 1
+        return try BenchRun(service, contestant, load, prefix: "bench-\(name)-\(runs).", folder: folder)
+    }
+
+    private func throughput(_ contestant: BenchContestant, _ kind: BenchLoad.Kind, _ round: Int) throws {
+        if contestant == .copy, samples[kind] == nil { return }
+        let count = service.configuration.integer("commands")
+        let run = try make(contestant, load(kind))
+        let figure = try run.throughput(count, round: round, sample: samples[kind])
+        try tell(figure)
+        if contestant == .holdfast, samples[kind] == nil {
+            samples[kind] = try run.sample(commands: count)
+            kept.append(run)
+        } else {
+            try run.removeTopics()
+        }
+    }
+
+    private func latency(
+        _ contestant: BenchContestant, _ rate: Int, _ isolation: KafkaSettings.Isolation, _ round: Int
+    ) throws {
+        let kind = loads.first ?? .hot
+        if contestant == .copy, samples[kind] == nil { return }
+        let run = try make(contestant, load(kind))
+        let configuration = service.configuration
+        try tell(
+            try run.latency(
+                rate: rate, seconds: configuration.integer("seconds"),
+                warmUp: configuration.integer("warm_up"),
+                isolation: isolation, round: round, sample: samples[kind]))
+        try run.removeTopics()
+    }
+
+    private func tell(_ figure: BenchFigure) throws {
+        try report.add(figure)
+        print(BenchReport.text(figure))
+    }
+}
