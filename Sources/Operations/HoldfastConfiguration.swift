@@ -678,7 +678,8 @@ package enum HoldfastConfiguration {
 
     /// Variables of the scripts under deploy/, which run the program in the same environment.
     private static let otherEnvironmentNames = [
-        "HOLDFAST_CACHE", "HOLDFAST_BINARY", "HOLDFAST_ROOT", "HOLDFAST_TEST_*", "HOLDFAST_NO_*",
+        "HOLDFAST_CACHE", "HOLDFAST_BINARY", "HOLDFAST_ROOT", "HOLDFAST_TEST_*", "HOLDFAST_BENCH_*",
+        "HOLDFAST_STREAMS_*", "HOLDFAST_NO_*",
         "HOLDFAST_DEBIAN_MIRROR", "HOLDFAST_KAFKA_LIBS", "HOLDFAST_KAFKA_HEAP", "HOLDFAST_KAFKA_OPTIONS",
         "HOLDFAST_KAFKA_SECURED", "HOLDFAST_KAFKA_USERS", "HOLDFAST_POSTGRES_SECURED",
         "HOLDFAST_CHAOS_*",

@@ -6,7 +6,7 @@ bench_copy() {
     local folder=$PROJECT/.local/bench
     mkdir -p "$folder"
     step "build of the bare copy" "$LOGS/bench.copy.log" "mend what the compiler names." \
-        clang -O2 -Wall -Wextra -Werror -o "$folder/copy" "$PROJECT/deploy/bench/copy/copy.c" -lrdkafka -lpthread
+        cc -O2 -Wall -Wextra -Werror -o "$folder/copy" "$PROJECT/deploy/bench/copy/copy.c" -lrdkafka -lpthread
     export HOLDFAST_BENCH_COPY=$folder/copy
 }
 

@@ -77,7 +77,7 @@ enum BenchContestant: String, CaseIterable {
         guard let text = ProcessInfo.processInfo.environment[variable], !text.isEmpty else {
             throw RoleFailure(.usage, "\(variable) does not name a program; deploy/local bench builds it")
         }
-        return text.split(separator: " ").map(String.init)
+        return ["/usr/bin/env"] + text.split(separator: " ").map(String.init)
     }
 }
 
