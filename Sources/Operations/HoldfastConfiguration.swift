@@ -256,6 +256,12 @@ package enum HoldfastConfiguration {
                 deploy/local bench builds the contestants and runs it with all that it needs.
                 """),
         ConfigurationRole(
+            "bench report", summary: "the tables and the picture of figures of holdfast bench",
+            details: """
+                Prints the figures of --report as tables of Markdown, and with --picture FILE draws one load as SVG: \
+                what each contestant does in a second, and its p99 at the rate of --rates.
+                """),
+        ConfigurationRole(
             "version", summary: "print the version of the program and its libraries",
             details: "Prints the version of the program and of the libraries that it runs with.",
             takesSettings: false),
@@ -315,7 +321,10 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10",
             roles: ["process", "relay", "demo", "bench"],
-            help: "How long a transaction stays open at most while commands come in."),
+            help: """
+                The shortest time from one commit of a partition to the next while commands come in. What comes to an \
+                idle partition is committed at once. (For the relay: how long a transaction stays open at most.)
+                """),
         ConfigurationKey(
             "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
             roles: ["process", "demo", "bench"], help: "Commands in a transaction at most."),
@@ -633,18 +642,23 @@ package enum HoldfastConfiguration {
                 "Who is measured, with commas between: holdfast, copy, streams; without it, all that are there."
         ),
         ConfigurationKey(
-            "loads", .text(1...1000), roles: ["bench"], isFlagOnly: true,
+            "loads", .text(1...1000), roles: ["bench", "bench report"], isFlagOnly: true,
             help: """
                 What is sent, with commas between: hot (one SKU), sold_out (one SKU that has none), even (many SKUs), \
                 zipf (many SKUs, few of them wanted most), mix (reserve, confirm, release); without it, all. The first \
                 one is that of the fixed rates.
                 """),
         ConfigurationKey(
-            "rates", .text(1...1000), default: "10000,30000,60000,100000", roles: ["bench"], isFlagOnly: true,
+            "rates", .text(1...1000), default: "10000,30000,60000,100000",
+            roleDefaults: ["bench report": "10000"],
+            roles: ["bench", "bench report"], isFlagOnly: true,
             help: "Commands a second of the runs that measure latency, with commas between."),
         ConfigurationKey(
-            "report", .text(1...4096), roles: ["bench"], isFlagOnly: true,
-            help: "The file that the figures are added to, a line of JSON each."),
+            "report", .text(1...4096), roles: ["bench", "bench report"], isFlagOnly: true,
+            help: "The file of the figures, a line of JSON each; what is measured is added to it."),
+        ConfigurationKey(
+            "picture", .text(1...4096), roles: ["bench report"], isFlagOnly: true,
+            help: "The file to draw to (SVG)."),
     ]
 
     private static let relations = [

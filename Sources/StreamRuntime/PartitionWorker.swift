@@ -184,7 +184,7 @@ package struct PartitionWorker {
             if !lifecycle.isTransactionOpen {
                 try log.begin()
                 session.transactionStart = clock()
-                lifecycle.began(at: session.transactionStart / 1_000_000)
+                lifecycle.began()
             }
             try session.processor.process(record) { topic, key, value throws(LogFailure) in
                 try log.produce(topic, key: key, value: value)

@@ -27,9 +27,11 @@ package struct WorkerLifecycle: Sendable {
 
     /// When a transaction ends, and how long a restart waits.
     package struct Settings: Sendable {
-        /// A transaction is committed when its first command is so old, in milliseconds.
+        /// From the beginning of one commit to that of the next at least, in milliseconds, while commands come in. A
+        /// command that comes to an idle worker is committed at once; under load those that come during a commit are the
+        /// next transaction, so that transactions grow by themselves as commits grow slower.
         package var commitInterval: Int64
-        /// ... or when it has so many commands.
+        /// A transaction is committed at once when it has so many commands.
         package var commandLimit: Int
         /// How long an idle worker waits for a command before it looks around, in milliseconds.
         package var idleTimeout: Int = 100
@@ -53,7 +55,7 @@ package struct WorkerLifecycle: Sendable {
         case restoring(committed: Int64?)
         case placing
         case idle
-        case inTransaction(since: Int64, commands: Int)
+        case inTransaction(commands: Int)
         case committing
         case dropping(backoff: Int64)
         case waiting
@@ -66,6 +68,8 @@ package struct WorkerLifecycle: Sendable {
     /// Failures since the last commit.
     package private(set) var failuresInARow = 0
     package private(set) var restarts = 0
+    /// When the last commit began, by the clock that comes with the events; nil before the first.
+    private var lastCommit: Int64?
     /// Restores in a row that found the topics to disagree.
     private var doubts = 0
 
@@ -121,26 +125,27 @@ package struct WorkerLifecycle: Sendable {
     }
 
     /// A command has come, and a transaction was begun for it.
-    package mutating func began(at now: Int64) {
+    package mutating func began() {
         precondition(state == .idle, "began in \(state)")
-        state = .inTransaction(since: now, commands: 0)
+        state = .inTransaction(commands: 0)
     }
 
     /// - Parameters:
     ///   - commands: how many commands the poll gave.
     ///   - now: a monotonic clock, in milliseconds.
     package mutating func polled(commands: Int, at now: Int64) -> Action {
-        guard case .inTransaction(let since, let before) = state else {
+        guard case .inTransaction(let before) = state else {
             precondition(state == .idle && commands == 0, "polled \(commands) in \(state)")
             return isStopping ? finish() : pollIdle
         }
         let total = before + commands
-        let left = settings.commitInterval - (now - since)
+        let left = lastCommit.map { $0 + settings.commitInterval - now } ?? 0
         if isStopping || left <= 0 || total >= settings.commandLimit {
+            lastCommit = now
             state = .committing
             return .commit
         }
-        state = .inTransaction(since: since, commands: total)
+        state = .inTransaction(commands: total)
         return .poll(limit: settings.commandLimit - total, timeoutMilliseconds: Int(left))
     }
 

@@ -66,11 +66,13 @@ case ("demo", _):
     }
 case ("chaos", _):
     run("chaos", arguments.dropFirst()) { try Chaos(service: $0).run() }
+case ("bench", "report"):
+    run("bench report", arguments.dropFirst(2)) { try BenchRender(service: $0).run() }
 case ("bench", _):
     run("bench", arguments.dropFirst()) { try Bench(service: $0).run() }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
-        ["topics", "acls", "dead-letters", "show"].contains(unknown) ? 2 : 1
+        ["topics", "acls", "dead-letters", "show", "bench"].contains(unknown) ? 2 : 1
     ).joined(separator: " ")
     fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
 }

@@ -35,10 +35,23 @@ struct WorkerLifecycleTests {
         #expect(lifecycle.isReady)
     }
 
-    @Test("A transaction ends when its first command is as old as the commit interval")
+    @Test("What comes to an idle worker is committed at once")
+    func commitAtOnce() {
+        var lifecycle = restored()
+        lifecycle.began()
+        #expect(lifecycle.polled(commands: 1, at: 1000) == .commit)
+        #expect(lifecycle.committed() == Self.idle)
+        lifecycle.began()
+        #expect(lifecycle.polled(commands: 3, at: 1010) == .commit)
+    }
+
+    @Test("From the beginning of one commit to that of the next it takes the commit interval at least")
     func commitByAge() {
         var lifecycle = restored()
-        lifecycle.began(at: 1000)
+        lifecycle.began()
+        #expect(lifecycle.polled(commands: 1, at: 1000) == .commit)
+        #expect(lifecycle.committed() == Self.idle)
+        lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1004) == .poll(limit: 99, timeoutMilliseconds: 6))
         #expect(lifecycle.polled(commands: 0, at: 1010) == .commit)
         #expect(lifecycle.committed() == Self.idle)
@@ -47,7 +60,10 @@ struct WorkerLifecycleTests {
     @Test("A transaction ends when it has as many commands as it may")
     func commitByCount() {
         var lifecycle = restored()
-        lifecycle.began(at: 1000)
+        lifecycle.began()
+        _ = lifecycle.polled(commands: 1, at: 1000)
+        _ = lifecycle.committed()
+        lifecycle.began()
         #expect(lifecycle.polled(commands: 60, at: 1001) == .poll(limit: 40, timeoutMilliseconds: 9))
         #expect(lifecycle.polled(commands: 40, at: 1002) == .commit)
     }
@@ -61,7 +77,7 @@ struct WorkerLifecycleTests {
     @Test("A failed or unknown commit drops producer and state, and begins again with the fence")
     func restart() {
         var lifecycle = restored()
-        lifecycle.began(at: 1000)
+        lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1010) == .commit)
         #expect(lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out")) == .drop)
         #expect(lifecycle.dropped() == .wait(milliseconds: 100))
@@ -87,7 +103,7 @@ struct WorkerLifecycleTests {
         _ = lifecycle.located(committed: nil)
         _ = lifecycle.restored(newestSource: nil, inputOffsets: 0..<1)
         _ = lifecycle.placed()
-        lifecycle.began(at: 0)
+        lifecycle.began()
         _ = lifecycle.polled(commands: 1, at: 10)
         _ = lifecycle.committed()
         #expect(lifecycle.failuresInARow == 0)
@@ -123,7 +139,7 @@ struct WorkerLifecycleTests {
     @Test("A stop commits what is in the transaction first")
     func stopInTransaction() {
         var lifecycle = restored()
-        lifecycle.began(at: 1000)
+        lifecycle.began()
         let next = lifecycle.polled(commands: 1, at: 1001)
         #expect(lifecycle.stop(insteadOf: next) == .commit)
         #expect(lifecycle.stop(insteadOf: .commit) == .commit)
@@ -142,7 +158,7 @@ struct WorkerLifecycleTests {
     @Test("A stop whose commit fails leaves the transaction to the next owner")
     func stopWithFailedCommit() {
         var lifecycle = restored()
-        lifecycle.began(at: 1000)
+        lifecycle.began()
         _ = lifecycle.stop(insteadOf: lifecycle.polled(commands: 1, at: 1001))
         #expect(
             lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out"))

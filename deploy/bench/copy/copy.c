@@ -29,7 +29,7 @@ struct output {
 };
 
 static const char *bootstrap, *input, *group = "copy", *transactional_id = "copy", *compression = "lz4";
-static int partitions = 1, commit_interval_ms = 5, max_records = 5000;
+static int partitions = 1, commit_interval_ms = 10, max_records = 5000;
 static struct output outputs[MAX_OUTPUTS];
 static int output_count;
 static volatile sig_atomic_t stopping;
@@ -179,12 +179,13 @@ static void *run(void *argument) {
     assign(consumer, input, writer.partition);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     rd_kafka_message_t **batch = malloc((size_t)max_records * sizeof *batch);
+    int64_t last_commit = now_ms() - commit_interval_ms;
     while (!stopping) {
-        int64_t began = 0, next_offset = 0;
+        int64_t next_offset = 0;
         int records = 0;
         bool is_open = false;
         do {
-            int64_t left = is_open ? began + commit_interval_ms - now_ms() : 100;
+            int64_t left = is_open ? last_commit + commit_interval_ms - now_ms() : 100;
             if (left < 0) left = 0;
             rd_kafka_message_t *first = rd_kafka_consume_queue(queue, (int)left);
             if (!first) break;
@@ -200,7 +201,6 @@ static void *run(void *argument) {
                     if (!is_open) {
                         check(rd_kafka_begin_transaction(writer.producer), "begin");
                         is_open = true;
-                        began = now_ms();
                     }
                     copy(&writer, message);
                     next_offset = message->offset + 1;
@@ -210,8 +210,11 @@ static void *run(void *argument) {
                 }
                 rd_kafka_message_destroy(message);
             }
-        } while (!stopping && records < max_records && (!is_open || now_ms() - began < commit_interval_ms));
-        if (is_open) commit(&writer, consumer, next_offset);
+        } while (!stopping && records < max_records && (!is_open || now_ms() - last_commit < commit_interval_ms));
+        if (!is_open) continue;
+        // The same rule as Holdfast's.
+        last_commit = now_ms();
+        commit(&writer, consumer, next_offset);
     }
     free(batch);
     rd_kafka_queue_destroy(queue);
