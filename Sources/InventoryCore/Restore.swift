@@ -15,11 +15,8 @@ package struct StockRestore: Sendable {
     private var earlierCount = 0
     private var book: LevelsSnapshot.Book?
     private var bookSKU = ""
-    /// How far the books' own ledger goes that `book` stands for.
-    private var bookSequence: Int64 = 0
-    /// The tail holds settings that are newer than those of the books, by which its length is measured: it may be too
-    /// short for them, and is to be read anew once the books are read on.
-    package private(set) var isTailDoubtful = false
+    /// The tail was kept for a shorter window than the books have now: it may be too short, and is to be read anew.
+    package private(set) var isTailShort = false
     private let standard: Settings
 
     /// - Parameter settings: those that hold until the log says others.
@@ -41,7 +38,9 @@ package struct StockRestore: Sendable {
         stock.restore(snapshot)
         if !ended.isEmpty { ended.remove(snapshot.sku) }
         if let book = snapshot.book {
-            (self.book, bookSKU, bookSequence) = (book, snapshot.sku, snapshot.sequence)
+            let kept = tailLength
+            (self.book, bookSKU) = (book, snapshot.sku)
+            if tailLength > kept { isTailShort = true }
         }
     }
 
@@ -76,7 +75,6 @@ package struct StockRestore: Sendable {
     /// Adds the next entry of the ledger's tail; entries come in the order of the ledger.
     package mutating func add(_ entry: LedgerEntry) {
         if entry.endsEarlierLog { earlierCount = tail.count }
-        if case .settings = entry.details, entry.sequence > bookSequence { isTailDoubtful = true }
         tail.append(entry)
         // Trimmed by halves, so that a long tail costs a constant for each entry.
         if tail.count > 2 * tailLength {
@@ -89,7 +87,7 @@ package struct StockRestore: Sendable {
     package mutating func dropTail() {
         tail.removeAll()
         earlierCount = 0
-        isTailDoubtful = false
+        isTailShort = false
     }
 
     /// Gives the state away; the restore is empty after it.

@@ -106,7 +106,7 @@ package struct Restorer {
 
     /// Offsets have gaps, so the first guess may hold fewer entries than the window; then it goes back further.
     private func readLedgerTail(into image: inout PartitionImage) throws(LogFailure) {
-        if image.positions[.ledger] != nil, !image.restore.isTailDoubtful {
+        if image.positions[.ledger] != nil, !image.restore.isTailShort {
             return try readLedger(into: &image)
         }
         let offsets = try log.offsets(of: .ledger)

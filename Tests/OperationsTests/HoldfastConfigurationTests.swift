@@ -20,7 +20,7 @@ struct HoldfastConfigurationTests {
         #expect(configuration.integer("http_port") == 0)
         #expect(configuration.optionalString("instance_id") == nil)
         // The demo has topics of its own, with as many partitions as it has processors by default.
-        #expect(configuration.optionalInteger("partitions") == (role == "demo" ? 2 : nil))
+        #expect(configuration.optionalInteger("partitions") == (["demo", "bench"].contains(role) ? 2 : nil))
         #expect(configuration.string("topic_prefix") == (role == "demo" ? "demo." : ""))
     }
 
@@ -73,7 +73,9 @@ struct HoldfastConfigurationTests {
             schema.helpText(role: "process").contains(
                 """
                   --commit-interval-ms N
-                      How long a transaction stays open at most while commands come in.
+                      The shortest time from one commit of a partition to the next while commands come in. What
+                      comes to an idle partition is committed at once. (For the relay: how long a transaction stays
+                      open at most.)
                       Default 10. Allowed: a whole number from 1 to 1000 (ms).
                       Environment: HOLDFAST_COMMIT_INTERVAL_MS.
                 """))

@@ -22,6 +22,14 @@ load: roles, brokers and PostgreSQL killed, a processor frozen, networks cut, di
 The last thing that it prints is a table of the times to recover. Exit code 0 if all recovered and the books are
 right. What cannot be tried here is skipped, with the reason; with CI set that is a failure.
 TEXT
+        bench) cat <<'TEXT' ;;
+deploy/local bench [--quick] [--no-peers] [OPTIONS]
+Sets everything up, builds, and measures how fast Holdfast is, beside a bare copy of records, Kafka Streams,
+PostgreSQL and Valkey under the same loads; prints tables of Markdown, writes the figures and a picture to
+.local/bench/. --quick takes a few minutes, else it is about an hour. --no-peers leaves PostgreSQL and Valkey out.
+OPTIONS go to `holdfast bench`: --rounds N, --commands N, --loads hot,even,..., --rates N,..., --contestants
+holdfast,copy,streams, --partitions N; all are told by `holdfast bench --help`. More: docs/benchmarks.md.
+TEXT
         test) cat <<'TEXT' ;;
 deploy/local test [--only PATTERN]
 Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs all tests.
@@ -83,6 +91,7 @@ deploy/local SUBCOMMAND [OPTIONS]
   demo     everything from set-up to a flash sale or a day in a shop
   test     everything from set-up to the result of all tests
   chaos    faults on servers of its own, each with its time to recover
+  bench    how fast it is, beside a bare copy and peers that do the same job
   mutants  wrong versions of the core, which the tests must catch
   fuzz     mutated records for the decoder
   simulate the production code in a world of faults, seed by seed
