@@ -8,6 +8,7 @@ let package = Package(
     products: [
         .executable(name: "holdfast", targets: ["holdfast"]),
         .executable(name: "holdfast-simulate", targets: ["holdfast-simulate"]),
+        .executable(name: "holdfast-micro", targets: ["holdfast-micro"]),
     ],
     targets: [
         // System libraries: module maps only, each imported by one target.
@@ -48,6 +49,12 @@ let package = Package(
             name: "Simulation",
             dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink", "NaiveStock"]),
         .executableTarget(name: "holdfast-simulate", dependencies: ["Simulation", "Operations"]),
+
+        // What a command costs, without Kafka; with an allocator that counts.
+        .target(name: "CMallocCount"),
+        .executableTarget(
+            name: "holdfast-micro",
+            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "CMallocCount"]),
 
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
