@@ -3,14 +3,9 @@ import InventoryCore
 extension ChainHash {
     /// 64 hexadecimal digits in lower case, as they stand in topics and tables.
     package var hexadecimal: String {
-        String(unsafeUninitializedCapacity: 64) { digits in
-            var count = 0
-            Hexadecimal.write(self) {
-                digits[count] = $0
-                count += 1
-            }
-            return count
-        }
+        var digits = ByteBuffer(capacity: 64)
+        digits.append(hexadecimal: self)
+        return String(decoding: digits.bytes, as: UTF8.self)
     }
 
     /// - Returns: nil for what is not 64 hexadecimal digits in lower case.
@@ -23,20 +18,29 @@ extension ChainHash {
     }
 }
 
+extension ByteBuffer {
+    /// 64 digits.
+    mutating func append(hexadecimal hash: ChainHash) {
+        append(hexadecimal: hash.first)
+        append(hexadecimal: hash.second)
+        append(hexadecimal: hash.third)
+        append(hexadecimal: hash.fourth)
+    }
+}
+
 /// Bits as hexadecimal digits in lower case, the topmost first.
 enum Hexadecimal {
     static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
-    /// 16 digits.
-    static func write(_ value: UInt64, _ put: (UInt8) -> Void) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            put(digit(UInt8(truncatingIfNeeded: value >> UInt64(shift)) & 15))
-        }
-    }
-
-    /// 64 digits.
-    static func write(_ hash: ChainHash, _ put: (UInt8) -> Void) {
-        for word in [hash.first, hash.second, hash.third, hash.fourth] { write(word, put) }
+    /// The 8 digits of 32 bits, as they lie in memory: each four bits go into a byte, and those over 9 are moved on
+    /// to the letters, all at once.
+    static func digits(_ value: UInt32) -> UInt64 {
+        var digits = UInt64(value)
+        digits = (digits << 16 | digits) & 0x0000_FFFF_0000_FFFF
+        digits = (digits << 8 | digits) & 0x00FF_00FF_00FF_00FF
+        digits = (digits << 4 | digits) & 0x0F0F_0F0F_0F0F_0F0F
+        let letters = (digits &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+        return (digits &+ 0x3030_3030_3030_3030 &+ letters &* 0x27).bigEndian
     }
 
     /// - Returns: nil for what is not 64 digits in lower case.

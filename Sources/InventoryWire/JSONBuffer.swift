@@ -2,24 +2,18 @@ import InventoryCore
 
 /// A buffer that JSON is written into, field by field, and that keeps its memory from record to record.
 struct JSONBuffer: Sendable {
-    private var bytes: [UInt8] = []
-
-    init() { bytes.reserveCapacity(1024) }
+    private var bytes = ByteBuffer()
 
     var count: Int { bytes.count }
 
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        var result: Swift.Result<Result, Failure>?
-        bytes.withUnsafeBytes { buffer in
-            do throws(Failure) { result = .success(try body(buffer)) } catch { result = .failure(error) }
-        }
-        return try result!.get()
+        try body(bytes.bytes)
     }
 
     mutating func begin() {
-        bytes.removeAll(keepingCapacity: true)
+        bytes.removeAll()
         bytes.append(0x7B)
     }
 
@@ -57,20 +51,19 @@ struct JSONBuffer: Sendable {
     mutating func integer(_ name: StaticString, _ value: Int64?) {
         guard let value else { return }
         field(name)
-        if value < 0 { bytes.append(0x2D) }
-        appendDigits(value.magnitude)
+        bytes.append(decimal: value)
     }
 
     mutating func boolean(_ name: StaticString, _ value: Bool) {
         field(name)
-        append(value ? "true" : "false")
+        bytes.append(value ? "true" as StaticString : "false")
     }
 
     mutating func time(_ name: StaticString, _ value: Timestamp?) {
         guard let value else { return }
         field(name)
         bytes.append(0x22)
-        RFC3339.write(value) { bytes.append($0) }
+        RFC3339.write(value, to: &bytes)
         bytes.append(0x22)
     }
 
@@ -78,7 +71,7 @@ struct JSONBuffer: Sendable {
     mutating func degrees(_ name: StaticString, _ millionths: Int64) {
         field(name)
         if millionths < 0 { bytes.append(0x2D) }
-        appendDigits(millionths.magnitude / 1_000_000)
+        bytes.append(decimal: Int64(millionths.magnitude / 1_000_000))
         var rest = millionths.magnitude % 1_000_000
         if rest == 0 { return }
         bytes.append(0x2E)
@@ -94,7 +87,7 @@ struct JSONBuffer: Sendable {
     mutating func hexadecimal(_ name: StaticString, _ value: UInt64) {
         field(name)
         bytes.append(0x22)
-        Hexadecimal.write(value) { bytes.append($0) }
+        bytes.append(hexadecimal: value)
         bytes.append(0x22)
     }
 
@@ -102,7 +95,7 @@ struct JSONBuffer: Sendable {
     mutating func hexadecimal(_ name: StaticString, _ value: ChainHash) {
         field(name)
         bytes.append(0x22)
-        Hexadecimal.write(value) { bytes.append($0) }
+        bytes.append(hexadecimal: value)
         bytes.append(0x22)
     }
 
@@ -128,7 +121,7 @@ struct JSONBuffer: Sendable {
     private mutating func field(_ name: StaticString) {
         separate()
         bytes.append(0x22)
-        append(name)
+        bytes.append(name)
         bytes.append(0x22)
         bytes.append(0x3A)
     }
@@ -138,36 +131,27 @@ struct JSONBuffer: Sendable {
         if bytes.last != 0x7B && bytes.last != 0x5B { bytes.append(0x2C) }
     }
 
-    private mutating func append(_ text: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-
     private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>) {
+        // Most texts need no escapes, and are looked through without a branch for each byte.
+        var found: UInt8 = 0
+        for byte in text { found |= Self.needsEscape(byte) ? 1 : 0 }
+        if found == 0 { return bytes.append(text) }
         var start = 0
-        for index in text.indices {
+        for index in text.indices where Self.needsEscape(text[index]) {
             let byte = text[index]
-            guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
-            bytes.append(contentsOf: text[start..<index])
+            bytes.append(UnsafeBufferPointer(rebasing: text[start..<index]))
             start = index + 1
             bytes.append(0x5C)
             if byte < 0x20 {
-                append("u00")
+                bytes.append("u00")
                 bytes.append(0x30 + byte >> 4)
                 bytes.append(Hexadecimal.digit(byte & 15))
             } else {
                 bytes.append(byte)
             }
         }
-        bytes.append(contentsOf: text[start...])
+        bytes.append(UnsafeBufferPointer(rebasing: text[start...]))
     }
 
-    private mutating func appendDigits(_ magnitude: UInt64) {
-        let start = bytes.count
-        var rest = magnitude
-        repeat {
-            bytes.append(UInt8(0x30 + rest % 10))
-            rest /= 10
-        } while rest > 0
-        bytes[start...].reverse()
-    }
+    private static func needsEscape(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5C }
 }

@@ -9,9 +9,9 @@ import InventoryCore
 /// colon, the bytes, a comma; `-,` for a field that is not there. So no two entries have the same.
 package struct LedgerChain: ~Copyable {
     /// Tells the form, so that another one could follow.
-    private static let form = "holdfast ledger 1"
+    private static let form: StaticString = "17:holdfast ledger 1,"
 
-    private var bytes: [UInt8] = []
+    private var bytes = ByteBuffer()
     private var writer = RecordWriter()
     private let algorithm: OpaquePointer
     private let context: OpaquePointer
@@ -24,7 +24,6 @@ package struct LedgerChain: ~Copyable {
         }
         self.algorithm = algorithm
         self.context = context
-        bytes.reserveCapacity(1024)
     }
 
     deinit {
@@ -56,15 +55,14 @@ package struct LedgerChain: ~Copyable {
     /// The canonical form itself, for tests.
     package mutating func canonicalForm(of entry: LedgerEntry, after previous: ChainHash) -> [UInt8] {
         writeCanonicalForm(of: entry, after: previous)
-        return bytes
+        return Array(bytes.bytes)
     }
 
     private mutating func writeCanonicalForm(of entry: LedgerEntry, after previous: ChainHash) {
-        bytes.removeAll(keepingCapacity: true)
-        append(Self.form)
-        appendNumber(64)
-        bytes.append(0x3A)
-        Hexadecimal.write(previous) { bytes.append($0) }
+        bytes.removeAll()
+        bytes.append(Self.form)
+        bytes.append("64:")
+        bytes.append(hexadecimal: previous)
         bytes.append(0x2C)
         append(entry.sku)
         append(entry.generation)
@@ -74,9 +72,8 @@ package struct LedgerChain: ~Copyable {
         append(entry.at.milliseconds)
         append(entry.command.rawValue)
         append(entry.commandID)
-        appendNumber(16)
-        bytes.append(0x3A)
-        Hexadecimal.write(entry.commandHash) { bytes.append($0) }
+        bytes.append("16:")
+        bytes.append(hexadecimal: entry.commandHash)
         bytes.append(0x2C)
         append(Int64(entry.source.partition))
         append(entry.source.offset)
@@ -121,57 +118,33 @@ package struct LedgerChain: ~Copyable {
     private mutating func append(_ text: String?) {
         guard var text else { return appendNothing() }
         text.withUTF8 { utf8 in
-            appendNumber(Int64(utf8.count))
+            bytes.append(decimal: Int64(utf8.count))
             bytes.append(0x3A)
-            bytes.append(contentsOf: utf8)
+            bytes.append(utf8)
         }
         bytes.append(0x2C)
     }
 
-    private mutating func append(_ flag: Bool) { append(flag ? "true" : "false") }
+    private mutating func append(_ flag: Bool) {
+        bytes.append(flag ? "4:true," as StaticString : "5:false,")
+    }
 
     private mutating func append(_ number: Int64?) {
         guard let number else { return appendNothing() }
-        let digits = Self.digitCount(number)
-        appendNumber(Int64(digits))
+        bytes.append(decimal: Int64(ByteBuffer.digitCount(number.magnitude) + (number < 0 ? 1 : 0)))
         bytes.append(0x3A)
-        appendNumber(number)
+        bytes.append(decimal: number)
         bytes.append(0x2C)
     }
 
-    private mutating func appendNothing() {
-        bytes.append(0x2D)
-        bytes.append(0x2C)
-    }
-
-    /// How many bytes a number has in decimal, its sign included.
-    private static func digitCount(_ number: Int64) -> Int {
-        var count = number < 0 ? 2 : 1
-        var rest = number.magnitude
-        while rest >= 10 {
-            rest /= 10
-            count += 1
-        }
-        return count
-    }
-
-    private mutating func appendNumber(_ number: Int64) {
-        if number < 0 { bytes.append(0x2D) }
-        let start = bytes.count
-        var rest = number.magnitude
-        repeat {
-            bytes.append(UInt8(0x30 + rest % 10))
-            rest /= 10
-        } while rest > 0
-        bytes[start...].reverse()
-    }
+    private mutating func appendNothing() { bytes.append("-,") }
 
     /// Of the bytes (`EVP_DigestInit_ex2`, `EVP_DigestUpdate`, `EVP_DigestFinal_ex`).
     private func digest() -> ChainHash {
         withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 8) { digest in
             let isDone =
                 EVP_DigestInit_ex2(context, algorithm, nil) == 1
-                && bytes.withUnsafeBytes({ EVP_DigestUpdate(context, $0.baseAddress, $0.count) }) == 1
+                && EVP_DigestUpdate(context, bytes.bytes.baseAddress, bytes.count) == 1
                 && EVP_DigestFinal_ex(context, digest.assumingMemoryBound(to: UInt8.self).baseAddress, nil)
                     == 1
             precondition(isDone, "libcrypto could not compute a SHA-256")

@@ -22,43 +22,34 @@ package enum RFC3339 {
     }
 
     package static func text(_ timestamp: Timestamp) -> String {
-        var bytes: [UInt8] = []
-        write(timestamp) { bytes.append($0) }
-        return String(decoding: bytes, as: UTF8.self)
+        var bytes = ByteBuffer(capacity: 24)
+        write(timestamp, to: &bytes)
+        return String(decoding: bytes.bytes, as: UTF8.self)
     }
 
-    /// `2026-11-24T09:00:00.000Z`, into 24 bytes.
-    static func write(_ timestamp: Timestamp, _ put: (UInt8) -> Void) {
+    /// `2026-11-24T09:00:00.000Z`
+    static func write(_ timestamp: Timestamp, to bytes: inout ByteBuffer) {
         let total = timestamp.milliseconds
         let (year, month, day) = civilFromDays(total / 86_400_000)
         let inDay = total % 86_400_000
-        digits(year, 4, put)
-        put(dash)
-        digits(month, 2, put)
-        put(dash)
-        digits(day, 2, put)
-        put(0x54)
-        digits(inDay / 3_600_000, 2, put)
-        put(colon)
-        digits(inDay / 60_000 % 60, 2, put)
-        put(colon)
-        digits(inDay / 1_000 % 60, 2, put)
-        put(0x2E)
-        digits(inDay % 1_000, 3, put)
-        put(0x5A)
+        bytes.append(decimal: year, digits: 4)
+        bytes.append(dash)
+        bytes.append(decimal: month, digits: 2)
+        bytes.append(dash)
+        bytes.append(decimal: day, digits: 2)
+        bytes.append(0x54)
+        bytes.append(decimal: inDay / 3_600_000, digits: 2)
+        bytes.append(colon)
+        bytes.append(decimal: inDay / 60_000 % 60, digits: 2)
+        bytes.append(colon)
+        bytes.append(decimal: inDay / 1_000 % 60, digits: 2)
+        bytes.append(0x2E)
+        bytes.append(decimal: inDay % 1_000, digits: 3)
+        bytes.append(0x5A)
     }
 
     private static let dash: UInt8 = 0x2D
     private static let colon: UInt8 = 0x3A
-
-    private static func digits(_ value: Int64, _ count: Int, _ put: (UInt8) -> Void) {
-        var divisor: Int64 = 1
-        for _ in 1..<count { divisor *= 10 }
-        while divisor > 0 {
-            put(UInt8(0x30 + value / divisor % 10))
-            divisor /= 10
-        }
-    }
 
     private static func number(_ text: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> Int64? {
         var value: Int64 = 0

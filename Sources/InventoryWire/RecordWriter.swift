@@ -1,5 +1,23 @@
 import InventoryCore
 
+/// The key of a record: an id as bytes, in memory that is used again and again.
+package struct RecordKey: Sendable {
+    private var bytes = ByteBuffer(capacity: Limits.idBytes)
+
+    package init() {}
+
+    package mutating func set(_ id: String) {
+        bytes.removeAll()
+        bytes.append(utf8: id)
+    }
+
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(bytes.bytes)
+    }
+}
+
 /// Words to bytes: writes the records of all topics as compact JSON, always with the same fields in the same
 /// order, into a buffer that it uses again from record to record.
 package struct RecordWriter: Sendable {

@@ -17,6 +17,7 @@ package struct CommandProcessor: ~Copyable {
     private var reader = RecordReader()
     private var writer = RecordWriter()
     private var chain = LedgerChain()
+    private var key = RecordKey()
     private var effects = Effects()
     /// Reservations and transfers that the present command changed.
     private var touched: [String] = []
@@ -52,8 +53,8 @@ package struct CommandProcessor: ~Copyable {
         counts.alerts += effects.alerts.count
         sealEntries(of: command.sku)
         try writeLedger(output)
-        try writeTouched(.reservations, \.reservationID, output)
-        try writeTouched(.transfers, \.transferID, output)
+        try writeReservations(output)
+        try writeTransfers(output)
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.sku, output)
         try tell(output)
@@ -66,39 +67,53 @@ package struct CommandProcessor: ~Copyable {
     }
 
     private mutating func writeLedger(_ output: Output) throws(LogFailure) {
-        for entry in effects.entries {
-            writer.write(entry: entry)
-            try send(.ledger, key: entry.sku, output)
+        // By places, here and below: an entry is large, and a copy of it costs more than to look at it.
+        for place in effects.entries.indices {
+            writer.write(entry: effects.entries[place])
+            try send(.ledger, key: effects.entries[place].sku, output)
         }
     }
 
-    /// Writes what the command left of each reservation, or transfer, that its entries are about: a tombstone
-    /// where nothing is left.
-    private mutating func writeTouched(
-        _ topic: Topic, _ id: KeyPath<LedgerEntry, String?>, _ output: Output
-    ) throws(LogFailure) {
-        touched.removeAll(keepingCapacity: true)
-        for entry in effects.entries where entry.movement != .rejection {
-            guard let id = entry[keyPath: id], !touched.contains(id) else { continue }
-            touched.append(id)
-        }
+    /// Writes what the command left of each reservation that its entries are about: a tombstone where nothing is
+    /// left.
+    private mutating func writeReservations(_ output: Output) throws(LogFailure) {
+        takeTouched { $0.reservationID }
         for id in touched {
-            if topic == .reservations, let live = stock.reservation(id) {
+            if let live = stock.reservation(id) {
                 writer.write(reservation: live)
-                try send(topic, key: id, output)
-            } else if topic == .transfers, let live = stock.transfer(id) {
-                writer.write(transfer: live)
-                try send(topic, key: id, output)
+                try send(.reservations, key: id, output)
             } else {
-                try withBytes(of: id) { key throws(LogFailure) in try output(topic, key, nil) }
+                try bury(id, .reservations, output)
             }
+        }
+    }
+
+    /// The same of transfers.
+    private mutating func writeTransfers(_ output: Output) throws(LogFailure) {
+        takeTouched { $0.transferID }
+        for id in touched {
+            if let live = stock.transfer(id) {
+                writer.write(transfer: live)
+                try send(.transfers, key: id, output)
+            } else {
+                try bury(id, .transfers, output)
+            }
+        }
+    }
+
+    /// Takes down the ids in the order of the entries, each once.
+    private mutating func takeTouched(_ id: (borrowing LedgerEntry) -> String?) {
+        touched.removeAll(keepingCapacity: true)
+        for place in effects.entries.indices where effects.entries[place].movement != .rejection {
+            guard let id = id(effects.entries[place]), !touched.contains(id) else { continue }
+            touched.append(id)
         }
     }
 
     /// Tells orders what befell their reservations, and people what befell the levels.
     private mutating func tell(_ output: Output) throws(LogFailure) {
-        for entry in effects.entries {
-            guard let notice = Notice(of: entry) else { continue }
+        for place in effects.entries.indices {
+            guard let notice = Notice(of: effects.entries[place]) else { continue }
             counts.notices += 1
             writer.write(notice: notice)
             try send(.results, key: notice.sku, output)
@@ -179,8 +194,16 @@ package struct CommandProcessor: ~Copyable {
         try writer.withBytes { value throws(LogFailure) in try output(.deadLetters, record.key, value) }
     }
 
-    private func send(_ topic: Topic, key: String, _ output: Output) throws(LogFailure) {
-        try withBytes(of: key) { key throws(LogFailure) in
+    /// The tombstone of what `id` named.
+    private mutating func bury(_ id: String, _ topic: Topic, _ output: Output) throws(LogFailure) {
+        key.set(id)
+        try key.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
+    }
+
+    /// Sends what was written last.
+    private mutating func send(_ topic: Topic, key id: String, _ output: Output) throws(LogFailure) {
+        key.set(id)
+        try key.withBytes { key throws(LogFailure) in
             try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }
         }
     }
@@ -208,20 +231,4 @@ package struct CommandCounts: Sendable {
     package func count(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
         byOutcome[Kind(command: command, outcome: outcome)] ?? 0
     }
-}
-
-/// The UTF-8 of a text, without a copy where the text is stored so.
-func withBytes<Result>(
-    of text: String, _ body: (UnsafeRawBufferPointer) throws(LogFailure) -> Result
-) throws(LogFailure) -> Result {
-    var text = text
-    var result: Swift.Result<Result, LogFailure>?
-    text.withUTF8 { bytes in
-        do throws(LogFailure) {
-            result = .success(try body(UnsafeRawBufferPointer(bytes)))
-        } catch {
-            result = .failure(error)
-        }
-    }
-    return try result!.get()
 }

@@ -13,6 +13,8 @@ struct Options {
     var loads = Load.allCases
     var count = 100_000
     var rounds = 5
+    /// Commands before the first round: warm is a processor whose dedupe window is full.
+    var warmUp = 70_000
     var skus = 100_000
     /// The most SKUs of the part `scale`.
     var most = 1_000_000
@@ -32,6 +34,7 @@ struct Options {
                 parts = [.loads]
             case "--count": count = try Self.number(name, &arguments)
             case "--rounds": rounds = try Self.number(name, &arguments)
+            case "--warm-up": warmUp = try Self.number(name, &arguments)
             case "--skus": skus = try Self.number(name, &arguments)
             case "--most": most = try Self.number(name, &arguments)
             case "--check":
@@ -68,7 +71,8 @@ struct Options {
                                         figures, and names what is more than 5 % over them
 
           --count N    commands in a round (100000)
-          --rounds N   rounds after the one that warms up (5)
+          --rounds N   rounds (5)
+          --warm-up N  commands before them (70000: the dedupe window is full then)
           --skus N     SKUs of the loads even and mix (100000)
           --most N     the most SKUs of the part scale (1000000)
           --json       a JSON object a line instead of the table

@@ -28,8 +28,7 @@ if options.parts.contains(.loads) {
     for load in options.loads {
         var bench = Bench(load, skuCount: options.skus)
         var rounds = Rounds()
-        // Warm is a processor whose dedupe window is full.
-        _ = bench.run(max(options.count, 70_000))
+        _ = bench.run(options.warmUp)
         for _ in 0..<options.rounds { rounds.add(bench.run(options.count)) }
         report.rounds("loads", load.rawValue, rounds, recordBytes: bench.recordBytes)
     }
@@ -44,7 +43,7 @@ if options.parts.contains(.scale) {
     while skus <= options.most {
         var bench = Bench(.even, skuCount: skus)
         var rounds = Rounds()
-        _ = bench.run(max(options.count, 70_000))
+        _ = bench.run(options.warmUp)
         for _ in 0..<options.rounds { rounds.add(bench.run(options.count)) }
         report.rounds("scale", String(skus), rounds)
         skus *= 10

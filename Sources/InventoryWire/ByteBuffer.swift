@@ -1,0 +1,114 @@
+/// Bytes that are written one after another into memory that is used again and again.
+///
+/// An array checks with each byte whether others share it, which here costs more than the writing; this asks once a
+/// record. Unchecked, because who writes has the memory alone: `removeAll` takes other memory where a copy shares
+/// it, and nothing writes before it has called that.
+struct ByteBuffer: @unchecked Sendable {
+    private final class Memory {
+        let start: UnsafeMutablePointer<UInt8>
+
+        init(_ count: Int) { start = .allocate(capacity: count) }
+
+        deinit { start.deallocate() }
+    }
+
+    private var memory: Memory
+    private var start: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private(set) var count = 0
+
+    init(capacity: Int = 1024) {
+        memory = Memory(capacity)
+        start = memory.start
+        self.capacity = capacity
+    }
+
+    /// What was written; valid until the next change of the buffer, and while that lives.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+
+    var last: UInt8? { count == 0 ? nil : start[count - 1] }
+
+    mutating func removeAll() {
+        count = 0
+        if !isKnownUniquelyReferenced(&memory) { take(Memory(capacity)) }
+    }
+
+    private mutating func take(_ other: Memory) {
+        memory = other
+        start = other.start
+    }
+
+    /// Makes room for `more` bytes, and returns where they begin.
+    private mutating func extend(by more: Int) -> UnsafeMutablePointer<UInt8> {
+        let end = count + more
+        if end > capacity { grow(to: end) }
+        defer { count = end }
+        return start + count
+    }
+
+    private mutating func grow(to least: Int) {
+        capacity = max(least, 2 * capacity)
+        let other = Memory(capacity)
+        other.start.update(from: start, count: count)
+        take(other)
+    }
+
+    mutating func append(_ byte: UInt8) { extend(by: 1).pointee = byte }
+
+    mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
+        guard let from = text.baseAddress else { return }
+        extend(by: text.count).update(from: from, count: text.count)
+    }
+
+    mutating func append(_ text: StaticString) {
+        append(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func append(utf8 text: String) {
+        var text = text
+        text.withUTF8 { append($0) }
+    }
+
+    /// A number in decimal.
+    mutating func append(decimal number: Int64) {
+        let digits = Self.digitCount(number.magnitude)
+        var place = extend(by: digits + (number < 0 ? 1 : 0))
+        if number < 0 {
+            place.pointee = 0x2D
+            place += 1
+        }
+        Self.write(number.magnitude, digits, to: place)
+    }
+
+    /// A number in decimal of that many digits, with zeros in front.
+    mutating func append(decimal number: Int64, digits: Int) {
+        Self.write(number.magnitude, digits, to: extend(by: digits))
+    }
+
+    /// 64 bits as 16 hexadecimal digits in lower case.
+    mutating func append(hexadecimal value: UInt64) {
+        let place = UnsafeMutableRawPointer(extend(by: 16))
+        place.storeBytes(of: Hexadecimal.digits(UInt32(value >> 32)), as: UInt64.self)
+        place.storeBytes(
+            of: Hexadecimal.digits(UInt32(truncatingIfNeeded: value)), toByteOffset: 8, as: UInt64.self)
+    }
+
+    private static func write(_ number: UInt64, _ digits: Int, to place: UnsafeMutablePointer<UInt8>) {
+        var rest = number
+        for digit in stride(from: digits - 1, through: 0, by: -1) {
+            place[digit] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
+            rest /= 10
+        }
+    }
+
+    /// How many digits a number has in decimal.
+    static func digitCount(_ number: UInt64) -> Int {
+        var count = 1
+        var rest = number
+        while rest >= 10 {
+            rest /= 10
+            count += 1
+        }
+        return count
+    }
+}
