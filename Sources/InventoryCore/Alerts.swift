@@ -4,8 +4,10 @@
 extension Stock {
     /// Looks at the levels that a command's entries changed, and at the SKU over all warehouses.
     mutating func raiseAlerts(for entries: [LedgerEntry], _ alerts: inout [Alert]) {
-        guard let last = entries.last, let index = itemIndex(of: last.sku) else { return }
-        for entry in entries where entry.movement == .transferOverdue {
+        guard let last = entries.indices.last, let index = itemIndex(of: entries[last].sku) else { return }
+        // By places: entries and levels are large, and most SKUs have neither a policy nor an alert.
+        for place in entries.indices where entries[place].movement == .transferOverdue {
+            let entry = entries[place]
             var alert = Alert(
                 kind: .transferOverdue, sku: entry.sku, warehouse: entry.warehouse,
                 quantity: entry.quantity, sequence: entry.sequence, at: entry.at)
@@ -15,9 +17,8 @@ extension Stock {
             alerts.append(alert)
         }
         let concernsAll = entries.contains { $0.movement == .setPolicy && $0.warehouse == nil }
-        for place in items[index].levels.indices {
+        for place in items[index].levels.indices where items[index].levels[place].mayAlert {
             let level = items[index].levels[place]
-            guard level.policy != nil || level.alert != .calm else { continue }
             guard concernsAll || entries.contains(where: { $0.warehouse == level.warehouse }) else {
                 continue
             }
@@ -26,11 +27,11 @@ extension Stock {
             let change = Self.change(level.alert, count, level.policy)
             items[index].levels[place].alert = change.state
             if let kind = change.told {
-                alerts.append(alert(kind, last, level.warehouse, count, level.policy))
+                alerts.append(alert(kind, entries[last], level.warehouse, count, level.policy))
             }
         }
+        guard items[index].mayAlert else { return }
         let item = items[index]
-        guard item.policy != nil || item.alert != .calm else { return }
         var count = Count(available: 0, inTransit: 0, missing: item.backordered)
         for level in item.levels where warehouses[level.place].facts.isActive {
             count.available += level.available
@@ -38,7 +39,7 @@ extension Stock {
         }
         let change = Self.change(item.alert, count, item.policy)
         items[index].alert = change.state
-        if let kind = change.told { alerts.append(alert(kind, last, nil, count, item.policy)) }
+        if let kind = change.told { alerts.append(alert(kind, entries[last], nil, count, item.policy)) }
     }
 
     private struct Count {
@@ -76,4 +77,12 @@ extension Stock {
             suggestedQuantity: kind == .recovered ? nil : max(0, upTo - units + count.missing),
             sequence: last.sequence, at: last.at)
     }
+}
+
+extension Level {
+    fileprivate var mayAlert: Bool { policy != nil || alert != .calm }
+}
+
+extension Item {
+    fileprivate var mayAlert: Bool { policy != nil || alert != .calm }
 }

@@ -189,12 +189,12 @@ enum Grant {
 extension Stock {
     /// - Precondition: a named warehouse is active.
     func allocate(_ reserve: Command.Reserve, of sku: String) -> Grant {
-        guard let item = item(of: sku) else { return .refused(.insufficientStock) }
+        guard let index = itemIndex(of: sku) else { return .refused(.insufficientStock) }
         let shipTo = reserve.shipTo.map(UnitVector.init)
-        let (candidates, isTooLate) = candidates(for: reserve, shipTo, item)
+        let (candidates, isTooLate) = candidates(for: reserve, shipTo, item: index)
         if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
         let allocator = Allocator(
-            strategy: reserve.strategy ?? item.policy?.strategy ?? settings.strategy, shipTo: shipTo)
+            strategy: reserve.strategy ?? items[index].policy?.strategy ?? settings.strategy, shipTo: shipTo)
         let most =
             reserve.allowSplit
             ? candidates.reduce(0) { $0 + $1.available } : candidates.reduce(0) { max($0, $1.available) }
@@ -205,7 +205,7 @@ extension Stock {
         if now == reserve.quantity { return .granted(grant(now), backordered: 0) }
         let missing = reserve.quantity - now
         if reserve.allowBackorder, reserve.deliverWithinHours == nil,
-            item.backordered + missing <= item.policy?.backorderLimit ?? 0
+            items[index].backordered + missing <= items[index].policy?.backorderLimit ?? 0
         {
             return .granted(grant(now), backordered: missing)
         }
@@ -221,17 +221,17 @@ extension Stock {
 
     /// The warehouses that have units for the command, and whether others have some that would come too late.
     private func candidates(
-        for reserve: Command.Reserve, _ shipTo: UnitVector?, _ item: Item
+        for reserve: Command.Reserve, _ shipTo: UnitVector?, item index: Int
     ) -> ([Candidate], isTooLate: Bool) {
         var isTooLate = false
         var candidates: [Candidate] = []
-        candidates.reserveCapacity(item.levels.count)
+        candidates.reserveCapacity(items[index].levels.count)
         // In place: a level is large, and a copy of it costs more than all that is asked of it here.
-        item.levels.withUnsafeBufferPointer { levels in
-            for index in levels.indices {
-                if let named = reserve.warehouse, named != levels[index].warehouse { continue }
-                let available = levels[index].available(to: reserve.channel)
-                let place = levels[index].place
+        items[index].levels.withUnsafeBufferPointer { levels in
+            for number in levels.indices {
+                if let named = reserve.warehouse, named != levels[number].warehouse { continue }
+                let available = levels[number].available(to: reserve.channel)
+                let place = levels[number].place
                 guard available > 0, warehouses[place].facts.isActive else { continue }
                 guard isInTime(warehouses[place], shipTo, reserve.deliverWithinHours) else {
                     isTooLate = true

@@ -53,15 +53,16 @@ extension Stock {
         items[index].levels[place].inTransit += deltas.inTransit
         items[index].levels[place].damaged += deltas.damaged
         items[index].levels[place].book(entry)
-        let level = items[index].levels[place]
+        let (onHand, reserved) = (items[index].levels[place].onHand, items[index].levels[place].reserved)
+        let (inTransit, damaged) = (items[index].levels[place].inTransit, items[index].levels[place].damaged)
         Self.require(
-            level.onHand == entry.balances.onHand && level.reserved == entry.balances.reserved
-                && level.inTransit == entry.balances.inTransit && level.damaged == entry.balances.damaged,
+            onHand == entry.balances.onHand && reserved == entry.balances.reserved
+                && inTransit == entry.balances.inTransit && damaged == entry.balances.damaged,
             entry, "balances do not follow from the deltas")
         // Where damage or a count leaves less on hand than is reserved, further entries put it right.
         Self.require(
-            0 <= level.reserved && 0 <= level.onHand && 0 <= level.inTransit && 0 <= level.damaged
-                && level.onHand <= Limits.onHand, entry, "a balance is out of range")
+            0 <= reserved && 0 <= onHand && 0 <= inTransit && 0 <= damaged && onHand <= Limits.onHand,
+            entry, "a balance is out of range")
     }
 
     /// The place of the warehouse's level, made empty at its place in the order when there is none.
@@ -77,6 +78,7 @@ extension Stock {
     /// What an entry leaves of the units that are set apart for channels and not claimed.
     func setApart(after entry: LedgerEntry) -> Int64 {
         guard entry.hasBalances, let warehouse = entry.warehouse else { return 0 }
+        if entry.movement != .setPolicy, !hasChannels(entry.sku, warehouse) { return 0 }
         var level = item(of: entry.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
         if case .policy(let policy) = entry.details {
             level.setApart(policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
@@ -84,6 +86,11 @@ extension Stock {
         if level.channels.isEmpty { return 0 }
         level.book(entry)
         return level.unusedSetApart
+    }
+
+    private func hasChannels(_ sku: String, _ warehouse: String) -> Bool {
+        guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else { return false }
+        return !items[index].levels[place].channels.isEmpty
     }
 
     /// What live reservations of the channels of a policy claim in a warehouse.
@@ -111,32 +118,32 @@ extension Stock {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete \(entry.movement)")
         }
         // A reservation over several warehouses has an entry for each; the first begins it.
-        if reservations[id] == nil {
-            begin(
-                Reservation(
-                    id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
-                    named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit,
-                    isExtended: false, reservedAt: entry.at, expiresAt: expiresAt,
-                    sequence: entry.sequence, changed: entry.sequence, commandHash: entry.commandHash,
-                    item: index))
+        let blank = Reservation(
+            id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
+            named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit, isExtended: false,
+            reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence, changed: entry.sequence,
+            commandHash: entry.commandHash, item: index)
+        let (claimed, due, isFirst) = Self.claim(entry, of: &reservations[id, default: blank])
+        if isFirst {
+            items[index].dueTimes.insert(due)
+            items[index].liveReservations += 1
         }
-        if entry.deltas.backordered > 0 {
-            reservations[id]!.backordered += entry.quantity
-            items[index].backorders.append(reservations[id]!.due)
-        } else if let warehouse = entry.warehouse {
-            reservations[id]!.add(entry.quantity, in: warehouse)
-        }
-        reservations[id]!.changed = entry.sequence
+        if entry.deltas.backordered > 0 { items[index].backorders.append(due) }
         items[index].unitsByOrder?[orderID, default: 0] += entry.quantity
-        Self.require(
-            reservations[id]!.quantity == entry.remaining, entry, "it claims other units than it says")
+        Self.require(claimed == entry.remaining, entry, "it claims other units than it says")
     }
 
-    mutating func begin(_ reservation: Reservation) {
-        let replaced = reservations.updateValue(reservation, forKey: reservation.id)
-        precondition(replaced == nil, "reservation \(reservation.id) was made twice")
-        items[reservation.item].dueTimes.insert(reservation.due)
-        items[reservation.item].liveReservations += 1
+    private static func claim(
+        _ entry: LedgerEntry, of reservation: inout Reservation
+    ) -> (units: Int64, due: Due, isFirst: Bool) {
+        let isFirst = reservation.quantity == 0
+        if entry.deltas.backordered > 0 {
+            reservation.backordered += entry.quantity
+        } else if let warehouse = entry.warehouse {
+            reservation.add(entry.quantity, in: warehouse)
+        }
+        reservation.changed = entry.sequence
+        return (reservation.quantity, reservation.due, isFirst)
     }
 
     private mutating func unclaim(_ entry: LedgerEntry, item index: Int) {

@@ -55,10 +55,10 @@ extension Stock {
     /// A retired SKU is begun again by a receipt or by a policy; all else is refused, and so is what names
     /// another generation than the one that lives or would begin.
     private func refusalByGeneration(_ cause: Cause) -> Rejection? {
-        let item = item(of: cause.command.sku)
-        let isRetired = item?.isRetired ?? false
+        let index = itemIndex(of: cause.command.sku)
+        let isRetired = index.map { items[$0].isRetired } ?? false
         let begins = cause.command.kind == .receive || cause.command.kind == .setPolicy
-        let current = (item?.generation ?? 1) + (isRetired && begins ? 1 : 0)
+        let current = (index.map { items[$0].generation } ?? 1) + (isRetired && begins ? 1 : 0)
         if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
         // An expire and its like are answered by what is known, which is nothing or an end.
         let asksOnly = cause.command.kind == .expire || cause.command.kind == .transferDue
@@ -72,13 +72,14 @@ extension Stock {
     func entry(
         _ movement: Movement, _ cause: Cause, _ quantity: Int64 = 0, after offset: Int = 0
     ) -> LedgerEntry {
-        let item = item(of: cause.command.sku)
-        var generation = item?.generation ?? 1
+        let index = itemIndex(of: cause.command.sku)
+        var generation = index.map { items[$0].generation } ?? 1
+        let isRetired = index.map { items[$0].isRetired } ?? false
         // Only what begins a retired SKU again gets so far with another movement.
-        if item?.isRetired ?? false, movement == .receive || movement == .setPolicy { generation += 1 }
+        if isRetired, movement == .receive || movement == .setPolicy { generation += 1 }
         return LedgerEntry(
             sku: cause.command.sku, generation: generation,
-            sequence: (item?.sequence ?? 0) + 1 + Int64(offset), movement: movement, at: cause.at,
+            sequence: (index.map { items[$0].sequence } ?? 0) + 1 + Int64(offset), movement: movement, at: cause.at,
             source: cause.source, command: cause.command.kind, commandID: cause.command.id,
             commandHash: cause.hash, quantity: quantity)
     }
@@ -89,16 +90,17 @@ extension Stock {
         _ deltas: LedgerEntry.Deltas, after offset: Int = 0
     ) -> LedgerEntry {
         var entry = entry(movement, cause, quantity, after: offset)
-        let item = item(of: cause.command.sku)
-        let level = item?.level(of: warehouse)
         entry.warehouse = warehouse
         entry.deltas = deltas
-        entry.balances = LedgerEntry.Deltas(
-            onHand: (level?.onHand ?? 0) + deltas.onHand,
-            reserved: (level?.reserved ?? 0) + deltas.reserved,
-            inTransit: (level?.inTransit ?? 0) + deltas.inTransit,
-            damaged: (level?.damaged ?? 0) + deltas.damaged,
-            backordered: deltas.backordered == 0 ? 0 : (item?.backordered ?? 0) + deltas.backordered)
+        entry.balances = deltas
+        guard let index = itemIndex(of: cause.command.sku) else { return entry }
+        if let place = items[index].index(of: warehouse) {
+            entry.balances.onHand += items[index].levels[place].onHand
+            entry.balances.reserved += items[index].levels[place].reserved
+            entry.balances.inTransit += items[index].levels[place].inTransit
+            entry.balances.damaged += items[index].levels[place].damaged
+        }
+        if deltas.backordered != 0 { entry.balances.backordered += items[index].backordered }
         return entry
     }
 
@@ -110,7 +112,8 @@ extension Stock {
         var entry = entry(movement, cause, quantity, after: offset)
         entry.warehouse = warehouse
         entry.deltas.backordered = delta
-        entry.balances.backordered = (item(of: cause.command.sku)?.backordered ?? 0) + delta
+        let before = itemIndex(of: cause.command.sku).map { items[$0].backordered } ?? 0
+        entry.balances.backordered = before + delta
         return entry
     }
 

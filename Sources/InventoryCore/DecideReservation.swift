@@ -22,11 +22,11 @@ extension Stock {
     }
 
     private func isOverOrderLimit(_ reserve: Command.Reserve, _ cause: Cause) -> Bool {
-        guard let item = item(of: cause.command.sku), let limit = item.policy?.unitsPerOrder else {
-            return false
-        }
+        guard let index = itemIndex(of: cause.command.sku), let limit = items[index].policy?.unitsPerOrder
+        else { return false }
         let had =
-            (item.unitsByOrder?[reserve.orderID] ?? 0) + window.shipped(item.sku, for: reserve.orderID)
+            (items[index].unitsByOrder?[reserve.orderID] ?? 0)
+            + window.shipped(cause.command.sku, for: reserve.orderID)
         return had + reserve.quantity > limit
     }
 
@@ -128,7 +128,7 @@ extension Stock {
         guard let last = ended.last, last.sku == cause.command.sku, reservations[id] == nil else {
             return reject(.reservationNotFound, cause)
         }
-        guard last.generation == item(of: last.sku)?.generation else {
+        guard last.generation == itemIndex(of: last.sku).map({ items[$0].generation }) else {
             return reject(.generationMismatch, cause)
         }
         if last.movement == movement {

@@ -90,25 +90,29 @@ package struct Outcome: Equatable, Sendable {
 
     /// The answer that ledger entries give to `command`, which caused them or repeats what caused them.
     ///
-    /// - Parameter entries: one command's own entries, or those that ended one reservation; never none.
-    init(of entries: some Collection<LedgerEntry>, to command: Command, isDuplicate: Bool) {
-        var last: LedgerEntry?
-        for entry in entries { last = entry }
-        guard let last, let first = entries.first else { preconditionFailure("no entry, no answer") }
+    /// - Parameter own: one command's own entries, or those that ended one reservation, of `entries`, which are
+    ///   those alone where it is nil; never none.
+    init(
+        of entries: [LedgerEntry], _ own: Range<Int>? = nil, to command: Command, isDuplicate: Bool
+    ) {
+        let own = own ?? entries.indices
+        guard !own.isEmpty else { preconditionFailure("no entry, no answer") }
+        let last = own.upperBound - 1
         self.init(
-            kind: Self.kind(of: first), command: command.kind, commandID: command.id, sku: last.sku,
-            rejection: last.reason, reservationID: last.reservationID, orderID: last.orderID,
-            transferID: last.transferID, remaining: nil, expiresAt: last.expiresAt,
-            sequence: last.sequence, at: last.at, isDuplicate: isDuplicate)
-        channel = last.channel
-        generation = last.generation > 1 ? last.generation : nil
-        for entry in entries { add(entry) }
+            kind: Self.kind(of: entries[own.lowerBound]), command: command.kind, commandID: command.id,
+            sku: entries[last].sku, rejection: entries[last].reason,
+            reservationID: entries[last].reservationID, orderID: entries[last].orderID,
+            transferID: entries[last].transferID, remaining: nil, expiresAt: entries[last].expiresAt,
+            sequence: entries[last].sequence, at: entries[last].at, isDuplicate: isDuplicate)
+        channel = entries[last].channel
+        generation = entries[last].generation > 1 ? entries[last].generation : nil
+        for place in own { add(entries[place]) }
         if kind == .reserved, backordered > 0 {
             kind = .backordered
         } else if kind == .reserved, requested != nil {
             kind = .partiallyReserved
         }
-        if last.movement == .rejection { concern(last) }
+        if entries[last].movement == .rejection { concern(entries[last]) }
     }
 
     private static func kind(of entry: LedgerEntry) -> Kind {

@@ -6,6 +6,9 @@
 package struct Stock: Sendable {
     var items: [Item] = []
     private var itemIndexes: [String: Int] = [:]
+    /// The SKU of the present command, which is asked for again and again, and where it stands; -1 for nowhere.
+    private var presentSKU = ""
+    private var presentIndex = -1
     var reservations: [String: Reservation] = [:]
     var transfers: [String: Transfer] = [:]
     /// Every warehouse that was named, with what is known of it.
@@ -33,13 +36,23 @@ package struct Stock: Sendable {
     func item(of sku: String) -> Item? { itemIndexes[sku].map { items[$0] } }
 
     mutating func makeItemIndex(of sku: String) -> Int {
-        if let index = itemIndexes[sku] { return index }
+        if let index = itemIndex(of: sku) { return index }
         items.append(Item(sku: sku))
         itemIndexes[sku] = items.count - 1
+        look(for: sku)
         return items.count - 1
     }
 
-    func itemIndex(of sku: String) -> Int? { itemIndexes[sku] }
+    func itemIndex(of sku: String) -> Int? {
+        presentIndex >= 0 && presentSKU == sku ? presentIndex : itemIndexes[sku]
+    }
+
+    /// Takes note of where the SKU stands that will be asked for.
+    private mutating func look(for sku: String) {
+        guard presentSKU != sku || presentIndex < 0 else { return }
+        presentSKU = sku
+        presentIndex = itemIndexes[sku] ?? -1
+    }
 
     /// Takes items out that nothing claims units of, as if they had never been seen.
     mutating func removeItems(_ skus: Set<String>) {
@@ -50,6 +63,7 @@ package struct Stock: Sendable {
             if !skus.contains(item.sku) { kept.append(item) }
         }
         items = kept
+        presentIndex = -1
         itemIndexes = [:]
         for (index, item) in items.enumerated() { itemIndexes[item.sku] = index }
         for id in Array(reservations.keys) { reservations[id]!.item = places[reservations[id]!.item] }
@@ -108,6 +122,7 @@ extension Stock {
     package mutating func handle(
         _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
     ) -> Outcome {
+        look(for: command.sku)
         let cause = Cause(command: command, hash: command.fingerprint, at: at, source: source)
         while let expiry = decideExpiry(cause) { carryOut(expiry, &effects) }
         fillBackorders(cause, &effects)
@@ -134,16 +149,17 @@ extension Stock {
         for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
         checkInvariants(after: effects.entries)
         raiseAlerts(for: effects.entries, &effects.alerts)
-        return outcome ?? Outcome(of: effects.entries[own], to: command, isDuplicate: false)
+        return outcome ?? Outcome(of: effects.entries, own, to: command, isDuplicate: false)
     }
 
     private mutating func carryOut(_ entries: [LedgerEntry], _ effects: inout Effects) {
-        for entry in entries {
-            var entry = entry
-            entry.setApart = setApart(after: entry)
-            apply(entry)
-            window.append(entry)
-            effects.entries.append(entry)
+        // By places: an entry is large, and each copy of it counts a dozen references.
+        for place in entries.indices {
+            effects.entries.append(entries[place])
+            let last = effects.entries.count - 1
+            effects.entries[last].setApart = setApart(after: entries[place])
+            apply(effects.entries[last])
+            window.append(effects.entries[last])
         }
     }
 
@@ -160,7 +176,9 @@ extension Stock {
     }
 
     /// The hash of the SKU's newest ledger entry.
-    package func chainHash(of sku: String) -> ChainHash { item(of: sku)?.chainHash ?? .origin }
+    package func chainHash(of sku: String) -> ChainHash {
+        itemIndex(of: sku).map { items[$0].chainHash } ?? .origin
+    }
 
     /// Takes note of the hash that the SKU's newest ledger entry was sealed with.
     package mutating func seal(_ sku: String, with hash: ChainHash) {
@@ -190,13 +208,14 @@ extension Stock {
     /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
     /// the entries are about.
     private func checkInvariants(after entries: [LedgerEntry]) {
-        for entry in entries where entry.hasBalances {
-            guard let item = item(of: entry.sku), let warehouse = entry.warehouse,
-                let place = item.index(of: warehouse)
+        for number in entries.indices where entries[number].hasBalances {
+            guard let index = itemIndex(of: entries[number].sku), let warehouse = entries[number].warehouse,
+                let place = items[index].index(of: warehouse)
             else { continue }
+            let (reserved, onHand) = (items[index].levels[place].reserved, items[index].levels[place].onHand)
             precondition(
-                0 <= item.levels[place].reserved && item.levels[place].reserved <= item.levels[place].onHand,
-                "ledger of \(entry.sku), \(entry.sequence): reserved is not within on hand")
+                0 <= reserved && reserved <= onHand,
+                "ledger of \(entries[number].sku), \(entries[number].sequence): reserved is not within on hand")
         }
     }
 }
