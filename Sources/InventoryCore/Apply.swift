@@ -118,12 +118,16 @@ extension Stock {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete \(entry.movement)")
         }
         // A reservation over several warehouses has an entry for each; the first begins it.
-        let blank = Reservation(
-            id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
-            named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit, isExtended: false,
-            reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence, changed: entry.sequence,
-            commandHash: entry.commandHash, item: index)
-        let (claimed, due, isFirst) = Self.claim(entry, of: &reservations[id, default: blank])
+        func blank() -> Reservation {
+            Reservation(
+                id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
+                named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit,
+                isExtended: false, reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence,
+                changed: entry.sequence, commandHash: entry.commandHash, item: index)
+        }
+        let (claimed, due, isFirst) = reservations.change(id, orMake: blank) {
+            Self.claim(entry, of: &$0)
+        }
         if isFirst {
             items[index].dueTimes.insert(due)
             items[index].liveReservations += 1
@@ -193,7 +197,7 @@ extension Stock {
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, let expiresAt = entry.expiresAt, reservations[id] != nil else {
+        guard let id = entry.reservationID, let expiresAt = entry.expiresAt, reservations.contains(id) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it extends what does not live")
         }
         reservations[id]!.expiresAt = expiresAt

@@ -56,9 +56,9 @@ extension Stock {
     /// another generation than the one that lives or would begin.
     private func refusalByGeneration(_ cause: Cause) -> Rejection? {
         let index = itemIndex(of: cause.command.sku)
-        let isRetired = index.map { items[$0].isRetired } ?? false
+        let isRetired = index == nil ? false : items[index!].isRetired
         let begins = cause.command.kind == .receive || cause.command.kind == .setPolicy
-        let current = (index.map { items[$0].generation } ?? 1) + (isRetired && begins ? 1 : 0)
+        let current = (index == nil ? 1 : items[index!].generation) + (isRetired && begins ? 1 : 0)
         if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
         // An expire and its like are answered by what is known, which is nothing or an end.
         let asksOnly = cause.command.kind == .expire || cause.command.kind == .transferDue
@@ -72,14 +72,18 @@ extension Stock {
     func entry(
         _ movement: Movement, _ cause: Cause, _ quantity: Int64 = 0, after offset: Int = 0
     ) -> LedgerEntry {
-        let index = itemIndex(of: cause.command.sku)
-        var generation = index.map { items[$0].generation } ?? 1
-        let isRetired = index.map { items[$0].isRetired } ?? false
+        var generation: Int64 = 1
+        var sequence: Int64 = 0
+        var isRetired = false
+        if let index = itemIndex(of: cause.command.sku) {
+            (generation, sequence) = (items[index].generation, items[index].sequence)
+            isRetired = items[index].isRetired
+        }
         // Only what begins a retired SKU again gets so far with another movement.
         if isRetired, movement == .receive || movement == .setPolicy { generation += 1 }
         return LedgerEntry(
             sku: cause.command.sku, generation: generation,
-            sequence: (index.map { items[$0].sequence } ?? 0) + 1 + Int64(offset), movement: movement, at: cause.at,
+            sequence: sequence + 1 + Int64(offset), movement: movement, at: cause.at,
             source: cause.source, command: cause.command.kind, commandID: cause.command.id,
             commandHash: cause.hash, quantity: quantity)
     }

@@ -1,7 +1,7 @@
 /// What can happen to a reservation by a command about it.
 extension Stock {
     func decideReserve(_ reserve: Command.Reserve, _ cause: Cause) -> Decision {
-        if let live = reservations[reserve.reservationID] {
+        if reservations.contains(reserve.reservationID), let live = reservations[reserve.reservationID] {
             return live.commandHash == cause.hash && items[live.item].sku == cause.command.sku
                 ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
                 : reject(.reservationIDConflict, cause)
@@ -125,7 +125,7 @@ extension Stock {
     ) -> Decision {
         let ended = window.ending(of: id, at: cause.at)
         // An id that lives under another SKU again is not ours any more.
-        guard let last = ended.last, last.sku == cause.command.sku, reservations[id] == nil else {
+        guard let last = ended.last, last.sku == cause.command.sku, !reservations.contains(id) else {
             return reject(.reservationNotFound, cause)
         }
         guard last.generation == itemIndex(of: last.sku).map({ items[$0].generation }) else {

@@ -19,9 +19,9 @@ struct DedupeWindow: Sendable {
     /// So many of the oldest entries are of an earlier log, in which offsets meant something else.
     private var earlierCount = 0
     /// Where the first own entry of each command stands.
-    private var ownByCommand: [String: Int] = [:]
+    private var ownByCommand = PlaceIndex()
     /// Where the first of the entries stands that ended a reservation together.
-    private var endingByReservation: [String: Int] = [:]
+    private var endingByReservation = PlaceIndex()
     private var endingByTransfer: [String: Int] = [:]
     private var shippedByOrder: [OrderKey: Int64] = [:]
 
@@ -59,16 +59,25 @@ struct DedupeWindow: Sendable {
 
     /// The entries that decided the command, if they are remembered at `now`; else none.
     func decision(of commandID: String, at now: Timestamp) -> [LedgerEntry] {
-        group(from: ownByCommand[commandID], at: now) { $0.isOwn }
+        group(from: placeOfOwn(commandID, IDHash.of(commandID)), at: now) { $0.isOwn }
     }
 
     /// The entries that ended the reservation, if they are remembered at `now`; else none.
     func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
-        guard let place = endingByReservation[reservationID] else { return [] }
+        let hash = IDHash.of(reservationID)
+        guard let place = placeOfEnding(reservationID, hash) else { return [] }
         let movement = ring[place].movement
         return group(from: place, at: now) {
             $0.reservationID == reservationID && $0.movement == movement
         }
+    }
+
+    private func placeOfOwn(_ commandID: String, _ hash: UInt32) -> Int? {
+        ownByCommand.place(hash) { ring[$0].commandID == commandID }
+    }
+
+    private func placeOfEnding(_ reservationID: String, _ hash: UInt32) -> Int? {
+        endingByReservation.place(hash) { ring[$0].reservationID == reservationID }
     }
 
     /// The entry that ended the transfer, if it is remembered at `now`.
@@ -110,9 +119,6 @@ struct DedupeWindow: Sendable {
     /// - Parameter isEarlier: whether it is of an earlier log; then all before it are.
     mutating func append(_ entry: LedgerEntry, isEarlier: Bool = false) {
         guard answers else { return mark(entry, isEarlier: isEarlier) }
-        var entry = entry
-        // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
-        entry.chainHash = .origin
         var isContinued = false
         if let newest, ring[newest].isOfSameCommand(as: entry) {
             ring[newest].more = true
@@ -129,13 +135,21 @@ struct DedupeWindow: Sendable {
             oldest = (oldest + 1) % capacity
             if earlierCount > 0 { earlierCount -= 1 }
         }
+        // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
+        ring[place].chainHash = .origin
         if isEarlier { earlierCount += 1 }
-        if entry.isOwn && !isContinued { ownByCommand[entry.commandID] = place }
+        if entry.isOwn && !isContinued {
+            let hash = IDHash.of(entry.commandID)
+            if let before = placeOfOwn(entry.commandID, hash) { ownByCommand.remove(hash, before) }
+            ownByCommand.insert(hash, place)
+        }
         if entry.movement == .ship, let order = entry.orderID {
             shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
         }
         if entry.endsReservation, let id = entry.reservationID {
-            endingByReservation[id] = firstOfEnding(entry, last: place)
+            let hash = IDHash.of(id)
+            if let before = placeOfEnding(id, hash) { endingByReservation.remove(hash, before) }
+            endingByReservation.insert(hash, firstOfEnding(entry, last: place))
         }
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
     }
@@ -187,9 +201,10 @@ struct DedupeWindow: Sendable {
     }
 
     private mutating func forget(at place: Int) {
+        ownByCommand.remove(IDHash.of(ring[place].commandID), place)
+        if let id = ring[place].reservationID { endingByReservation.remove(IDHash.of(id), place) }
+        if ring[place].transferID == nil, ring[place].movement != .ship { return }
         let entry = ring[place]
-        if ownByCommand[entry.commandID] == place { ownByCommand[entry.commandID] = nil }
-        if let id = entry.reservationID, endingByReservation[id] == place { endingByReservation[id] = nil }
         if let id = entry.transferID, endingByTransfer[id] == place { endingByTransfer[id] = nil }
         if entry.movement == .ship, let order = entry.orderID {
             let key = OrderKey(sku: entry.sku, order: order)

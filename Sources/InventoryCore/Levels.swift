@@ -104,7 +104,7 @@ package enum AlertState: String, CaseIterable, Sendable {
 }
 
 /// A claim on units of one SKU, live until it is confirmed, released, expired or lost.
-package struct Reservation: Equatable, Sendable {
+package struct Reservation: Equatable, Sendable, Identified {
     package var id: String
     package var orderID: String
     /// In the order in which they were made; a warehouse stands once.

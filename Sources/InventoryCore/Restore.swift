@@ -128,9 +128,9 @@ extension StockRestore {
     private mutating func forgetEnded(_ stock: inout Stock, _ doubts: inout FirstDoubt) {
         if ended.isEmpty { return }
         let skus = stock.items.map(\.sku)
-        for (id, live) in stock.reservations where ended.contains(skus[live.item]) {
-            doubts.add(skus[live.item], Stock.beyond("reservation \(id)", live.changed, levels: 0))
-            stock.reservations[id] = nil
+        for live in stock.reservations.values where ended.contains(skus[live.item]) {
+            doubts.add(skus[live.item], Stock.beyond("reservation \(live.id)", live.changed, levels: 0))
+            stock.reservations[live.id] = nil
         }
         for (id, live) in stock.transfers where ended.contains(skus[live.item]) {
             doubts.add(skus[live.item], Stock.beyond("transfer \(id)", live.changed, levels: 0))

@@ -5,11 +5,11 @@
 /// reads a clock, draws a random number or depends on the order of a Dictionary.
 package struct Stock: Sendable {
     var items: [Item] = []
-    private var itemIndexes: [String: Int] = [:]
+    private var itemPlaces = PlaceIndex()
     /// The SKU of the present command, which is asked for again and again, and where it stands; -1 for nowhere.
     private var presentSKU = ""
     private var presentIndex = -1
-    var reservations: [String: Reservation] = [:]
+    var reservations = IDTable<Reservation>()
     var transfers: [String: Transfer] = [:]
     /// Every warehouse that was named, with what is known of it.
     var warehouses: [KnownWarehouse] = []
@@ -33,25 +33,26 @@ package struct Stock: Sendable {
     package var skuCount: Int { items.count }
     package var dedupeWindowCount: Int { window.count }
 
-    func item(of sku: String) -> Item? { itemIndexes[sku].map { items[$0] } }
+    func item(of sku: String) -> Item? { itemIndex(of: sku).map { items[$0] } }
 
     mutating func makeItemIndex(of sku: String) -> Int {
         if let index = itemIndex(of: sku) { return index }
         items.append(Item(sku: sku))
-        itemIndexes[sku] = items.count - 1
+        itemPlaces.insert(IDHash.of(sku), items.count - 1)
         look(for: sku)
         return items.count - 1
     }
 
     func itemIndex(of sku: String) -> Int? {
-        presentIndex >= 0 && presentSKU == sku ? presentIndex : itemIndexes[sku]
+        if presentIndex >= 0, presentSKU == sku { return presentIndex }
+        return itemPlaces.place(IDHash.of(sku)) { items[$0].sku == sku }
     }
 
     /// Takes note of where the SKU stands that will be asked for.
     private mutating func look(for sku: String) {
         guard presentSKU != sku || presentIndex < 0 else { return }
+        presentIndex = itemIndex(of: sku) ?? -1
         presentSKU = sku
-        presentIndex = itemIndexes[sku] ?? -1
     }
 
     /// Takes items out that nothing claims units of, as if they had never been seen.
@@ -64,9 +65,9 @@ package struct Stock: Sendable {
         }
         items = kept
         presentIndex = -1
-        itemIndexes = [:]
-        for (index, item) in items.enumerated() { itemIndexes[item.sku] = index }
-        for id in Array(reservations.keys) { reservations[id]!.item = places[reservations[id]!.item] }
+        itemPlaces = PlaceIndex()
+        for (index, item) in items.enumerated() { itemPlaces.insert(IDHash.of(item.sku), index) }
+        reservations.changeAll { $0.item = places[$0.item] }
         for id in Array(transfers.keys) { transfers[id]!.item = places[transfers[id]!.item] }
     }
 
@@ -177,7 +178,8 @@ extension Stock {
 
     /// The hash of the SKU's newest ledger entry.
     package func chainHash(of sku: String) -> ChainHash {
-        itemIndex(of: sku).map { items[$0].chainHash } ?? .origin
+        guard let index = itemIndex(of: sku) else { return .origin }
+        return items[index].chainHash
     }
 
     /// Takes note of the hash that the SKU's newest ledger entry was sealed with.

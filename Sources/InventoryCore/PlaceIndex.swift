@@ -1,0 +1,185 @@
+/// Finds the places of things in an array by the hashes of their ids. The ids stand in the array alone, and hashing
+/// is made for ids: in place of a Dictionary, because its hashing and its copies of keys cost more than a decision.
+///
+/// Open addressing with linear probing (Knuth, The Art of Computer Programming, 6.4, algorithms L and R).
+struct PlaceIndex: Sendable {
+    /// A hash in the upper half, and a place and 1 in the lower; 0 for a free slot. As many as a power of two.
+    private var slots: [UInt64] = Array(repeating: 0, count: 16)
+    private(set) var count = 0
+
+    private var mask: Int { slots.count - 1 }
+
+    private static func home(of slot: UInt64) -> Int { Int(truncatingIfNeeded: slot >> 32) }
+
+    /// The first of the places with that hash that is the right one.
+    func place(_ hash: UInt32, where isIt: (Int) -> Bool) -> Int? {
+        var number = Int(hash) & mask
+        while slots[number] != 0 {
+            if UInt32(truncatingIfNeeded: slots[number] >> 32) == hash {
+                let place = Int(slots[number] & 0xFFFF_FFFF) - 1
+                if isIt(place) { return place }
+            }
+            number = (number + 1) & mask
+        }
+        return nil
+    }
+
+    /// Adds a place that is not there yet.
+    mutating func insert(_ hash: UInt32, _ place: Int) {
+        if 4 * (count + 1) > 3 * slots.count { grow() }
+        put(Self.slot(hash, place))
+        count += 1
+    }
+
+    private static func slot(_ hash: UInt32, _ place: Int) -> UInt64 {
+        precondition(place >= 0 && place < 0xFFFF_FFFF)
+        return UInt64(hash) << 32 | UInt64(place + 1)
+    }
+
+    private mutating func put(_ slot: UInt64) {
+        var number = Self.home(of: slot) & mask
+        while slots[number] != 0 { number = (number + 1) & mask }
+        slots[number] = slot
+    }
+
+    private mutating func grow() {
+        let old = slots
+        slots = Array(repeating: 0, count: 2 * old.count)
+        for slot in old where slot != 0 { put(slot) }
+    }
+
+    /// Removes a place; nothing happens where it is not there.
+    mutating func remove(_ hash: UInt32, _ place: Int) {
+        let slot = Self.slot(hash, place)
+        var hole = Int(hash) & mask
+        while slots[hole] != slot {
+            if slots[hole] == 0 { return }
+            hole = (hole + 1) & mask
+        }
+        // Those after it move up, as far as their own way begins before the hole.
+        var next = (hole + 1) & mask
+        while slots[next] != 0 {
+            if (next - Self.home(of: slots[next])) & mask >= (next - hole) & mask {
+                slots[hole] = slots[next]
+                hole = next
+            }
+            next = (next + 1) & mask
+        }
+        slots[hole] = 0
+        count -= 1
+    }
+}
+
+/// Hashes of ids, alike for all that are equal.
+enum IDHash {
+    /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
+    static func of(_ id: String) -> UInt32 {
+        var id = id
+        return id.withUTF8 { ascii($0) } ?? other(id)
+    }
+
+    /// Nil where there are others than ASCII characters.
+    private static func ascii(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32? {
+        var print = Fingerprint()
+        var all: UInt64 = 0
+        var index = 0
+        while index + 8 <= bytes.count {
+            let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
+            all |= word
+            print.add(word)
+            index += 8
+        }
+        var rest = UInt64(bytes.count)
+        while index < bytes.count {
+            all |= UInt64(bytes[index])
+            rest = rest << 8 | UInt64(bytes[index])
+            index += 1
+        }
+        print.add(rest)
+        return all & 0x8080_8080_8080_8080 == 0 ? UInt32(truncatingIfNeeded: print.value >> 32) : nil
+    }
+
+    /// Texts are equal where they are canonically equivalent (Unicode), and Swift's own hash knows that. Three
+    /// characters are equivalent to ASCII ones.
+    private static func other(_ id: String) -> UInt32 {
+        var plain = String.UnicodeScalarView()
+        for scalar in id.unicodeScalars {
+            switch scalar {
+            case "\u{212A}": plain.append("K")
+            case "\u{037E}": plain.append(";")
+            case "\u{1FEF}": plain.append("`")
+            default: plain.append(scalar)
+            }
+        }
+        var text = String(plain)
+        return text.withUTF8 { ascii($0) } ?? UInt32(truncatingIfNeeded: text.hashValue)
+    }
+}
+
+/// What has an id.
+protocol Identified: Sendable {
+    var id: String { get }
+}
+
+/// Things by their ids, one beside another. In no order that means anything; the same as long as the same was done.
+struct IDTable<Element: Identified>: Sendable {
+    private(set) var values: [Element] = []
+    private var places = PlaceIndex()
+
+    var count: Int { values.count }
+
+    private func place(of id: String, _ hash: UInt32) -> Int? {
+        places.place(hash) { values[$0].id == id }
+    }
+
+    func contains(_ id: String) -> Bool { place(of: id, IDHash.of(id)) != nil }
+
+    subscript(id: String) -> Element? {
+        get {
+            guard let place = place(of: id, IDHash.of(id)) else { return nil }
+            return values[place]
+        }
+        set {
+            let hash = IDHash.of(id)
+            guard let newValue else { return remove(id, hash) }
+            precondition(newValue.id == id)
+            if let place = place(of: id, hash) {
+                values[place] = newValue
+            } else {
+                add(newValue, hash)
+            }
+        }
+    }
+
+    /// Changes one in its place, which is made first where it is not there.
+    mutating func change<Result>(
+        _ id: String, orMake make: () -> Element, _ body: (inout Element) -> Result
+    ) -> Result {
+        let hash = IDHash.of(id)
+        if let place = place(of: id, hash) { return body(&values[place]) }
+        add(make(), hash)
+        return body(&values[values.count - 1])
+    }
+
+    /// Changes all in their places; their ids stay.
+    mutating func changeAll(_ body: (inout Element) -> Void) {
+        for place in values.indices { body(&values[place]) }
+    }
+
+    private mutating func add(_ element: Element, _ hash: UInt32) {
+        places.insert(hash, values.count)
+        values.append(element)
+    }
+
+    /// The last takes the place of the one that goes.
+    private mutating func remove(_ id: String, _ hash: UInt32) {
+        guard let place = place(of: id, hash) else { return }
+        places.remove(hash, place)
+        let last = values.removeLast()
+        if place == values.count { return }
+        let hashOfLast = IDHash.of(last.id)
+        places.remove(hashOfLast, values.count)
+        places.insert(hashOfLast, place)
+        values[place] = last
+    }
+}
