@@ -118,11 +118,19 @@ package struct LedgerChain: ~Copyable {
     private mutating func append(_ text: String?) {
         guard var text else { return appendNothing() }
         text.withUTF8 { utf8 in
-            bytes.append(decimal: Int64(utf8.count))
-            bytes.append(0x3A)
-            bytes.append(utf8)
+            let place = beginField(of: utf8.count)
+            if let start = utf8.baseAddress { ByteBuffer.copy(start, utf8.count, to: place) }
         }
-        bytes.append(0x2C)
+    }
+
+    /// Writes the number of bytes, the colon and the comma behind, and returns where the bytes belong.
+    private mutating func beginField(of count: Int) -> UnsafeMutablePointer<UInt8> {
+        let digits = ByteBuffer.digitCount(UInt64(count))
+        let place = bytes.extend(by: digits + 1 + count + 1)
+        ByteBuffer.write(UInt64(count), digits, to: place)
+        place[digits] = 0x3A
+        place[digits + 1 + count] = 0x2C
+        return place + digits + 1
     }
 
     private mutating func append(_ flag: Bool) {
@@ -131,10 +139,11 @@ package struct LedgerChain: ~Copyable {
 
     private mutating func append(_ number: Int64?) {
         guard let number else { return appendNothing() }
-        bytes.append(decimal: Int64(ByteBuffer.digitCount(number.magnitude) + (number < 0 ? 1 : 0)))
-        bytes.append(0x3A)
-        bytes.append(decimal: number)
-        bytes.append(0x2C)
+        let digits = ByteBuffer.digitCount(number.magnitude)
+        let sign = number < 0 ? 1 : 0
+        let place = beginField(of: sign + digits)
+        if number < 0 { place[0] = 0x2D }
+        ByteBuffer.write(number.magnitude, digits, to: place + sign)
     }
 
     private mutating func appendNothing() { bytes.append("-,") }

@@ -32,20 +32,18 @@ package enum RFC3339 {
         let total = timestamp.milliseconds
         let (year, month, day) = civilFromDays(total / 86_400_000)
         let inDay = total % 86_400_000
-        bytes.append(decimal: year, digits: 4)
-        bytes.append(dash)
-        bytes.append(decimal: month, digits: 2)
-        bytes.append(dash)
-        bytes.append(decimal: day, digits: 2)
-        bytes.append(0x54)
-        bytes.append(decimal: inDay / 3_600_000, digits: 2)
-        bytes.append(colon)
-        bytes.append(decimal: inDay / 60_000 % 60, digits: 2)
-        bytes.append(colon)
-        bytes.append(decimal: inDay / 1_000 % 60, digits: 2)
-        bytes.append(0x2E)
-        bytes.append(decimal: inDay % 1_000, digits: 3)
-        bytes.append(0x5A)
+        let text = bytes.extend(by: 24)
+        func write(_ number: Int64, _ digits: Int, at place: Int, _ next: UInt8) {
+            ByteBuffer.write(UInt64(number), digits, to: text + place)
+            text[place + digits] = next
+        }
+        write(year, 4, at: 0, dash)
+        write(month, 2, at: 5, dash)
+        write(day, 2, at: 8, 0x54)
+        write(inDay / 3_600_000, 2, at: 11, colon)
+        write(inDay / 60_000 % 60, 2, at: 14, colon)
+        write(inDay / 1_000 % 60, 2, at: 17, 0x2E)
+        write(inDay % 1_000, 3, at: 20, 0x5A)
     }
 
     private static let dash: UInt8 = 0x2D

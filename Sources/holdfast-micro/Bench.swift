@@ -92,7 +92,19 @@ struct Bench: ~Copyable {
             done += now
             writeLevels()
         }
+        check(count)
         return total
+    }
+
+    /// What is measured must be what the load is said to be.
+    private mutating func check(_ count: Int) {
+        let counts = processor.takeCounts()
+        precondition(counts.deadLetters == 0, "a record of ours is no command")
+        let refused = counts.count(.reserve, .rejected)
+        let granted = counts.count(.reserve, .reserved)
+        let ended = counts.count(.confirm, .confirmed) + counts.count(.release, .released)
+        precondition(source.load == .soldOut ? refused == count : granted + ended == count, "other outcomes")
+        precondition(counts.duplicates == (source.load == .duplicate ? count : 0), "other duplicates")
     }
 
     private mutating func process() {
