@@ -47,25 +47,18 @@ package struct LedgerEntry: Equatable, Sendable {
     package var commandHash: UInt64
     package var reservationID: String?
     package var orderID: String?
-    package var transferID: String?
     /// The sequence of the entry that began the reservation or the transfer.
     package var origin: Int64?
     package var channel: String?
     /// Nil for rejections that name none, for backordered units that any warehouse may fill, and for what is
     /// laid down for all warehouses.
     package var warehouse: String?
-    /// The other warehouse of a transfer or of a reallocation.
-    package var counterpart: String?
     /// The units that moved or, for a rejection, that were asked for (0 where the command names none).
     package var quantity: Int64
-    /// The units that a `reserve` asked for, where it was granted fewer.
-    package var requested: Int64?
     /// The units that the reservation still claims, or that the transfer still has in transit, after the entry.
     package var remaining: Int64?
     /// Until when the units are claimed; for what begins or extends a reservation.
     package var expiresAt: Timestamp?
-    /// When a transfer is overdue; for `transfer_out`.
-    package var expectedAt: Timestamp?
     /// Whether the reservation must be served by the warehouse of this entry, because its command named it.
     package var isNamed: Bool
     /// Whether several warehouses may serve the reservation.
@@ -78,11 +71,7 @@ package struct LedgerEntry: Equatable, Sendable {
     package var setApart: Int64
     /// Only for a rejection.
     package var reason: Rejection?
-    package var condition: Condition?
-    package var reasonCode: ReasonCode?
-    package var note: String?
-    package var reference: String?
-    package var details: Details?
+    private var rare: Box?
     /// Chains the entry to the one before it of its SKU; `origin` until the entry is sealed.
     package var chainHash = ChainHash.origin
 
@@ -106,9 +95,7 @@ package struct LedgerEntry: Equatable, Sendable {
         self.commandHash = commandHash
         self.reservationID = reservationID
         self.orderID = orderID
-        self.transferID = transferID
         self.warehouse = warehouse
-        self.counterpart = counterpart
         self.quantity = quantity
         self.remaining = remaining
         self.expiresAt = expiresAt
@@ -118,6 +105,8 @@ package struct LedgerEntry: Equatable, Sendable {
         self.balances = balances
         self.setApart = 0
         self.reason = reason
+        self.transferID = transferID
+        self.counterpart = counterpart
         self.reference = reference
     }
 
@@ -173,5 +162,86 @@ package struct LedgerEntry: Equatable, Sendable {
         case .transferCancel: true
         default: false
         }
+    }
+}
+
+/// What most entries have nothing of. It lies apart, so that an entry is copied quickly: a decision copies it several
+/// times.
+extension LedgerEntry {
+    private struct Rare: Equatable {
+        var transferID: String?
+        var counterpart: String?
+        var requested: Int64?
+        var expectedAt: Timestamp?
+        var condition: Condition?
+        var reasonCode: ReasonCode?
+        var note: String?
+        var reference: String?
+        var details: Details?
+    }
+
+    private indirect enum Box: Equatable {
+        case of(Rare)
+    }
+
+    private var something: Rare? {
+        guard case .of(let something) = rare else { return nil }
+        return something
+    }
+
+    /// Sets a field that has nothing else to do where there is nothing and stays nothing.
+    private mutating func set<Value>(_ value: Value?, _ change: (inout Rare, Value?) -> Void) {
+        if rare == nil, value == nil { return }
+        var something = something ?? Rare()
+        change(&something, value)
+        rare = something == Rare() ? nil : .of(something)
+    }
+
+    package var transferID: String? {
+        get { something?.transferID }
+        set { set(newValue) { $0.transferID = $1 } }
+    }
+
+    /// The other warehouse of a transfer or of a reallocation.
+    package var counterpart: String? {
+        get { something?.counterpart }
+        set { set(newValue) { $0.counterpart = $1 } }
+    }
+
+    /// The units that a `reserve` asked for, where it was granted fewer.
+    package var requested: Int64? {
+        get { something?.requested }
+        set { set(newValue) { $0.requested = $1 } }
+    }
+
+    /// When a transfer is overdue; for `transfer_out`.
+    package var expectedAt: Timestamp? {
+        get { something?.expectedAt }
+        set { set(newValue) { $0.expectedAt = $1 } }
+    }
+
+    package var condition: Condition? {
+        get { something?.condition }
+        set { set(newValue) { $0.condition = $1 } }
+    }
+
+    package var reasonCode: ReasonCode? {
+        get { something?.reasonCode }
+        set { set(newValue) { $0.reasonCode = $1 } }
+    }
+
+    package var note: String? {
+        get { something?.note }
+        set { set(newValue) { $0.note = $1 } }
+    }
+
+    package var reference: String? {
+        get { something?.reference }
+        set { set(newValue) { $0.reference = $1 } }
+    }
+
+    package var details: Details? {
+        get { something?.details }
+        set { set(newValue) { $0.details = $1 } }
     }
 }

@@ -253,8 +253,6 @@ package struct Notice: Equatable, Sendable {
 
     /// Nil for an entry that an order need not be told of, or is told of by the result of its own command.
     package init?(of entry: LedgerEntry) {
-        guard let id = entry.reservationID, let orderID = entry.orderID, let remaining = entry.remaining
-        else { return nil }
         let kind: Kind
         switch entry.movement {
         case .lose: kind = .reservationLost
@@ -262,6 +260,8 @@ package struct Notice: Equatable, Sendable {
         case .fill: kind = .backorderFilled
         default: return nil
         }
+        guard let id = entry.reservationID, let orderID = entry.orderID, let remaining = entry.remaining
+        else { return nil }
         self.init(
             kind: kind, sku: entry.sku, reservationID: id, orderID: orderID, quantity: entry.quantity,
             remaining: remaining, warehouse: entry.movement == .lose ? nil : entry.warehouse,

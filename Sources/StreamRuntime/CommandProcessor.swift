@@ -58,7 +58,9 @@ package struct CommandProcessor: ~Copyable {
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.sku, output)
         try tell(output)
-        if !effects.entries.isEmpty, isChanged.insert(command.sku).inserted { changed.append(command.sku) }
+        if !effects.entries.isEmpty, command.sku != changed.last, isChanged.insert(command.sku).inserted {
+            changed.append(command.sku)
+        }
     }
 
     private mutating func sealEntries(of sku: String) {
@@ -211,12 +213,13 @@ package struct CommandProcessor: ~Copyable {
 
 /// How many commands had which outcome, and how many were no commands at all.
 package struct CommandCounts: Sendable {
-    package struct Kind: Hashable, Sendable {
+    package struct Kind: Equatable, Sendable {
         package let command: CommandKind
         package let outcome: Outcome.Kind
     }
 
-    package private(set) var byOutcome: [Kind: Int] = [:]
+    /// Few kinds occur; a look at each of them is quicker than a hash.
+    package private(set) var byOutcome: [(kind: Kind, count: Int)] = []
     package private(set) var duplicates = 0
     package var deadLetters = 0
     /// What was told of reservations that the commands were not about.
@@ -224,11 +227,16 @@ package struct CommandCounts: Sendable {
     package var alerts = 0
 
     mutating func add(_ outcome: Outcome) {
-        byOutcome[Kind(command: outcome.command, outcome: outcome.kind), default: 0] += 1
+        let kind = Kind(command: outcome.command, outcome: outcome.kind)
+        if let place = byOutcome.firstIndex(where: { $0.kind == kind }) {
+            byOutcome[place].count += 1
+        } else {
+            byOutcome.append((kind, 1))
+        }
         if outcome.isDuplicate { duplicates += 1 }
     }
 
     package func count(_ command: CommandKind, _ outcome: Outcome.Kind) -> Int {
-        byOutcome[Kind(command: command, outcome: outcome)] ?? 0
+        byOutcome.first { $0.kind == Kind(command: command, outcome: outcome) }?.count ?? 0
     }
 }

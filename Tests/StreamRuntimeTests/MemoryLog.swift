@@ -183,7 +183,7 @@ final class RecordingObserver: WorkerObserver {
     func worker(_ partition: Int32, restored progress: Restorer.Progress, _ start: StartFigures, from: Int64)
     {}
     func worker(_ partition: Int32, committed counts: CommandCounts, _ transaction: TransactionFigures) {
-        committedCommands += counts.byOutcome.values.reduce(0, +) + counts.deadLetters
+        committedCommands += counts.byOutcome.reduce(0) { $0 + $1.count } + counts.deadLetters
     }
     func worker(_ partition: Int32, failed failure: LogFailure, inARow: Int) { failures.append(failure) }
     func worker(_ partition: Int32, finished halted: String?) {
