@@ -16,7 +16,10 @@ extension Stock {
             alert.expectedAt = entry.expectedAt
             alerts.append(alert)
         }
-        let concernsAll = entries.contains { $0.movement == .setPolicy && $0.warehouse == nil }
+        var concernsAll = false
+        for place in entries.indices where entries[place].movement == .setPolicy {
+            concernsAll = concernsAll || entries[place].warehouse == nil
+        }
         for place in items[index].levels.indices where items[index].levels[place].mayAlert {
             let level = items[index].levels[place]
             guard concernsAll || entries.contains(where: { $0.warehouse == level.warehouse }) else {

@@ -57,11 +57,11 @@ extension Stock {
     private func refusalByGeneration(_ cause: Cause) -> Rejection? {
         let index = itemIndex(of: cause.command.sku)
         let isRetired = index == nil ? false : items[index!].isRetired
-        let begins = cause.command.kind == .receive || cause.command.kind == .setPolicy
+        let begins = cause.kind == .receive || cause.kind == .setPolicy
         let current = (index == nil ? 1 : items[index!].generation) + (isRetired && begins ? 1 : 0)
         if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
         // An expire and its like are answered by what is known, which is nothing or an end.
-        let asksOnly = cause.command.kind == .expire || cause.command.kind == .transferDue
+        let asksOnly = cause.kind == .expire || cause.kind == .transferDue
         return isRetired && !begins && !asksOnly ? .skuRetired : nil
     }
 }
@@ -84,7 +84,7 @@ extension Stock {
         return LedgerEntry(
             sku: cause.command.sku, generation: generation,
             sequence: sequence + 1 + Int64(offset), movement: movement, at: cause.at,
-            source: cause.source, command: cause.command.kind, commandID: cause.command.id,
+            source: cause.source, command: cause.kind, commandID: cause.command.id,
             commandHash: cause.hash, quantity: quantity)
     }
 

@@ -35,6 +35,7 @@ extension Stock {
         until expiresAt: Timestamp, _ cause: Cause
     ) -> [LedgerEntry] {
         var entries: [LedgerEntry] = []
+        entries.reserveCapacity(allocations.count + 1)
         for allocation in allocations {
             entries.append(
                 entry(
@@ -47,7 +48,7 @@ extension Stock {
                     .backorder, cause, backordered: backordered, by: backordered, in: reserve.warehouse,
                     after: entries.count))
         }
-        let granted = entries.reduce(0) { $0 + $1.quantity }
+        let granted = allocations.reduce(backordered) { $0 + $1.quantity }
         var remaining: Int64 = 0
         for index in entries.indices {
             remaining += entries[index].quantity

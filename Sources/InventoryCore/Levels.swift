@@ -209,9 +209,19 @@ struct Item {
 
     func index(of warehouse: String) -> Int? {
         // A SKU has few warehouses in most shops; a scan of neighbours beats a dictionary there.
-        if levels.count <= 8 { return levels.firstIndex { $0.warehouse == warehouse } }
+        if levels.count <= 8 {
+            // By places: a level is large, and is not copied to be looked at.
+            for place in levels.indices where levels[place].warehouse == warehouse { return place }
+            return nil
+        }
         let index = insertionIndex(of: warehouse)
         return index < levels.count && levels[index].warehouse == warehouse ? index : nil
+    }
+
+    /// The first level that has more units reserved than on hand.
+    var firstShortage: Int? {
+        for place in levels.indices where levels[place].reserved > levels[place].onHand { return place }
+        return nil
     }
 
     /// Before which level the warehouse stands in the order, by bisection.

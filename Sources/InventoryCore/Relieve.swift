@@ -6,9 +6,11 @@ extension Stock {
     /// Order of loss: those that were never extended come before those that were, which are close to payment;
     /// within each, the newest first.
     func shortage(_ cause: Cause) -> (warehouse: String, claims: [String])? {
+        // By its place: a level is large.
         guard let index = itemIndex(of: cause.command.sku),
-            let level = items[index].levels.first(where: { $0.reserved > $0.onHand })
+            let place = items[index].firstShortage
         else { return nil }
+        let level = items[index].levels[place]
         let claims = items[index].reservationIDs.compactMap { reservations[$0] }.filter { live in
             live.item == index && live.allocations.contains { $0.warehouse == level.warehouse }
         }

@@ -124,7 +124,8 @@ extension Stock {
         _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
     ) -> Outcome {
         look(for: command.sku)
-        let cause = Cause(command: command, hash: command.fingerprint, at: at, source: source)
+        let cause = Cause(
+            command: command, kind: command.kind, hash: command.fingerprint, at: at, source: source)
         while let expiry = decideExpiry(cause) { carryOut(expiry, &effects) }
         fillBackorders(cause, &effects)
         var decision = decide(cause)
@@ -173,6 +174,7 @@ extension Stock {
     }
 
     private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {
+        guard let index = itemIndex(of: cause.command.sku), items[index].backordered > 0 else { return }
         while let fill = decideFill(cause) { carryOut([fill], &effects) }
     }
 
@@ -225,6 +227,8 @@ extension Stock {
 /// A command with what its record says of it.
 struct Cause {
     let command: Command
+    /// The command's: asked for often, and found in its body.
+    let kind: CommandKind
     let hash: UInt64
     let at: Timestamp
     let source: Source

@@ -94,14 +94,19 @@ struct ByteBuffer: @unchecked Sendable {
     /// Copies by words: what is written here is short, and a call of memcpy takes longer.
     static func copy(_ from: UnsafePointer<UInt8>, _ count: Int, to place: UnsafeMutablePointer<UInt8>) {
         let (from, place) = (UnsafeRawPointer(from), UnsafeMutableRawPointer(place))
-        var index = 0
-        while index + 8 <= count {
-            place.storeBytes(of: from.loadUnaligned(fromByteOffset: index, as: UInt64.self), toByteOffset: index, as: UInt64.self)
-            index += 8
+        func word(_ index: Int) {
+            let word = from.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            place.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
         }
-        while index < count {
-            place.storeBytes(of: from.load(fromByteOffset: index, as: UInt8.self), toByteOffset: index, as: UInt8.self)
-            index += 1
+        if count >= 8 {
+            for index in stride(from: 0, through: count - 8, by: 8) { word(index) }
+            // The rest, with some of what was copied.
+            if count % 8 != 0 { word(count - 8) }
+            return
+        }
+        for index in 0..<count {
+            let byte = from.load(fromByteOffset: index, as: UInt8.self)
+            place.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
         }
     }
 

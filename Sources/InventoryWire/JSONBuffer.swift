@@ -162,17 +162,20 @@ struct JSONBuffer: Sendable {
         place[0] = 0x22
         let (from, to) = (UnsafeRawPointer(text.baseAddress), UnsafeMutableRawPointer(place + 1))
         var found: UInt64 = 0
-        var index = 0
-        while index + 8 <= text.count {
+        func word(_ index: Int) {
             let word = from!.loadUnaligned(fromByteOffset: index, as: UInt64.self)
             found |= Self.escapes(word)
             to.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
-            index += 8
         }
-        while index < text.count {
-            found |= Self.needsEscape(text[index]) ? 1 : 0
-            place[1 + index] = text[index]
-            index += 1
+        if text.count >= 8 {
+            for index in stride(from: 0, through: text.count - 8, by: 8) { word(index) }
+            // The rest, with some of what was copied.
+            if text.count % 8 != 0 { word(text.count - 8) }
+        } else {
+            for index in text.indices {
+                found |= Self.needsEscape(text[index]) ? 1 : 0
+                place[1 + index] = text[index]
+            }
         }
         place[1 + text.count] = 0x22
         if found != 0 { bytes.shorten(by: text.count + 2) }

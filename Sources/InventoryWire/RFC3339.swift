@@ -33,17 +33,21 @@ package enum RFC3339 {
         let (year, month, day) = civilFromDays(total / 86_400_000)
         let inDay = total % 86_400_000
         let text = bytes.extend(by: 24)
-        func write(_ number: Int64, _ digits: Int, at place: Int, _ next: UInt8) {
-            ByteBuffer.write(UInt64(number), digits, to: text + place)
-            text[place + digits] = next
+        func pair(_ number: UInt32, at place: Int, _ next: UInt8) {
+            text[place] = UInt8(truncatingIfNeeded: 0x30 + number / 10)
+            text[place + 1] = UInt8(truncatingIfNeeded: 0x30 + number % 10)
+            text[place + 2] = next
         }
-        write(year, 4, at: 0, dash)
-        write(month, 2, at: 5, dash)
-        write(day, 2, at: 8, 0x54)
-        write(inDay / 3_600_000, 2, at: 11, colon)
-        write(inDay / 60_000 % 60, 2, at: 14, colon)
-        write(inDay / 1_000 % 60, 2, at: 17, 0x2E)
-        write(inDay % 1_000, 3, at: 20, 0x5A)
+        let (date, time) = (UInt32(year), UInt32(inDay))
+        pair(date / 100, at: 0, 0)
+        pair(date % 100, at: 2, dash)
+        pair(UInt32(month), at: 5, dash)
+        pair(UInt32(day), at: 8, 0x54)
+        pair(time / 3_600_000, at: 11, colon)
+        pair(time / 60_000 % 60, at: 14, colon)
+        pair(time / 1_000 % 60, at: 17, 0x2E)
+        pair(time % 1_000 / 10, at: 20, UInt8(truncatingIfNeeded: 0x30 + time % 10))
+        text[23] = 0x5A
     }
 
     private static let dash: UInt8 = 0x2D
