@@ -89,7 +89,9 @@ extension Stock {
     }
 
     private func hasChannels(_ sku: String, _ warehouse: String) -> Bool {
-        guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else { return false }
+        guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else {
+            return false
+        }
         return !items[index].levels[place].channels.isEmpty
     }
 

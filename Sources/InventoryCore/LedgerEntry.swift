@@ -168,7 +168,7 @@ package struct LedgerEntry: Equatable, Sendable {
 /// What most entries have nothing of. It lies apart, so that an entry is copied quickly: a decision copies it several
 /// times.
 extension LedgerEntry {
-    private struct Rare: Equatable {
+    private struct Rare: Equatable, Sendable {
         var transferID: String?
         var counterpart: String?
         var requested: Int64?
@@ -180,68 +180,67 @@ extension LedgerEntry {
         var details: Details?
     }
 
-    private indirect enum Box: Equatable {
-        case of(Rare)
-    }
+    private final class Box: Equatable, Sendable {
+        let rare: Rare
 
-    private var something: Rare? {
-        guard case .of(let something) = rare else { return nil }
-        return something
+        init(_ rare: Rare) { self.rare = rare }
+
+        static func == (left: Box, right: Box) -> Bool { left.rare == right.rare }
     }
 
     /// Sets a field that has nothing else to do where there is nothing and stays nothing.
     private mutating func set<Value>(_ value: Value?, _ change: (inout Rare, Value?) -> Void) {
         if rare == nil, value == nil { return }
-        var something = something ?? Rare()
-        change(&something, value)
-        rare = something == Rare() ? nil : .of(something)
+        var changed = rare?.rare ?? Rare()
+        change(&changed, value)
+        rare = changed == Rare() ? nil : Box(changed)
     }
 
     package var transferID: String? {
-        get { something?.transferID }
+        get { rare?.rare.transferID }
         set { set(newValue) { $0.transferID = $1 } }
     }
 
     /// The other warehouse of a transfer or of a reallocation.
     package var counterpart: String? {
-        get { something?.counterpart }
+        get { rare?.rare.counterpart }
         set { set(newValue) { $0.counterpart = $1 } }
     }
 
     /// The units that a `reserve` asked for, where it was granted fewer.
     package var requested: Int64? {
-        get { something?.requested }
+        get { rare?.rare.requested }
         set { set(newValue) { $0.requested = $1 } }
     }
 
     /// When a transfer is overdue; for `transfer_out`.
     package var expectedAt: Timestamp? {
-        get { something?.expectedAt }
+        get { rare?.rare.expectedAt }
         set { set(newValue) { $0.expectedAt = $1 } }
     }
 
     package var condition: Condition? {
-        get { something?.condition }
+        get { rare?.rare.condition }
         set { set(newValue) { $0.condition = $1 } }
     }
 
     package var reasonCode: ReasonCode? {
-        get { something?.reasonCode }
+        get { rare?.rare.reasonCode }
         set { set(newValue) { $0.reasonCode = $1 } }
     }
 
     package var note: String? {
-        get { something?.note }
+        get { rare?.rare.note }
         set { set(newValue) { $0.note = $1 } }
     }
 
     package var reference: String? {
-        get { something?.reference }
+        get { rare?.rare.reference }
         set { set(newValue) { $0.reference = $1 } }
     }
 
     package var details: Details? {
-        get { something?.details }
+        get { rare?.rare.details }
         set { set(newValue) { $0.details = $1 } }
     }
 }

@@ -2,17 +2,19 @@
 /// is made for ids: in place of a Dictionary, because its hashing and its copies of keys cost more than a decision.
 ///
 /// Open addressing with linear probing (Knuth, The Art of Computer Programming, 6.4, algorithms L and R).
-struct PlaceIndex: Sendable {
+package struct PlaceIndex: Sendable {
     /// A hash in the upper half, and a place and 1 in the lower; 0 for a free slot. As many as a power of two.
     private var slots: [UInt64] = Array(repeating: 0, count: 16)
-    private(set) var count = 0
+    package private(set) var count = 0
+
+    package init() {}
 
     private var mask: Int { slots.count - 1 }
 
     private static func home(of slot: UInt64) -> Int { Int(truncatingIfNeeded: slot >> 32) }
 
     /// The first of the places with that hash that is the right one.
-    func place(_ hash: UInt32, where isIt: (Int) -> Bool) -> Int? {
+    package func place(_ hash: UInt32, where isIt: (Int) -> Bool) -> Int? {
         var number = Int(hash) & mask
         while slots[number] != 0 {
             if UInt32(truncatingIfNeeded: slots[number] >> 32) == hash {
@@ -25,7 +27,7 @@ struct PlaceIndex: Sendable {
     }
 
     /// Adds a place that is not there yet.
-    mutating func insert(_ hash: UInt32, _ place: Int) {
+    package mutating func insert(_ hash: UInt32, _ place: Int) {
         if 4 * (count + 1) > 3 * slots.count { grow() }
         put(Self.slot(hash, place))
         count += 1
@@ -49,7 +51,7 @@ struct PlaceIndex: Sendable {
     }
 
     /// Removes a place; nothing happens where it is not there.
-    mutating func remove(_ hash: UInt32, _ place: Int) {
+    package mutating func remove(_ hash: UInt32, _ place: Int) {
         let slot = Self.slot(hash, place)
         var hole = Int(hash) & mask
         while slots[hole] != slot {
@@ -71,9 +73,9 @@ struct PlaceIndex: Sendable {
 }
 
 /// Hashes of ids, alike for all that are equal.
-enum IDHash {
+package enum IDHash {
     /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
-    static func of(_ id: String) -> UInt32 {
+    package static func of(_ id: String) -> UInt32 {
         var id = id
         return id.withUTF8 { ascii($0) } ?? other(id)
     }
@@ -113,73 +115,5 @@ enum IDHash {
         }
         var text = String(plain)
         return text.withUTF8 { ascii($0) } ?? UInt32(truncatingIfNeeded: text.hashValue)
-    }
-}
-
-/// What has an id.
-protocol Identified: Sendable {
-    var id: String { get }
-}
-
-/// Things by their ids, one beside another. In no order that means anything; the same as long as the same was done.
-struct IDTable<Element: Identified>: Sendable {
-    private(set) var values: [Element] = []
-    private var places = PlaceIndex()
-
-    var count: Int { values.count }
-
-    private func place(of id: String, _ hash: UInt32) -> Int? {
-        places.place(hash) { values[$0].id == id }
-    }
-
-    func contains(_ id: String) -> Bool { place(of: id, IDHash.of(id)) != nil }
-
-    subscript(id: String) -> Element? {
-        get {
-            guard let place = place(of: id, IDHash.of(id)) else { return nil }
-            return values[place]
-        }
-        set {
-            let hash = IDHash.of(id)
-            guard let newValue else { return remove(id, hash) }
-            precondition(newValue.id == id)
-            if let place = place(of: id, hash) {
-                values[place] = newValue
-            } else {
-                add(newValue, hash)
-            }
-        }
-    }
-
-    /// Changes one in its place, which is made first where it is not there.
-    mutating func change<Result>(
-        _ id: String, orMake make: () -> Element, _ body: (inout Element) -> Result
-    ) -> Result {
-        let hash = IDHash.of(id)
-        if let place = place(of: id, hash) { return body(&values[place]) }
-        add(make(), hash)
-        return body(&values[values.count - 1])
-    }
-
-    /// Changes all in their places; their ids stay.
-    mutating func changeAll(_ body: (inout Element) -> Void) {
-        for place in values.indices { body(&values[place]) }
-    }
-
-    private mutating func add(_ element: Element, _ hash: UInt32) {
-        places.insert(hash, values.count)
-        values.append(element)
-    }
-
-    /// The last takes the place of the one that goes.
-    private mutating func remove(_ id: String, _ hash: UInt32) {
-        guard let place = place(of: id, hash) else { return }
-        places.remove(hash, place)
-        let last = values.removeLast()
-        if place == values.count { return }
-        let hashOfLast = IDHash.of(last.id)
-        places.remove(hashOfLast, values.count)
-        places.insert(hashOfLast, place)
-        values[place] = last
     }
 }

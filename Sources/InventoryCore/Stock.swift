@@ -219,7 +219,8 @@ extension Stock {
             let (reserved, onHand) = (items[index].levels[place].reserved, items[index].levels[place].onHand)
             precondition(
                 0 <= reserved && reserved <= onHand,
-                "ledger of \(entries[number].sku), \(entries[number].sequence): reserved is not within on hand")
+                "ledger of \(entries[number].sku), \(entries[number].sequence): reserved is not within on hand"
+            )
         }
     }
 }
@@ -238,8 +239,8 @@ struct Cause {
 enum Decision: Equatable {
     /// To be carried out, in this order.
     case entries([LedgerEntry])
-    /// Changes nothing.
-    case answer(Outcome)
+    /// Changes nothing. Apart, because an outcome is large, and most decisions have none.
+    indirect case answer(Outcome)
     /// Units for a confirm that came late: to be carried out, and the confirm to be decided again.
     case reacquire([LedgerEntry])
 }

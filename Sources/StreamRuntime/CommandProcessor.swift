@@ -76,10 +76,13 @@ package struct CommandProcessor: ~Copyable {
         }
     }
 
-    /// Writes what the command left of each reservation that its entries are about: a tombstone where nothing is
-    /// left.
+    /// Writes what the command left of each reservation that its entries are about, in the order of the entries: a
+    /// tombstone where nothing is left.
     private mutating func writeReservations(_ output: Output) throws(LogFailure) {
-        takeTouched { $0.reservationID }
+        touched.removeAll(keepingCapacity: true)
+        for place in effects.entries.indices where effects.entries[place].movement != .rejection {
+            if let id = effects.entries[place].reservationID, !touched.contains(id) { touched.append(id) }
+        }
         for id in touched {
             if let live = stock.reservation(id) {
                 writer.write(reservation: live)
@@ -92,7 +95,10 @@ package struct CommandProcessor: ~Copyable {
 
     /// The same of transfers.
     private mutating func writeTransfers(_ output: Output) throws(LogFailure) {
-        takeTouched { $0.transferID }
+        touched.removeAll(keepingCapacity: true)
+        for place in effects.entries.indices where effects.entries[place].movement != .rejection {
+            if let id = effects.entries[place].transferID, !touched.contains(id) { touched.append(id) }
+        }
         for id in touched {
             if let live = stock.transfer(id) {
                 writer.write(transfer: live)
@@ -100,15 +106,6 @@ package struct CommandProcessor: ~Copyable {
             } else {
                 try bury(id, .transfers, output)
             }
-        }
-    }
-
-    /// Takes down the ids in the order of the entries, each once.
-    private mutating func takeTouched(_ id: (borrowing LedgerEntry) -> String?) {
-        touched.removeAll(keepingCapacity: true)
-        for place in effects.entries.indices where effects.entries[place].movement != .rejection {
-            guard let id = id(effects.entries[place]), !touched.contains(id) else { continue }
-            touched.append(id)
         }
     }
 
