@@ -83,9 +83,9 @@ extension Stock {
 }
 
 extension Level {
-    fileprivate var mayAlert: Bool { policy != nil || alert != .calm }
+    fileprivate var mayAlert: Bool { hasPolicy || alert != .calm }
 }
 
 extension Item {
-    fileprivate var mayAlert: Bool { policy != nil || alert != .calm }
+    fileprivate var mayAlert: Bool { hasPolicy || alert != .calm }
 }

@@ -71,6 +71,8 @@ extension Stock {
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
         let place = items[index].insertionIndex(of: warehouse)
+        // One at a time: most SKUs stand in few warehouses, and there are many SKUs.
+        items[index].levels.reserveCapacity(items[index].levels.count + 1)
         items[index].levels.insert(level, at: place)
         return place
     }

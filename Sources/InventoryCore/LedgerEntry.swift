@@ -71,7 +71,7 @@ package struct LedgerEntry: Equatable, Sendable {
     package var setApart: Int64
     /// Only for a rejection.
     package var reason: Rejection?
-    private var rare: Box?
+    private var rare: Box<Rare>?
     /// Chains the entry to the one before it of its SKU; `origin` until the entry is sealed.
     package var chainHash = ChainHash.origin
 
@@ -180,67 +180,59 @@ extension LedgerEntry {
         var details: Details?
     }
 
-    private final class Box: Equatable, Sendable {
-        let rare: Rare
-
-        init(_ rare: Rare) { self.rare = rare }
-
-        static func == (left: Box, right: Box) -> Bool { left.rare == right.rare }
-    }
-
     /// Sets a field that has nothing else to do where there is nothing and stays nothing.
     private mutating func set<Value>(_ value: Value?, _ change: (inout Rare, Value?) -> Void) {
         if rare == nil, value == nil { return }
-        var changed = rare?.rare ?? Rare()
+        var changed = rare?.value ?? Rare()
         change(&changed, value)
         rare = changed == Rare() ? nil : Box(changed)
     }
 
     package var transferID: String? {
-        get { rare?.rare.transferID }
+        get { rare?.value.transferID }
         set { set(newValue) { $0.transferID = $1 } }
     }
 
     /// The other warehouse of a transfer or of a reallocation.
     package var counterpart: String? {
-        get { rare?.rare.counterpart }
+        get { rare?.value.counterpart }
         set { set(newValue) { $0.counterpart = $1 } }
     }
 
     /// The units that a `reserve` asked for, where it was granted fewer.
     package var requested: Int64? {
-        get { rare?.rare.requested }
+        get { rare?.value.requested }
         set { set(newValue) { $0.requested = $1 } }
     }
 
     /// When a transfer is overdue; for `transfer_out`.
     package var expectedAt: Timestamp? {
-        get { rare?.rare.expectedAt }
+        get { rare?.value.expectedAt }
         set { set(newValue) { $0.expectedAt = $1 } }
     }
 
     package var condition: Condition? {
-        get { rare?.rare.condition }
+        get { rare?.value.condition }
         set { set(newValue) { $0.condition = $1 } }
     }
 
     package var reasonCode: ReasonCode? {
-        get { rare?.rare.reasonCode }
+        get { rare?.value.reasonCode }
         set { set(newValue) { $0.reasonCode = $1 } }
     }
 
     package var note: String? {
-        get { rare?.rare.note }
+        get { rare?.value.note }
         set { set(newValue) { $0.note = $1 } }
     }
 
     package var reference: String? {
-        get { rare?.rare.reference }
+        get { rare?.value.reference }
         set { set(newValue) { $0.reference = $1 } }
     }
 
     package var details: Details? {
-        get { rare?.rare.details }
+        get { rare?.value.details }
         set { set(newValue) { $0.details = $1 } }
     }
 }

@@ -9,8 +9,7 @@ package struct Level: Equatable, Sendable {
     package var damaged: Int64
     /// Units withheld from sale: the policy's here or else the SKU's.
     package var safetyStock: Int64
-    /// What is laid down for the SKU in this warehouse.
-    package var policy: Policy?
+    private var policyBox: Box<Policy>?
     /// Ordered by channel; those that units are set apart for.
     package var channels: [Channel]
     package var alert: AlertState
@@ -27,10 +26,18 @@ package struct Level: Equatable, Sendable {
         self.inTransit = inTransit
         self.damaged = damaged
         self.safetyStock = safetyStock
-        self.policy = policy
+        policyBox = policy.map(Box.init)
         self.channels = channels
         self.alert = alert
     }
+
+    /// What is laid down for the SKU in this warehouse.
+    package var policy: Policy? {
+        get { policyBox?.value }
+        set { policyBox = newValue.map(Box.init) }
+    }
+
+    var hasPolicy: Bool { policyBox != nil }
 
     /// Units that are set apart for channels and claimed by none of their reservations.
     package var unusedSetApart: Int64 { channels.reduce(0) { $0 + $1.unused } }
@@ -184,7 +191,7 @@ struct Item {
     /// How often it was begun, from 1.
     var generation: Int64 = 1
     var isRetired = false
-    var policy: Policy?
+    private var policyBox: Box<Policy>?
     /// Over all warehouses.
     var alert = AlertState.calm
     /// Ordered by warehouse, so that what is written never depends on how the state came about.
@@ -202,6 +209,15 @@ struct Item {
     var liveTransfers = 0
     /// The units that each order has in live reservations; kept only while the policy limits them.
     var unitsByOrder: [String: Int64]?
+
+    init(sku: String) { self.sku = sku }
+
+    var policy: Policy? {
+        get { policyBox?.value }
+        set { policyBox = newValue.map(Box.init) }
+    }
+
+    var hasPolicy: Bool { policyBox != nil }
 
     func level(of warehouse: String) -> Level? {
         index(of: warehouse).map { levels[$0] }
