@@ -23,10 +23,21 @@ struct ByteBuffer: @unchecked Sendable {
         self.capacity = capacity
     }
 
-    /// What was written; valid until the next change of the buffer, and while that lives.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    /// Gives what was written to `body`.
+    func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { keep() }
+        return try body(UnsafeRawBufferPointer(start: start, count: count))
+    }
 
-    var last: UInt8? { count == 0 ? nil : start[count - 1] }
+    /// Swift lets an object go after its last use, and knows of no use by a pointer. This is one.
+    private func keep() { withExtendedLifetime(memory) {} }
+
+    var last: UInt8? {
+        defer { keep() }
+        return count == 0 ? nil : start[count - 1]
+    }
 
     mutating func removeAll() {
         count = 0
@@ -38,12 +49,14 @@ struct ByteBuffer: @unchecked Sendable {
         start = other.start
     }
 
-    /// Makes room for `more` bytes, and returns where they begin. The caller writes them all.
-    mutating func extend(by more: Int) -> UnsafeMutablePointer<UInt8> {
+    /// Makes room for `more` bytes, which `body` writes, all of them.
+    @inline(__always)
+    mutating func extend(by more: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Void) {
         let end = count + more
         if end > capacity { grow(to: end) }
-        defer { count = end }
-        return start + count
+        body(start + count)
+        count = end
+        keep()
     }
 
     /// Takes the last `less` bytes back.
@@ -53,18 +66,20 @@ struct ByteBuffer: @unchecked Sendable {
         capacity = max(least, 2 * capacity)
         let other = Memory(capacity)
         other.start.update(from: start, count: count)
+        keep()
         take(other)
     }
 
-    mutating func append(_ byte: UInt8) { extend(by: 1).pointee = byte }
+    mutating func append(_ byte: UInt8) { extend(by: 1) { $0.pointee = byte } }
 
     mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
         guard let from = text.baseAddress else { return }
-        Self.copy(from, text.count, to: extend(by: text.count))
+        extend(by: text.count) { Self.copy(from, text.count, to: $0) }
     }
 
     mutating func append(_ text: StaticString) {
-        Self.copy(text.utf8Start, text.utf8CodeUnitCount, to: extend(by: text.utf8CodeUnitCount))
+        let count = text.utf8CodeUnitCount
+        extend(by: count) { Self.copy(text.utf8Start, count, to: $0) }
     }
 
     mutating func append(utf8 text: String) {
@@ -75,20 +90,21 @@ struct ByteBuffer: @unchecked Sendable {
     /// A number in decimal.
     mutating func append(decimal number: Int64) {
         let digits = Self.digitCount(number.magnitude)
-        var place = extend(by: digits + (number < 0 ? 1 : 0))
-        if number < 0 {
-            place.pointee = 0x2D
-            place += 1
+        let sign = number < 0 ? 1 : 0
+        extend(by: sign + digits) { place in
+            if number < 0 { place.pointee = 0x2D }
+            Self.write(number.magnitude, digits, to: place + sign)
         }
-        Self.write(number.magnitude, digits, to: place)
     }
 
     /// 64 bits as 16 hexadecimal digits in lower case.
     mutating func append(hexadecimal value: UInt64) {
-        let place = UnsafeMutableRawPointer(extend(by: 16))
-        place.storeBytes(of: Hexadecimal.digits(UInt32(value >> 32)), as: UInt64.self)
-        place.storeBytes(
-            of: Hexadecimal.digits(UInt32(truncatingIfNeeded: value)), toByteOffset: 8, as: UInt64.self)
+        extend(by: 16) { place in
+            let place = UnsafeMutableRawPointer(place)
+            place.storeBytes(of: Hexadecimal.digits(UInt32(value >> 32)), as: UInt64.self)
+            place.storeBytes(
+                of: Hexadecimal.digits(UInt32(truncatingIfNeeded: value)), toByteOffset: 8, as: UInt64.self)
+        }
     }
 
     /// Copies by words: what is written here is short, and a call of memcpy takes longer.

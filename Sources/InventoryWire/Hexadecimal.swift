@@ -5,7 +5,7 @@ extension ChainHash {
     package var hexadecimal: String {
         var digits = ByteBuffer(capacity: 64)
         digits.append(hexadecimal: self)
-        return String(decoding: digits.bytes, as: UTF8.self)
+        return digits.withBytes { String(decoding: $0, as: UTF8.self) }
     }
 
     /// - Returns: nil for what is not 64 hexadecimal digits in lower case.

@@ -9,7 +9,7 @@ struct JSONBuffer: Sendable {
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(bytes.bytes)
+        try bytes.withBytes(body)
     }
 
     mutating func begin() {
@@ -119,11 +119,12 @@ struct JSONBuffer: Sendable {
     private mutating func field(_ name: StaticString) {
         separate()
         let count = name.utf8CodeUnitCount
-        let place = bytes.extend(by: count + 3)
-        place[0] = 0x22
-        ByteBuffer.copy(name.utf8Start, count, to: place + 1)
-        place[count + 1] = 0x22
-        place[count + 2] = 0x3A
+        bytes.extend(by: count + 3) { place in
+            place[0] = 0x22
+            ByteBuffer.copy(name.utf8Start, count, to: place + 1)
+            place[count + 1] = 0x22
+            place[count + 2] = 0x3A
+        }
     }
 
     private mutating func separate() {
@@ -158,13 +159,24 @@ struct JSONBuffer: Sendable {
     ///
     /// - Returns: false for one that needs escapes; then nothing was written.
     private mutating func appendPlain(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
-        let place = bytes.extend(by: text.count + 2)
+        var found: UInt64 = 0
+        bytes.extend(by: text.count + 2) { found = Self.quote(text, to: $0) }
+        if found != 0 { bytes.shorten(by: text.count + 2) }
+        return found == 0
+    }
+
+    /// Writes a text and its quotes.
+    ///
+    /// - Returns: not 0 where it needs escapes.
+    private static func quote(
+        _ text: UnsafeBufferPointer<UInt8>, to place: UnsafeMutablePointer<UInt8>
+    ) -> UInt64 {
         place[0] = 0x22
         let (from, to) = (UnsafeRawPointer(text.baseAddress), UnsafeMutableRawPointer(place + 1))
         var found: UInt64 = 0
         func word(_ index: Int) {
             let word = from!.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            found |= Self.escapes(word)
+            found |= escapes(word)
             to.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
         }
         if text.count >= 8 {
@@ -173,13 +185,12 @@ struct JSONBuffer: Sendable {
             if text.count % 8 != 0 { word(text.count - 8) }
         } else {
             for index in text.indices {
-                found |= Self.needsEscape(text[index]) ? 1 : 0
+                found |= needsEscape(text[index]) ? 1 : 0
                 place[1 + index] = text[index]
             }
         }
         place[1 + text.count] = 0x22
-        if found != 0 { bytes.shorten(by: text.count + 2) }
-        return found == 0
+        return found
     }
 
     /// Not 0 where one of eight bytes needs an escape (Mycroft's test for a zero byte, and for less than n).

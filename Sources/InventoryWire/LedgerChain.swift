@@ -55,7 +55,7 @@ package struct LedgerChain: ~Copyable {
     /// The canonical form itself, for tests.
     package mutating func canonicalForm(of entry: LedgerEntry, after previous: ChainHash) -> [UInt8] {
         writeCanonicalForm(of: entry, after: previous)
-        return Array(bytes.bytes)
+        return bytes.withBytes { Array($0) }
     }
 
     private mutating func writeCanonicalForm(of entry: LedgerEntry, after previous: ChainHash) {
@@ -118,19 +118,21 @@ package struct LedgerChain: ~Copyable {
     private mutating func append(_ text: String?) {
         guard var text else { return appendNothing() }
         text.withUTF8 { utf8 in
-            let place = beginField(of: utf8.count)
-            if let start = utf8.baseAddress { ByteBuffer.copy(start, utf8.count, to: place) }
+            field(of: utf8.count) { place in
+                if let start = utf8.baseAddress { ByteBuffer.copy(start, utf8.count, to: place) }
+            }
         }
     }
 
-    /// Writes the number of bytes, the colon and the comma behind, and returns where the bytes belong.
-    private mutating func beginField(of count: Int) -> UnsafeMutablePointer<UInt8> {
+    /// Writes the number of bytes, the colon and the comma; `body` writes the bytes.
+    private mutating func field(of count: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Void) {
         let digits = ByteBuffer.digitCount(UInt64(count))
-        let place = bytes.extend(by: digits + 1 + count + 1)
-        ByteBuffer.write(UInt64(count), digits, to: place)
-        place[digits] = 0x3A
-        place[digits + 1 + count] = 0x2C
-        return place + digits + 1
+        bytes.extend(by: digits + 1 + count + 1) { place in
+            ByteBuffer.write(UInt64(count), digits, to: place)
+            place[digits] = 0x3A
+            body(place + digits + 1)
+            place[digits + 1 + count] = 0x2C
+        }
     }
 
     private mutating func append(_ flag: Bool) {
@@ -141,9 +143,10 @@ package struct LedgerChain: ~Copyable {
         guard let number else { return appendNothing() }
         let digits = ByteBuffer.digitCount(number.magnitude)
         let sign = number < 0 ? 1 : 0
-        let place = beginField(of: sign + digits)
-        if number < 0 { place[0] = 0x2D }
-        ByteBuffer.write(number.magnitude, digits, to: place + sign)
+        field(of: sign + digits) { place in
+            if number < 0 { place[0] = 0x2D }
+            ByteBuffer.write(number.magnitude, digits, to: place + sign)
+        }
     }
 
     private mutating func appendNothing() { bytes.append("-,") }
@@ -153,7 +156,7 @@ package struct LedgerChain: ~Copyable {
         withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 8) { digest in
             let isDone =
                 EVP_DigestInit_ex2(context, algorithm, nil) == 1
-                && EVP_DigestUpdate(context, bytes.bytes.baseAddress, bytes.count) == 1
+                && bytes.withBytes({ EVP_DigestUpdate(context, $0.baseAddress, $0.count) }) == 1
                 && EVP_DigestFinal_ex(context, digest.assumingMemoryBound(to: UInt8.self).baseAddress, nil)
                     == 1
             precondition(isDone, "libcrypto could not compute a SHA-256")

@@ -24,15 +24,18 @@ package enum RFC3339 {
     package static func text(_ timestamp: Timestamp) -> String {
         var bytes = ByteBuffer(capacity: 24)
         write(timestamp, to: &bytes)
-        return String(decoding: bytes.bytes, as: UTF8.self)
+        return bytes.withBytes { String(decoding: $0, as: UTF8.self) }
     }
 
     /// `2026-11-24T09:00:00.000Z`
     static func write(_ timestamp: Timestamp, to bytes: inout ByteBuffer) {
+        bytes.extend(by: 24) { write(timestamp, to: $0) }
+    }
+
+    private static func write(_ timestamp: Timestamp, to text: UnsafeMutablePointer<UInt8>) {
         let total = timestamp.milliseconds
         let (year, month, day) = civilFromDays(total / 86_400_000)
         let inDay = total % 86_400_000
-        let text = bytes.extend(by: 24)
         func pair(_ number: UInt32, at place: Int, _ next: UInt8) {
             text[place] = UInt8(truncatingIfNeeded: 0x30 + number / 10)
             text[place + 1] = UInt8(truncatingIfNeeded: 0x30 + number % 10)

@@ -14,7 +14,7 @@ package struct RecordKey: Sendable {
     package func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(bytes.bytes)
+        try bytes.withBytes(body)
     }
 }
 
