@@ -62,11 +62,11 @@ bench_valkey_remove_old() {
 
 bench_valkey_end() {
     trap '' TERM
-    [ -z "$STEP_PROCESS" ] || kill -TERM "$STEP_PROCESS" 2>/dev/null
+    [ -z "$STEP_PROCESS" ] || kill -TERM "$STEP_PROCESS" 2>/dev/null || true
     if [ -n "$BENCH_VALKEY_PROCESS" ]; then
         # Its data goes, so it needs no orderly stop.
-        kill -KILL "$BENCH_VALKEY_PROCESS" 2>/dev/null
-        wait "$BENCH_VALKEY_PROCESS" 2>/dev/null
+        kill -KILL "$BENCH_VALKEY_PROCESS" 2>/dev/null || true
+        wait "$BENCH_VALKEY_PROCESS" 2>/dev/null || true # 137
     fi
     rm -rf -- "$BENCH_VALKEY_FOLDER"
 }
