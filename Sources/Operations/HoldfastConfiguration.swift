@@ -319,7 +319,8 @@ package enum HoldfastConfiguration {
                 process of the same id gets the same partitions back. It must be unique in the group.
                 """),
         ConfigurationKey(
-            "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "10",
+            "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "25",
+            roleDefaults: ["relay": "10"],
             roles: ["process", "relay", "demo", "bench"],
             help: """
                 The shortest time from one commit of a partition to the next while commands come in. What comes to an \

@@ -16,7 +16,7 @@ struct HoldfastConfigurationTests {
     func defaults(role: String) throws {
         let configuration = try load(role: role)
         #expect(configuration.string("bootstrap_servers") == "127.0.0.1:9092")
-        #expect(configuration.integer("commit_interval_ms") == 10)
+        #expect(configuration.integer("commit_interval_ms") == (role == "relay" ? 10 : 25))
         #expect(configuration.integer("http_port") == 0)
         #expect(configuration.optionalString("instance_id") == nil)
         // The demo has topics of its own, with as many partitions as it has processors by default.
@@ -76,7 +76,7 @@ struct HoldfastConfigurationTests {
                       The shortest time from one commit of a partition to the next while commands come in. What
                       comes to an idle partition is committed at once. (For the relay: how long a transaction stays
                       open at most.)
-                      Default 10. Allowed: a whole number from 1 to 1000 (ms).
+                      Default 25. Allowed: a whole number from 1 to 1000 (ms).
                       Environment: HOLDFAST_COMMIT_INTERVAL_MS.
                 """))
     }

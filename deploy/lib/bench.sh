@@ -16,7 +16,7 @@ bench_streams() {
     . "$here/bench-streams.sh"
     if streams_jars; then
         # The same interval as Holdfast's.
-        streams_command --commit-interval-ms 10
+        streams_command --commit-interval-ms 25
         export HOLDFAST_BENCH_STREAMS=${STREAMS_COMMAND[*]}
     else
         say "without Kafka Streams: $STREAMS_MISSING"

@@ -57,6 +57,12 @@ seeded crashes, pauses, lost answers and the like, and checks what it leaves; N 
 --mutants runs wrong versions of the protocol, each of which must be caught. More: docs/simulation.md.
 Exit code 0 if nothing is wrong, or if all mutants are caught.
 TEXT
+        micro) cat <<'TEXT' ;;
+deploy/local micro [--check] [OPTIONS]
+Measures what a command costs without Kafka: nanoseconds, calls of malloc, bytes of the heap.
+--check compares with deploy/bench/micro.json; exit code 1 if something is more than 5 % over its figure.
+OPTIONS are those of holdfast-micro. More: docs/benchmarks-micro.md.
+TEXT
         build) cat <<'TEXT' ;;
 deploy/local build
 Sets everything up and builds program and tests (release, warnings are errors).
@@ -92,6 +98,7 @@ deploy/local SUBCOMMAND [OPTIONS]
   test     everything from set-up to the result of all tests
   chaos    faults on servers of its own, each with its time to recover
   bench    how fast it is, beside a bare copy and peers that do the same job
+  micro    what a command costs, without Kafka
   mutants  wrong versions of the core, which the tests must catch
   fuzz     mutated records for the decoder
   simulate the production code in a world of faults, seed by seed

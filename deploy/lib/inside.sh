@@ -21,6 +21,8 @@ cd "$PROJECT"
 . "$here/fuzz.sh"
 # shellcheck source=deploy/lib/simulate.sh
 . "$here/simulate.sh"
+# shellcheck source=deploy/lib/micro.sh
+. "$here/micro.sh"
 # shellcheck source=deploy/lib/bench.sh
 . "$here/bench.sh"
 # shellcheck source=deploy/lib/chaos.sh
@@ -116,6 +118,7 @@ case $subcommand in
     mutants) run_mutants "$@" ;;
     fuzz) run_fuzz "$@" ;;
     simulate) run_simulate "$@" ;;
+    micro) run_micro "$@" ;;
     shell) run_shell "$@" ;;
     format) run_format "$@" ;;
     hold) servers_hold ;;

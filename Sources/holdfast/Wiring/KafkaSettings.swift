@@ -100,6 +100,11 @@ struct KafkaSettings: Sendable {
         // partition has records to send and five or more that are not acknowledged
         // (rd_kafka_toppar_producer_serve), which takes the cores from everyone.
         settings["linger.ms"] = String(2 * configuration.integer("commit_interval_ms") + 50)
+        // A coordinator that still writes the markers of the transaction before refuses the next one for a few
+        // milliseconds (CONCURRENT_TRANSACTIONS). The standard wait before a retry, 100 ms, would be nearly all of an
+        // answer's time; it doubles up to the second.
+        settings["retry.backoff.ms"] = "2"
+        settings["retry.backoff.max.ms"] = "1000"
         apply(&settings)
         settings["enable.idempotence"] = "true"
         settings["acks"] = "all"

@@ -128,6 +128,8 @@ static rd_kafka_t *make_producer(int partition) {
     char linger[16];
     snprintf(linger, sizeof linger, "%d", 2 * commit_interval_ms + 50);
     set(conf, "linger.ms", linger);
+    set(conf, "retry.backoff.ms", "2");
+    set(conf, "retry.backoff.max.ms", "1000");
     rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
     if (!producer) fail("%s", error);
     check(rd_kafka_init_transactions(producer, 30000), "init transactions");
