@@ -412,7 +412,10 @@ final class Stage {
             answers[Place(partition: letter.partition, offset: letter.offset), default: 0] += 1
         }
         #expect(Set(answers.keys) == commands, "each record has an answer", sourceLocation: sourceLocation)
-        #expect(answers.values.allSatisfy { $0 == 1 }, "none has two", sourceLocation: sourceLocation)
+        #expect(
+            answers.values.allSatisfy { $0 == 1 },
+            "none has two; \(processes.map { "\($0.name): \($0.logTail(lines: 100))" }.joined(separator: "\n"))",
+            sourceLocation: sourceLocation)
 
         var speculative: [Place: [UInt8]] = [:]
         var contradictions = 0
