@@ -65,7 +65,8 @@ package struct DelayQueue: Sendable {
     private var retries = Heap<Turn>()
     private var partitions: [Int32: Partition] = [:]
     /// The broker's clock less ours, in milliseconds, as the newest acknowledgement showed it; never more than
-    /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement, but not early.
+    /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement and the millisecond to
+    /// which our clock is rounded, but not early.
     package private(set) var clockOffset: Int64 = 0
 
     private let kind: Kind
@@ -136,7 +137,7 @@ package struct DelayQueue: Sendable {
     ///   - appendedAt: the broker's append time, in milliseconds since 1970; never a producer's time.
     ///   - now: our clock when the record was read.
     package mutating func heard(appendedAt: Int64, at now: Int64) {
-        clockOffset = max(clockOffset, appendedAt - now)
+        clockOffset = max(clockOffset, Self.leastOffset(appendedAt, now))
     }
 
     /// A tombstone of the topic: the reservation or transfer has ended.
@@ -181,13 +182,17 @@ package struct DelayQueue: Sendable {
     /// - Returns: how long after the due time it was appended, in milliseconds; nil if the reservation has ended.
     @discardableResult
     package mutating func delivered(_ tag: UInt64, appendedAt: Int64, at now: Int64) -> Int64? {
-        clockOffset = appendedAt - now
+        clockOffset = Self.leastOffset(appendedAt, now)
         guard let slot = slot(of: tag) else { return nil }
         let lateness = appendedAt - entries[Int(slot)].dueAt
         // It came too early to have an effect: once more, when the broker's clock has got there.
         if lateness < 0 { takeTurn(slot, at: entries[Int(slot)].dueAt) }
         return lateness
     }
+
+    /// Our clock tells whole milliseconds and may be almost one further than it says, and the broker's may have just
+    /// begun its own.
+    private static func leastOffset(_ appendedAt: Int64, _ now: Int64) -> Int64 { appendedAt - (now + 1) }
 
     package mutating func failed(_ tag: UInt64, at now: Int64) {
         guard let slot = slot(of: tag) else { return }

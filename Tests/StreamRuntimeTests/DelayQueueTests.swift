@@ -66,13 +66,32 @@ struct DelayQueueTests {
         let request = queue.takeDue(at: 1000, limit: 10)[0]
         // The broker's clock is 40 ms behind ours.
         queue.delivered(request.tag, appendedAt: 960, at: 1000)
-        #expect(queue.clockOffset == -40)
-        #expect(queue.nextDue() == 1040)
-        #expect(queue.takeDue(at: 1039, limit: 10).isEmpty)
-        let again = queue.takeDue(at: 1040, limit: 10)
+        #expect(queue.clockOffset == -41)
+        #expect(queue.nextDue() == 1041)
+        #expect(queue.takeDue(at: 1040, limit: 10).isEmpty)
+        let again = queue.takeDue(at: 1041, limit: 10)
         #expect(again.map(\.command.id) == ["expire/3/0/2"])
-        queue.delivered(again[0].tag, appendedAt: 1000, at: 1040)
+        queue.delivered(again[0].tag, appendedAt: 1000, at: 1041)
         #expect(queue.nextDue() == nil)
+    }
+
+    @Test("Whole milliseconds of two clocks, told the instant before and after a tick, make no expire early")
+    func rounding() {
+        // In tenths of a millisecond: how far each clock is in its millisecond when the other ticks.
+        for ours in Int64(0)..<10 {
+            for broker in Int64(0)..<10 {
+                func our(_ time: Int64) -> Int64 { (time + ours) / 10 }
+                func theirs(_ time: Int64) -> Int64 { (time + broker) / 10 }
+                for acknowledged in Int64(1_000)..<1_010 {
+                    var queue = queue([reservation("r1", due: 50), reservation("r2", due: 200)])
+                    let request = queue.takeDue(at: 100, limit: 10)[0]
+                    queue.delivered(
+                        request.tag, appendedAt: theirs(acknowledged), at: our(acknowledged))
+                    let due = (Int64(1_000)...).first { !queue.takeDue(at: our($0), limit: 1).isEmpty }!
+                    #expect((200...202).contains(theirs(due)), "sent at \(theirs(due))")
+                }
+            }
+        }
     }
 
     @Test("When the broker's clock is ahead, an expire is sent when it is due there")
@@ -80,8 +99,8 @@ struct DelayQueueTests {
         var queue = queue([reservation("r1", due: 1000), reservation("r2", due: 2000)])
         let request = queue.takeDue(at: 1000, limit: 10)[0]
         queue.delivered(request.tag, appendedAt: 1300, at: 1000)
-        #expect(queue.nextDue() == 1700)
-        #expect(queue.takeDue(at: 1700, limit: 10).map(\.command.reservationID) == ["r2"])
+        #expect(queue.nextDue() == 1701)
+        #expect(queue.takeDue(at: 1701, limit: 10).map(\.command.reservationID) == ["r2"])
     }
 
     @Test(
@@ -90,9 +109,9 @@ struct DelayQueueTests {
     func behind() {
         var queue = queue([reservation("r1", due: 3_601_000)])
         queue.heard(appendedAt: 3_600_000, at: 0)
-        #expect(queue.clockOffset == 3_600_000)
-        #expect(queue.takeDue(at: 999, limit: 10).isEmpty)
-        #expect(queue.takeDue(at: 1_000, limit: 10).map(\.command.reservationID) == ["r1"])
+        #expect(queue.clockOffset == 3_599_999)
+        #expect(queue.takeDue(at: 1_000, limit: 10).isEmpty)
+        #expect(queue.takeDue(at: 1_001, limit: 10).map(\.command.reservationID) == ["r1"])
     }
 
     @Test("The age of a record that was appended long ago is not taken for a clock that is ahead")
@@ -104,7 +123,7 @@ struct DelayQueueTests {
         let request = queue.takeDue(at: 1_000, limit: 10)[0]
         queue.delivered(request.tag, appendedAt: 950, at: 1_000)
         queue.heard(appendedAt: 100, at: 1_001)
-        #expect(queue.nextDue() == 1_050)
+        #expect(queue.nextDue() == 1_051)
     }
 
     @Test("An expire that could not be sent is sent again")
@@ -147,7 +166,7 @@ struct DelayQueueTests {
         queue.sawEnd(of: "r1", partition: 3)
         queue.saw(reservation("r2", due: 900), partition: 3, offset: 5)
         queue.failed(request.tag, at: 200)
-        queue.delivered(request.tag, appendedAt: 50, at: 50)
+        queue.delivered(request.tag, appendedAt: 51, at: 50)
         #expect(queue.nextDue() == 900)
         #expect(queue.count == 1)
     }
