@@ -45,6 +45,32 @@ extension ChaosFault {
                 return try stage.killBroker(node)
             }),
         ChaosFault(
+            name: "broker-pause",
+            summary:
+                "SIGSTOP to a broker, for less or more than its session with the controller; then SIGCONT",
+            measured: "from SIGCONT until every partition has a result of a command published after it",
+            rounds: 10, shortRounds: 1, kafka: .cluster,
+            play: { stage, _ in
+                let partition = ChaosStage.partitions.randomElement(using: &stage.random)!
+                let node = try stage.leader(of: stage.name(.results), partition)
+                let milliseconds = Int.random(in: 200...8_000, using: &stage.random)
+                stage.detail =
+                    "node \(node), which led partition \(partition) of the results, stood still for "
+                    + "\(milliseconds) ms, "
+                try stage.servers.sendNode(node, SIGSTOP)
+                do {
+                    try stage.pass(milliseconds: milliseconds)
+                } catch {
+                    try stage.servers.sendNode(node, SIGCONT)
+                    throw error
+                }
+                let start = stage.moment()
+                try stage.servers.sendNode(node, SIGCONT)
+                let seconds = try stage.recovery(since: start)
+                try stage.restoreBroker(node)
+                return seconds
+            }),
+        ChaosFault(
             name: "broker-disk", summary: "the disk of a broker is full; later it has room again",
             measured:
                 "from the end of that broker until every partition has a result of a command published after it",

@@ -88,6 +88,17 @@ struct Chaos {
             line.restarts = stage.cast.restarts
             stage.end()
         }
+        do {
+            try playRounds(of: fault, on: stage, &line)
+        } catch {
+            if !service.shutdown.isRequested { stage.printState() }
+            throw error
+        }
+    }
+
+    private func playRounds(
+        of fault: ChaosFault, on stage: ChaosStage, _ line: inout ChaosReport.Line
+    ) throws {
         try fault.begin(stage)
         try stage.beginLoad()
         let count = rounds(of: fault)

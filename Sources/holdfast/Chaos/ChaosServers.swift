@@ -90,6 +90,7 @@ final class ChaosServers {
     func startNode(_ node: Int) throws { _ = try script("kafka-server.sh", "start", nodeFolder(node), "0") }
     /// SIGKILL, to the end of which no process of it is left.
     func killNode(_ node: Int) throws { _ = try script("kafka-server.sh", "kill", nodeFolder(node)) }
+    func sendNode(_ node: Int, _ signal: Int32) throws { kill(try identifier(nodeFolder(node)), signal) }
     func isNodeRunning(_ node: Int) -> Bool { isRunning(nodeFolder(node)) }
 
     func startPostgres() throws { _ = try script("postgres-server.sh", "start", postgresFolder, "0") }
@@ -144,12 +145,26 @@ final class ChaosServers {
         return node
     }
 
+    /// The last warnings and errors of each broker's log.
+    func brokersTrouble(lines: Int) -> String {
+        nodes.map { node in
+            _ = run(
+                "grep -hE ' (WARN|ERROR|FATAL) ' '\(nodeFolder(node))/server.log' | tail -n \(lines) | cut -c 1-300"
+            )
+            return "    node \(node)'s last warnings:\n\(lastOutput)"
+        }.joined()
+    }
+
     /// Ends all servers; their data goes with the folder, so they need no orderly stop.
     func end() {
         endKafka()
         if !databaseURL.isEmpty { _ = try? script("postgres-server.sh", "kill", postgresFolder) }
         databaseURL = ""
-        for disk in disks { _ = run("umount '\(disk)'") }
+        for disk in disks {
+            // Logs outlive the disk that they are on.
+            let logs = "\(folder)/log/disks/\(disk.dropFirst(folder.count + 1).replacing("/", with: "-"))"
+            _ = run("mkdir -p '\(logs)' && cp '\(disk)'/*.log* '\(logs)'; umount '\(disk)'")
+        }
         disks = []
     }
 

@@ -236,6 +236,37 @@ final class ChaosStage {
             ]
     }
 
+    /// Prints how far each partition has come and what roles and brokers said last: a wait that was in vain on a machine
+    /// that is gone by then is to be understood from its output.
+    func printState() {
+        for topic in [Topic.commands, .results, .ledger] {
+            do {
+                // What `read_committed` does not reach lies in a transaction that is open.
+                let all = try scan.ends(of: topic, isolation: .uncommitted)
+                let committed = try scan.ends(of: topic)
+                let ends = Self.partitions.map {
+                    "\($0): \(committed[$0].map(String.init) ?? "?") of \(all[$0].map(String.init) ?? "?")"
+                }
+                print("    \(topic.rawValue), committed of all: \(ends.joined(separator: ", "))")
+            } catch {
+                print("    \(topic.rawValue): \(error)")
+            }
+        }
+        do {
+            let placements = try placements().sorted { $0.key < $1.key }
+            for (topic, partitions) in placements where topic == name(.results) || topic.hasPrefix("__") {
+                let lame = partitions.filter { $0.value.leader <= 0 || $0.value.inSync.count < 2 }.keys
+                print(
+                    "    \(topic): partitions without a leader or with one replica in sync: [\(lame.sorted().list)]"
+                )
+            }
+        } catch {
+            print("    the placements: \(error)")
+        }
+        for part in cast.parts { print("    \(part.name)'s log ends:\n\(part.process.logTail(lines: 12))") }
+        print(servers.brokersTrouble(lines: 12))
+    }
+
     /// Ends what still runs; after a failure too.
     func end() {
         load.stop()
