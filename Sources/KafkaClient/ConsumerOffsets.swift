@@ -65,14 +65,30 @@ extension Consumer {
     ) throws(KafkaError) -> [TopicPartitionOffset] {
         guard let topic = partitions.first?.topic else { return [] }
         return try askingAnew(topic, timeoutMilliseconds: timeoutMilliseconds) { limit throws(KafkaError) in
-            let ends = try offsets(
-                of: partitions, atMilliseconds: TopicPartitionOffset.end, timeoutMilliseconds: limit)
+            let ends = try askEnds(of: partitions, timeoutMilliseconds: limit)
             // What has no number must not become a place to read from.
             guard ends.allSatisfy(\.isSet) else {
                 throw KafkaError(
                     code: RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, operation: "read the ends of \(topic)")
             }
             return ends
+        }
+    }
+
+    /// - Throws: `LEADER_NOT_AVAILABLE` for a partition that the client knows nothing of, too: that is what it says of
+    ///   one that has no leader for the moment.
+    private func askEnds(
+        of partitions: [TopicPartition], timeoutMilliseconds: Int
+    ) throws(KafkaError) -> [TopicPartitionOffset] {
+        do throws(KafkaError) {
+            return try offsets(
+                of: partitions, atMilliseconds: TopicPartitionOffset.end,
+                timeoutMilliseconds: timeoutMilliseconds)
+        } catch {
+            guard error.code.native == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION else { throw error }
+            throw KafkaError(
+                code: RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, message: error.message,
+                operation: error.operation)
         }
     }
 

@@ -50,6 +50,25 @@ extension BrokerTests {
             }
         }
 
+        @Test(
+            "The end of a partition that is unknown, as one is that nobody leads, may be asked for again"
+        )
+        func unknownEnd() throws {
+            try Broker.withTopic("unknown-end") { name in
+                let consumer = try Consumer(configuration: Broker.configuration(["group.id": name]))
+                var found: KafkaError?
+                do throws(KafkaError) {
+                    _ = try consumer.ends(of: [TopicPartition(name, 7)], timeoutMilliseconds: 1_500)
+                } catch {
+                    found = error
+                }
+                #expect(found?.recovery == .retry && found?.code.name == "LEADER_NOT_AVAILABLE")
+                #expect(
+                    try consumer.ends(of: [TopicPartition(name, 0)], timeoutMilliseconds: Broker.limit)
+                        .map(\.offset) == [0])
+            }
+        }
+
         @Test("On a topic with LogAppendTime the delivery report has the broker's time of append")
         func appendTime() throws {
             try Broker.withTopic("append-time", settings: ["message.timestamp.type": "LogAppendTime"]) {

@@ -156,9 +156,10 @@ final class ProcessRole {
             do throws(KafkaError) {
                 return try consumer.ends(of: partitions, timeoutMilliseconds: settings.callTimeout)
             } catch {
-                guard error.recovery == .retry, !deadline.isPast, !service.shutdown.isRequested else {
-                    throw error
-                }
+                // The answer that nobody leads a partition comes at once.
+                guard error.recovery == .retry, !deadline.isPast,
+                    !service.shutdown.wait(timeoutMilliseconds: 50)
+                else { throw error }
             }
         }
     }
