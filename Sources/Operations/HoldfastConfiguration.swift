@@ -252,8 +252,10 @@ package enum HoldfastConfiguration {
             details: """
                 Gives the same commands to each contestant, one after another, on topics of their own on the same \
                 broker: first as many as there are (commands a second), then at fixed rates (time from when a \
-                command should have been sent to when its result is read). Writes each figure as a line of JSON. \
-                deploy/local bench builds the contestants and runs it with all that it needs.
+                command should have been sent to when its result is read). Then Holdfast's own parts: the ledger \
+                into PostgreSQL beside a bare COPY, the restore of a partition beside a bare consumer, and many \
+                reservations that come due at once. Writes each figure as a line of JSON. deploy/local bench builds \
+                the contestants and runs it with all that it needs.
                 """),
         ConfigurationRole(
             "bench report", summary: "the tables and the picture of figures of holdfast bench",
@@ -282,7 +284,7 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "database_url", .url(schemes: ["postgresql", "postgres"]),
             default: "postgresql://127.0.0.1:5432/postgres", secrecy: .password,
-            roles: ["sink", "verify", "reconcile", "demo"],
+            roles: ["sink", "verify", "reconcile", "demo", "bench"],
             environmentAliases: ["DATABASE_URL"],
             help: "The PostgreSQL database that holds the schema holdfast."),
         ConfigurationKey(
@@ -634,6 +636,29 @@ package enum HoldfastConfiguration {
     ]
 
     private static let benchKeys = [
+        ConfigurationKey(
+            "parts", .text(1...1000), roles: ["bench"], isFlagOnly: true,
+            help: """
+                What is measured, with commas between: throughput, latency, sink, restore, expiry; without it, all. \
+                The contestant copy takes its records from the throughput of holdfast, and is left out without it.
+                """),
+        ConfigurationKey(
+            "sink_rows", .integer(1000...100_000_000, unit: "rows"), default: "1000000", roles: ["bench"],
+            isFlagOnly: true, help: "Ledger entries that the part sink writes into PostgreSQL."),
+        ConfigurationKey(
+            "restore_skus", .integer(1000...10_000_000, unit: "SKUs"), default: "1000000", roles: ["bench"],
+            isFlagOnly: true,
+            help: "SKUs of the partition that the part restore restores, each with a live reservation."),
+        ConfigurationKey(
+            "expiry_reservations", .integer(1000...10_000_000, unit: "reservations"), default: "1000000",
+            roles: ["bench"], isFlagOnly: true,
+            help: "Reservations that come due in the part expiry."),
+        ConfigurationKey(
+            "expiry_seconds", .integer(1...3600, unit: "s"), default: "60", roles: ["bench"],
+            isFlagOnly: true, help: "The time in which they all come due, evenly."),
+        ConfigurationKey(
+            "expiry_rate", .integer(1...1_000_000, unit: "commands a second"), default: "1000",
+            roles: ["bench"], isFlagOnly: true, help: "Other commands a second meanwhile."),
         ConfigurationKey(
             "commands", .integer(1000...100_000_000, unit: "commands"), default: "600000", roles: ["bench"],
             isFlagOnly: true, help: "Commands of a run that measures throughput; a fifth of them is warm-up."),

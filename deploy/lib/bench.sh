@@ -61,6 +61,7 @@ run_bench() {
     if [ -n "$quick" ]; then
         export HOLDFAST_BENCH_ROWS=20000 HOLDFAST_BENCH_SKUS=20000
         arguments=(--rounds 1 --commands 60000 --skus 20000 --loads hot,even --rates 5000 --seconds 4 --warm-up 2
+            --sink-rows 50000 --restore-skus 20000 --expiry-reservations 30000 --expiry-seconds 10
             "${arguments[@]}")
     fi
     child "$PROJECT/.build/release/holdfast" bench --report "$BENCH/figures.jsonl" "${arguments[@]}" || code=$?

@@ -25,10 +25,13 @@ TEXT
         bench) cat <<'TEXT' ;;
 deploy/local bench [--quick] [--no-peers] [OPTIONS]
 Sets everything up, builds, and measures how fast Holdfast is, beside a bare copy of records, Kafka Streams,
-PostgreSQL and Valkey under the same loads; prints tables of Markdown, writes the figures and a picture to
-.local/bench/. --quick takes a few minutes, else it is about an hour. --no-peers leaves PostgreSQL and Valkey out.
-OPTIONS go to `holdfast bench`: --rounds N, --commands N, --loads hot,even,..., --rates N,..., --contestants
-holdfast,copy,streams, --partitions N; all are told by `holdfast bench --help`. More: docs/benchmarks.md.
+PostgreSQL and Valkey under the same loads; then the ledger into PostgreSQL beside a bare COPY, the restore of a
+partition beside a bare consumer, and many reservations that come due at once. Prints tables of Markdown, writes the
+figures and a picture to .local/bench/. --quick takes a few minutes, else it is an hour or two. --no-peers leaves
+PostgreSQL and Valkey as peers out.
+OPTIONS go to `holdfast bench`: --parts throughput,latency,sink,restore,expiry, --rounds N, --commands N, --loads
+hot,even,..., --rates N,..., --contestants holdfast,copy,streams, --partitions N; all are told by `holdfast bench
+--help`. More: docs/benchmarks.md.
 TEXT
         test) cat <<'TEXT' ;;
 deploy/local test [--only PATTERN]

@@ -8,6 +8,7 @@ final class Bench {
     private let service: Service
     private let report: BenchReport
     private let folder: String
+    private let parts: [BenchPart]
     private let contestants: [BenchContestant]
     private let loads: [BenchLoad.Kind]
     private let rates: [Int]
@@ -23,6 +24,7 @@ final class Bench {
         folder = configuration.optionalString("folder") ?? NSTemporaryDirectory() + "holdfast-bench-\(name)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         report = try BenchReport(path: configuration.optionalString("report") ?? "\(folder)/figures.jsonl")
+        parts = try Self.chosen(configuration, "parts", BenchPart.allCases)
         contestants = try Self.chosen(configuration, "contestants", BenchContestant.allCases).filter(
             \.isThere)
         loads = try Self.chosen(configuration, "loads", BenchLoad.Kind.allCases)
@@ -52,14 +54,19 @@ final class Bench {
         let rounds = service.configuration.integer("rounds")
         defer { for run in kept { try? run.removeTopics() } }
         for round in 1...rounds {
-            for load in loads {
+            for load in loads where parts.contains(.throughput) {
                 for contestant in contestants { try throughput(contestant, load, round) }
             }
-            for rate in rates {
+            for rate in rates where parts.contains(.latency) {
                 for isolation in [KafkaSettings.Isolation.committed, .uncommitted] {
                     for contestant in contestants { try latency(contestant, rate, isolation, round) }
                 }
             }
+        }
+        if parts.contains(.sink) { try sink(rounds) }
+        if parts.contains(.restore) { try restore(rounds) }
+        if parts.contains(.expiry) {
+            for round in 1...rounds { try expiry(round) }
         }
         print("\nFigures: \(report.path)")
         return .success
@@ -101,6 +108,37 @@ final class Bench {
                 warmUp: configuration.integer("warm_up"),
                 isolation: isolation, round: round, sample: samples[kind]))
         try run.removeTopics()
+    }
+
+    private func sink(_ rounds: Int) throws {
+        let configuration = service.configuration
+        if configuration.source("database_url") == .standard {
+            // Who asks for it by name is told why it cannot be.
+            guard configuration.optionalString("parts") == nil else {
+                throw RoleFailure(.usage, "the part sink needs PostgreSQL: --database-url or DATABASE_URL")
+            }
+            return print("sink: left out, for DATABASE_URL names no PostgreSQL")
+        }
+        try onStage { stage in
+            try BenchSink(stage, name: name, folder: folder).run(rounds: rounds, tell: tell)
+        }
+    }
+
+    private func restore(_ rounds: Int) throws {
+        try onStage(partitions: 1) { try BenchRestore($0).run(rounds: rounds, tell: tell) }
+    }
+
+    private func expiry(_ round: Int) throws {
+        try onStage { try tell(try BenchStorm($0).run(round: round)) }
+    }
+
+    /// On topics that go afterwards.
+    private func onStage(partitions: Int? = nil, _ body: (BenchStage) throws -> Void) throws {
+        runs += 1
+        let stage = try BenchStage(
+            service, prefix: "bench-\(name)-\(runs).", partitions: partitions, folder: folder)
+        defer { stage.end() }
+        try body(stage)
     }
 
     private func tell(_ figure: BenchFigure) throws {

@@ -28,6 +28,8 @@ final class BenchFeeder: Sendable {
     private let failure = Mutex<String?>(nil)
     private let running = Atomic<Int>(0)
     private let latest = Atomic<UInt64>(0)
+    private let count = Atomic<Int>(0)
+    private let isStopping = Atomic<Bool>(false)
 
     init(_ load: BenchLoad, settings: KafkaSettings, partitions: Int32) {
         self.load = load
@@ -39,6 +41,12 @@ final class BenchFeeder: Sendable {
     var fault: String? { failure.withLock { $0 } }
     /// How long after its time a command was given to the client at most, in nanoseconds.
     var lateness: UInt64 { latest.load(ordering: .relaxed) }
+
+    /// Commands that were sent at their times.
+    var sent: Int { count.load(ordering: .acquiring) }
+
+    /// Ends before all are sent.
+    func stop() { isStopping.store(true, ordering: .releasing) }
 
     /// Stock first, then the commands of these numbers; returns when the broker has them.
     func publish(_ numbers: Range<Int>) throws(KafkaError) {
@@ -71,13 +79,15 @@ final class BenchFeeder: Sendable {
             guard owns(partition, command.sku) else { continue }
             let due = pace.due(number)
             var now = MonotonicTime.now()
-            while now < due {
+            while now < due, !isStopping.load(ordering: .relaxed) {
                 publisher.poll()
                 usleep(UInt32(min(500, (due - now) / 1_000 + 1)))
                 now = MonotonicTime.now()
             }
+            if isStopping.load(ordering: .relaxed) { break }
             latest = max(latest, now - due)
             try publisher.publish(command)
+            count.add(1, ordering: .releasing)
         }
         try publisher.finish()
         let found = latest

@@ -7,6 +7,61 @@ struct BenchFigure: Codable, Sendable {
         case throughput
         /// Commands at a fixed rate.
         case latency
+        /// Rows into PostgreSQL.
+        case sink
+        /// A partition's state from its topics; the commands are the records that were read.
+        case restore
+        /// Reservations that come due at once; the percentiles are those of the live commands meanwhile.
+        case expiry
+    }
+
+    /// Of a restore.
+    struct Restore: Codable, Sendable {
+        var skus: Int
+        var reservations: Int
+        /// Before the reading: until earlier owners are fenced, and until it is known where reading goes on.
+        var fencing: Double?
+        var locating: Double?
+        /// From the start of the process to when it says that it is ready.
+        var ready: Double?
+        /// Resident memory of the process then, in MiB.
+        var memory: Double?
+        /// What was read, in MiB.
+        var megabytes: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case skus, reservations
+            case fencing = "fencing_ms"
+            case locating = "locating_ms"
+            case ready = "ready_ms"
+            case memory = "memory_mib"
+            case megabytes = "read_mib"
+        }
+    }
+
+    /// Of a storm of expiries.
+    struct Storm: Codable, Sendable {
+        /// The seconds in which all reservations are due.
+        var within: Double
+        /// From when a reservation is due to when a reader has its end, in milliseconds.
+        var late50: Double
+        var late99: Double
+        var lateMost: Double
+        /// From when the last one is due to when a reader has all ends, in milliseconds.
+        var lastAfter: Double
+        /// Latency of the live commands before the first was due.
+        var calm50: Double?
+        var calm99: Double?
+
+        enum CodingKeys: String, CodingKey {
+            case within = "within_s"
+            case late50 = "late_p50_ms"
+            case late99 = "late_p99_ms"
+            case lateMost = "late_max_ms"
+            case lastAfter = "last_after_ms"
+            case calm50 = "before_p50_ms"
+            case calm99 = "before_p99_ms"
+        }
     }
 
     var kind: Kind
@@ -31,12 +86,15 @@ struct BenchFigure: Codable, Sendable {
     var cpuMicroseconds: Double?
     /// Commands that a connection has on their way at once, where a peer has such.
     var pipeline: Int?
+    var restore: Restore?
+    var storm: Storm?
 
     /// Who is compared.
     var name: String { contestant + (pipeline.map { ", \($0) at once" } ?? "") }
 
     enum CodingKeys: String, CodingKey {
-        case kind, contestant, load, round, commands, seconds, rate, isolation, partitions, pipeline
+        case kind, contestant, load, round, commands, seconds, rate, isolation, partitions, pipeline, restore,
+            storm
         case perSecond = "per_second"
         case p50 = "p50_ms"
         case p90 = "p90_ms"
@@ -79,5 +137,7 @@ extension BenchFigure {
         sentLate = try fields.decodeIfPresent(Double.self, forKey: .sentLate)
         cpuMicroseconds = try fields.decodeIfPresent(Double.self, forKey: .cpuMicroseconds)
         pipeline = try fields.decodeIfPresent(Int.self, forKey: .pipeline)
+        restore = try fields.decodeIfPresent(Restore.self, forKey: .restore)
+        storm = try fields.decodeIfPresent(Storm.self, forKey: .storm)
     }
 }

@@ -16,7 +16,7 @@ struct BenchLoad {
         case mix
     }
 
-    private static let warehouse = "BER"
+    static let warehouse = "BER"
     private static let exponent = 1.1
     /// Longer than any run.
     private static let ttl: Int64 = 86_400_000

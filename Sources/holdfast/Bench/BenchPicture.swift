@@ -29,7 +29,8 @@ struct BenchPicture {
                 figures.filter {
                     $0.name == name
                         && ($0.kind == .throughput
-                            ? $0.load == load : $0.rate == rate && $0.isolation == "read_committed")
+                            ? $0.load == load
+                            : $0.kind == .latency && $0.rate == rate && $0.isolation == "read_committed")
                 }.compactMap(\.p99)
             ).value(50)
             return Bar(

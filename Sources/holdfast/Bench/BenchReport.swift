@@ -33,6 +33,23 @@ final class BenchReport {
             return "\(name) \(load) round \(figure.round): at \(figure.rate ?? 0) a second, "
                 + "\(figure.isolation ?? ""): p50 \(times[0]) ms, p99 \(times[1]) ms, p99.9 \(times[2]) ms, "
                 + "at most \(times[3]) ms"
+        case .sink, .restore:
+            let what = figure.kind == .sink ? "rows" : "records"
+            let name = figure.contestant.padding(toLength: 13, withPad: " ", startingAt: 0)
+            return "\(figure.kind.rawValue): \(name) round \(figure.round): \(figure.commands) \(what) in "
+                + String(format: "%.2f s, ", figure.seconds) + "\(Int(figure.perSecond)) a second"
+        case .expiry:
+            guard let storm = figure.storm else { return "" }
+            return
+                "expiry: round \(figure.round): \(figure.commands) due within \(Int(storm.within)) s, late "
+                + String(format: "p50 %.0f ms, p99 %.0f ms, ", storm.late50, storm.late99)
+                + String(
+                    format: "at most %.0f ms; all %.0f ms after the last was due; ", storm.lateMost,
+                    storm.lastAfter)
+                + "\(figure.rate ?? 0) live commands a second meanwhile: "
+                + String(
+                    format: "p50 %.1f ms, p99 %.1f ms, at most %.1f ms", figure.p50 ?? 0, figure.p99 ?? 0,
+                    figure.most ?? 0)
         }
     }
 }

@@ -2,11 +2,14 @@ import Foundation
 
 /// The figures of a benchmark as tables of Markdown: of the rounds the median, and in throughput the least and the most.
 struct BenchTables {
-    private let figures: [BenchFigure]
+    let figures: [BenchFigure]
 
     init(_ figures: [BenchFigure]) { self.figures = figures }
 
-    func markdown() -> String { [throughput(), latency()].filter { !$0.isEmpty }.joined(separator: "\n\n") }
+    func markdown() -> String {
+        [throughput(), latency(), sink(), restore(), expiry()].filter { !$0.isEmpty }.joined(
+            separator: "\n\n")
+    }
 
     /// What is compared with what: in the order in which they were first measured.
     private func names(_ kind: BenchFigure.Kind) -> [String] {
