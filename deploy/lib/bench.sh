@@ -37,9 +37,26 @@ bench_peers() {
     bench_valkey "$BENCH/figures.jsonl" "$1" hot uniform
 }
 
+# bench_versions OURS: of what takes part besides Holdfast, as NAME=VERSION with a space between; what is not known is
+# not there. OURS is empty where the user named the broker, whose version is not known.
+bench_versions() {
+    local jar word words=()
+    for jar in "${HOLDFAST_KAFKA_LIBS:-/nowhere}"/kafka_2.13-*.jar; do
+        [ -z "$1" ] || [ ! -e "$jar" ] || words+=("kafka=$(basename "${jar##*/kafka_2.13-}" .jar)")
+    done
+    # Each program says its version in a line with other words.
+    word=$(java -version 2>&1 | sed -nE '1s/.*"(.*)".*/\1/p') || word=
+    [ -z "$word" ] || words+=("java=$word")
+    word=$([ -z "${DATABASE_URL:-}" ] || psql -X -At "$DATABASE_URL" -c 'SHOW server_version' 2>/dev/null) || word=
+    [ -z "$word" ] || words+=("postgresql=${word%% *}")
+    word=$(valkey-server --version 2>/dev/null | sed -nE 's/.* v=([^ ]*).*/\1/p') || word=
+    [ -z "$word" ] || words+=("valkey=$word")
+    echo "${words[*]}"
+}
+
 # run_bench [--quick] [--no-peers] ARGUMENT...: the others are those of `holdfast bench`.
 run_bench() {
-    local arguments=() quick='' peers=yes code=0
+    local arguments=() quick='' peers=yes code=0 ours=yes
     while [ $# -gt 0 ]; do
         case $1 in
             --quick) quick=yes ;;
@@ -54,13 +71,16 @@ run_bench() {
     bench_streams
     # Compiled well, though it takes a minute to be so: the broker of tests is compiled fast.
     export HOLDFAST_KAFKA_OPTIONS=${HOLDFAST_KAFKA_OPTIONS:--XX:+UseG1GC}
+    [ -z "${KAFKA_BOOTSTRAP:-}" ] || ours=''
     servers_begin
     [ -n "${KAFKA_BOOTSTRAP:-}" ] || fail "no Kafka for the benchmark: $HOLDFAST_NO_KAFKA_REASON." \
         "Mend that, or name a broker of your own with KAFKA_BOOTSTRAP=HOST:PORT."
+    HOLDFAST_BENCH_VERSIONS=$(bench_versions "$ours")
+    export HOLDFAST_BENCH_VERSIONS
     rm -f "$BENCH/figures.jsonl"
     if [ -n "$quick" ]; then
         export HOLDFAST_BENCH_ROWS=20000 HOLDFAST_BENCH_SKUS=20000
-        arguments=(--rounds 1 --commands 60000 --skus 20000 --loads hot,even --rates 5000 --seconds 4 --warm-up 2
+        arguments=(--rounds 1 --commands 60000 --skus 20000 --loads 'hot,even' --rates 5000 --seconds 4 --warm-up 2
             --sink-rows 50000 --restore-skus 20000 --expiry-reservations 30000 --expiry-seconds 10
             "${arguments[@]}")
     fi

@@ -53,6 +53,10 @@ final class Bench {
     func run() throws -> ExitCode {
         let rounds = service.configuration.integer("rounds")
         defer { for run in kept { try? run.removeTopics() } }
+        let machine = BenchMachine.this(
+            others: ProcessInfo.processInfo.environment["HOLDFAST_BENCH_VERSIONS"] ?? "")
+        try report.add(machine)
+        print(machine.text)
         for round in 1...rounds {
             for load in loads where parts.contains(.throughput) {
                 for contestant in contestants { try throughput(contestant, load, round) }

@@ -10,7 +10,7 @@ struct BenchRender {
         guard let path = configuration.optionalString("report") else {
             throw RoleFailure(.usage, "--report FILE is needed: the figures of holdfast bench")
         }
-        let figures = try Self.figures(path)
+        let (machines, figures) = try Self.lines(path)
         if let picture = configuration.optionalString("picture") {
             try write(
                 BenchPicture(
@@ -18,22 +18,28 @@ struct BenchRender {
                     rate: Int(configuration.optionalString("rates") ?? "") ?? 10_000
                 ).svg(), to: picture)
         }
+        for machine in machines { print("Measured on \(machine.text).\n") }
         print(BenchTables(figures).markdown())
         return .success
     }
 
-    /// The lines of a report.
-    static func figures(_ path: String) throws -> [BenchFigure] {
+    /// The lines of a report: figures, and on what they were measured, each machine once.
+    static func lines(_ path: String) throws -> (machines: [BenchMachine], figures: [BenchFigure]) {
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw RoleFailure(.usage, "--report: \(path) cannot be read")
         }
-        return try text.split(separator: "\n").enumerated().map { number, line in
-            do {
-                return try JSONDecoder().decode(BenchFigure.self, from: Data(line.utf8))
-            } catch {
+        var (machines, figures): ([BenchMachine], [BenchFigure]) = ([], [])
+        for (number, line) in text.split(separator: "\n").enumerated() {
+            let data = Data(line.utf8)
+            if let machine = try? JSONDecoder().decode(BenchMachine.self, from: data) {
+                if !machines.contains(machine) { machines.append(machine) }
+            } else if let figure = try? JSONDecoder().decode(BenchFigure.self, from: data) {
+                figures.append(figure)
+            } else {
                 throw RoleFailure(.usage, "--report: line \(number + 1) of \(path) is no figure")
             }
         }
+        return (machines, figures)
     }
 
     private func write(_ text: String, to path: String) throws {

@@ -16,6 +16,8 @@ final class BenchReport {
         try file.seekToEnd()
     }
 
+    func add(_ machine: BenchMachine) throws { try file.write(contentsOf: machine.line()) }
+
     func add(_ figure: BenchFigure) throws { try file.write(contentsOf: figure.line()) }
 
     /// For who watches.
