@@ -52,9 +52,10 @@ let package = Package(
 
         // What a command costs, without Kafka; with an allocator that counts.
         .target(name: "CMallocCount"),
+        .target(name: "CCallgrind"),
         .executableTarget(
             name: "holdfast-micro",
-            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "CMallocCount"]),
+            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "CMallocCount", "CCallgrind"]),
 
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),

@@ -1,3 +1,4 @@
+import CCallgrind
 import CMallocCount
 import InventoryCore
 import InventoryWire
@@ -78,14 +79,17 @@ struct Bench: ~Copyable {
 
     /// `count` further commands, by batches: from their bytes to those of their outputs, and the levels of the SKUs
     /// that changed.
-    mutating func run(_ count: Int) -> Cost {
+    /// - Parameter counted: whether callgrind counts the instructions of what is timed.
+    mutating func run(_ count: Int, counted: Bool = false) -> Cost {
         var total = Cost(nanoseconds: 0, mallocs: 0)
         var done = 0
         while done < count {
             let now = min(Self.batch, count - done)
             records.removeAll()
             for _ in 0..<now { records.append(source.next()) }
+            if counted { callgrind_collect() }
             let cost = Cost.of(now) { process() }
+            if counted { callgrind_collect() }
             total.nanoseconds += cost.nanoseconds * Double(now) / Double(count)
             total.mallocs += cost.mallocs * Double(now) / Double(count)
             offset += Int64(now)

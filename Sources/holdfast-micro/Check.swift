@@ -8,6 +8,8 @@ enum Check {
         let mallocs: [String: Double]
         /// Bytes of the heap, for a live reservation and for a SKU.
         let bytes: [String: Double]
+        /// Instructions for a command, by load.
+        let instructions: [String: Double]
     }
 
     /// The part by which a figure may be over the stored one.
@@ -35,6 +37,15 @@ enum Check {
             compare("mallocs, \(load.rawValue)", mallocs(load), figures.mallocs[load.rawValue])
         }
         for (name, bytes) in memory(200_000) { compare("bytes, \(name)", bytes, figures.bytes[name]) }
+        if let obstacle = Instructions.obstacle {
+            print("instructions: not counted, for \(obstacle)")
+            return isRight
+        }
+        for load in Instructions.loads {
+            compare(
+                "instructions, \(load.rawValue)", try Instructions.count(load),
+                figures.instructions[load.rawValue])
+        }
         return isRight
     }
 

@@ -21,6 +21,8 @@ struct Options {
     var isJSON = false
     /// A file with figures to compare with.
     var check: String?
+    /// The load whose instructions the callgrind counts that this process runs under.
+    var underCallgrind: Load?
 
     init(_ arguments: [String]) throws(Mistake) {
         var arguments = arguments[...]
@@ -32,6 +34,7 @@ struct Options {
             case "--load":
                 loads = [try Self.word(name, &arguments)]
                 parts = [.loads]
+            case "--under-callgrind": underCallgrind = try Self.word(name, &arguments) as Load
             case "--count": count = try Self.number(name, &arguments)
             case "--rounds": rounds = try Self.number(name, &arguments)
             case "--warm-up": warmUp = try Self.number(name, &arguments)
@@ -67,8 +70,8 @@ struct Options {
         holdfast-micro                  measures what a command costs, from its bytes to those of its outputs
         holdfast-micro --load NAME      one load: hot, sold_out, even, mix, duplicate
         holdfast-micro --part NAME      one part: loads, stages, scale, memory
-        holdfast-micro --check FILE     compares what is exact (calls of malloc, bytes of the heap) with the file's
-                                        figures, and names what is more than 5 % over them
+        holdfast-micro --check FILE     compares what is exact (calls of malloc, bytes of the heap, instructions)
+                                        with the file's figures, and names what is more than 5 % over them
 
           --count N    commands in a round (100000)
           --rounds N   rounds (5)

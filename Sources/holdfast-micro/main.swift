@@ -12,11 +12,15 @@ if options.isHelp {
     print(Options.help)
     exit(0)
 }
+if let load = options.underCallgrind {
+    Instructions.run(load)
+    exit(0)
+}
 if let file = options.check {
     do {
         exit(try Check.run(file, options) ? 0 : 1)
     } catch {
-        FileHandle.standardError.write(Data("holdfast-micro: \(file) cannot be read: \(error)\n".utf8))
+        FileHandle.standardError.write(Data("holdfast-micro: \(file) cannot be checked: \(error)\n".utf8))
         exit(2)
     }
 }

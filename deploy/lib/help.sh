@@ -63,7 +63,8 @@ TEXT
         micro) cat <<'TEXT' ;;
 deploy/local micro [--check] [OPTIONS]
 Measures what a command costs without Kafka: nanoseconds, calls of malloc, bytes of the heap.
---check compares with deploy/bench/micro.json; exit code 1 if something is more than 5 % over its figure.
+--check compares with deploy/bench/micro.json, instructions (by callgrind) too; exit code 1 if something is more than
+5 % over its figure.
 OPTIONS are those of holdfast-micro. More: docs/benchmarks-micro.md.
 TEXT
         build) cat <<'TEXT' ;;
