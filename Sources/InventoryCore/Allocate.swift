@@ -109,13 +109,31 @@ struct Allocator {
 
     /// The best of those that have so many units.
     func best(of candidates: [Candidate], with quantity: Int64) -> Int? {
-        let type = strategy.type
-        var best: (index: Int, rank: Double)?
-        for (index, candidate) in candidates.enumerated() where candidate.available >= quantity {
+        var search = Search(self, quantity)
+        for (index, candidate) in candidates.enumerated() { search.look(at: candidate, index) }
+        return search.best?.index
+    }
+
+    /// Goes over candidates one by one, in the order of their warehouses, for the best of those that have so many
+    /// units.
+    struct Search {
+        private let quantity: Int64
+        private let type: any AllocationStrategy.Type
+        private let shipTo: UnitVector?
+        private(set) var best: (index: Int, rank: Double)?
+
+        init(_ allocator: Allocator, _ quantity: Int64) {
+            self.quantity = quantity
+            type = allocator.strategy.type
+            shipTo = allocator.shipTo
+        }
+
+        /// - Parameter index: by which the best is told.
+        mutating func look(at candidate: Candidate, _ index: Int) {
+            guard candidate.available >= quantity else { return }
             let rank = type.rank(candidate, shipTo: shipTo)
             if best == nil || rank < best!.rank { best = (index, rank) }
         }
-        return best?.index
     }
 
     private func split(_ quantity: Int64, over candidates: [Candidate]) -> [Share]? {
@@ -182,7 +200,7 @@ struct Allocator {
 
 /// What a `reserve` gets.
 enum Grant {
-    case granted([Allocation], backordered: Int64)
+    case granted(Allocations, backordered: Int64)
     case refused(Rejection)
 }
 
@@ -191,16 +209,23 @@ extension Stock {
     func allocate(_ reserve: Command.Reserve, of sku: String) -> Grant {
         guard let index = itemIndex(of: sku) else { return .refused(.insufficientStock) }
         let shipTo = reserve.shipTo.map(UnitVector.init)
-        let (candidates, isTooLate) = candidates(for: reserve, shipTo, item: index)
-        if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
         let allocator = Allocator(
             strategy: reserve.strategy ?? items[index].policy?.strategy ?? settings.strategy, shipTo: shipTo)
+        var search = Allocator.Search(allocator, reserve.quantity)
+        let isTooLate = lookAtCandidates(for: reserve, shipTo, item: index) { search.look(at: $0, $0.place) }
+        if let best = search.best {
+            let whole = Allocation(warehouse: warehouses[best.index].facts.id, quantity: reserve.quantity)
+            return .granted(Allocations(whole), backordered: 0)
+        }
+        var candidates: [Candidate] = []
+        _ = lookAtCandidates(for: reserve, shipTo, item: index) { candidates.append($0) }
+        if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
         let most =
             reserve.allowSplit
             ? candidates.reduce(0) { $0 + $1.available } : candidates.reduce(0) { max($0, $1.available) }
         let now = min(reserve.quantity, most)
-        func grant(_ units: Int64) -> [Allocation] {
-            units == 0 ? [] : allocations(allocator.allocate(units, from: candidates) ?? [])
+        func grant(_ units: Int64) -> Allocations {
+            units == 0 ? [] : Allocations(allocations(allocator.allocate(units, from: candidates) ?? []))
         }
         if now == reserve.quantity { return .granted(grant(now), backordered: 0) }
         let missing = reserve.quantity - now
@@ -219,13 +244,14 @@ extension Stock {
         shares.map { Allocation(warehouse: warehouses[$0.place].facts.id, quantity: $0.quantity) }
     }
 
-    /// The warehouses that have units for the command, and whether others have some that would come too late.
-    private func candidates(
-        for reserve: Command.Reserve, _ shipTo: UnitVector?, item index: Int
-    ) -> ([Candidate], isTooLate: Bool) {
+    /// Gives the warehouses that have units for the command to `body`, in their order.
+    ///
+    /// - Returns: whether others have some that would come too late.
+    @inline(__always)
+    private func lookAtCandidates(
+        for reserve: Command.Reserve, _ shipTo: UnitVector?, item index: Int, _ body: (Candidate) -> Void
+    ) -> Bool {
         var isTooLate = false
-        var candidates: [Candidate] = []
-        candidates.reserveCapacity(items[index].levels.count)
         // In place: a level is large, and a copy of it costs more than all that is asked of it here.
         items[index].levels.withUnsafeBufferPointer { levels in
             for number in levels.indices {
@@ -237,10 +263,10 @@ extension Stock {
                     isTooLate = true
                     continue
                 }
-                candidates.append(Candidate(place, available: available, warehouses[place]))
+                body(Candidate(place, available: available, warehouses[place]))
             }
         }
-        return (candidates, isTooLate)
+        return isTooLate
     }
 
     /// Handling plus transit, along the great circle.

@@ -103,10 +103,8 @@ extension Stock {
     ) -> [String: Int64] {
         guard !policy.channels.isEmpty, let index = itemIndex(of: sku) else { return [:] }
         var reserved: [String: Int64] = [:]
-        for id in items[index].reservationIDs {
-            guard let live = reservations[id], live.item == index, let channel = live.channel else {
-                continue
-            }
+        for live in liveReservations(item: index) {
+            guard let channel = live.channel else { continue }
             for allocation in live.allocations where allocation.warehouse == warehouse {
                 reserved[channel, default: 0] += allocation.quantity
             }
@@ -129,21 +127,21 @@ extension Stock {
                 isExtended: false, reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence,
                 changed: entry.sequence, commandHash: entry.commandHash, item: index)
         }
-        let (claimed, due, isFirst) = reservations.change(id, orMake: blank) {
+        let ((claimed, isFirst), place) = reservations.change(id, orMake: blank) {
             Self.claim(entry, of: &$0)
         }
         if isFirst {
-            items[index].dueTimes.insert(due)
+            items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
         }
-        if entry.deltas.backordered > 0 { items[index].backorders.append(due) }
+        if entry.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
         items[index].unitsByOrder?[orderID, default: 0] += entry.quantity
         Self.require(claimed == entry.remaining, entry, "it claims other units than it says")
     }
 
     private static func claim(
         _ entry: LedgerEntry, of reservation: inout Reservation
-    ) -> (units: Int64, due: Due, isFirst: Bool) {
+    ) -> (units: Int64, isFirst: Bool) {
         let isFirst = reservation.quantity == 0
         if entry.deltas.backordered > 0 {
             reservation.backordered += entry.quantity
@@ -151,7 +149,13 @@ extension Stock {
             reservation.add(entry.quantity, in: warehouse)
         }
         reservation.changed = entry.sequence
-        return (reservation.quantity, reservation.due, isFirst)
+        return (reservation.quantity, isFirst)
+    }
+
+    /// When the live reservation at a place comes due.
+    func due(at place: Int) -> Due {
+        guard let due = reservations.due(at: place) else { preconditionFailure("no reservation lives there") }
+        return due
     }
 
     private mutating func unclaim(_ entry: LedgerEntry, item index: Int) {
@@ -201,29 +205,51 @@ extension Stock {
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, let expiresAt = entry.expiresAt, reservations.contains(id) else {
+        guard let id = entry.reservationID, let expiresAt = entry.expiresAt,
+            var reservation = reservations[id]
+        else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it extends what does not live")
         }
-        reservations[id]!.expiresAt = expiresAt
-        reservations[id]!.isExtended = true
-        reservations[id]!.changed = entry.sequence
-        items[index].dueTimes.insert(reservations[id]!.due)
+        reservation.expiresAt = expiresAt
+        reservation.isExtended = true
+        reservation.changed = entry.sequence
+        let place = reservations.set(reservation)
+        items[index].dueTimes.insert(due(at: place))
         clearStaleDueTimes(item: index)
     }
 
     /// Keeps the top of the heap live, and the heap at most twice as long as what lives.
     private mutating func clearStaleDueTimes(item index: Int) {
-        while let due = items[index].dueTimes.first, !isLive(due) {
+        while let due = items[index].dueTimes.first, !isLive(due, item: index) {
             items[index].dueTimes.removeFirst()
         }
         if items[index].dueTimes.count > 2 * items[index].liveReservations + 16 {
             let reservations = reservations
             // An extension to the same moment leaves the same due time twice, which is harmless.
-            items[index].dueTimes.removeAll { reservations[$0.reservationID]?.due != $0 }
+            items[index].dueTimes.removeAll {
+                reservations.due(at: $0.place) != $0 || reservations.item(at: $0.place) != index
+            }
         }
     }
 
-    private func isLive(_ due: Due) -> Bool { reservations[due.reservationID]?.due == due }
+    func isLive(_ due: Due, item index: Int) -> Bool {
+        reservations.due(at: due.place) == due && reservations.item(at: due.place) == index
+    }
+
+    /// The live reservations of an item, in no order that means anything.
+    func liveReservations(item index: Int) -> [Reservation] {
+        items[index].reservationPlaces.compactMap { place in
+            reservations.item(at: place) == index ? reservations[at: place] : nil
+        }
+    }
+
+    /// The reservation of a due time, if it still waits for backordered units.
+    func waiting(_ due: Due, item index: Int) -> Reservation? {
+        guard let found = reservations[at: due.place], found.item == index,
+            found.sequence == due.sequence, found.backordered > 0
+        else { return nil }
+        return found
+    }
 
     private mutating func clearStaleBackorders(item index: Int) {
         if items[index].backordered == 0 {
@@ -232,7 +258,7 @@ extension Stock {
             return
         }
         while items[index].firstBackorder < items[index].backorders.count,
-            !waits(items[index].backorders[items[index].firstBackorder])
+            waiting(items[index].backorders[items[index].firstBackorder], item: index) == nil
         {
             items[index].firstBackorder += 1
         }
@@ -241,11 +267,6 @@ extension Stock {
             items[index].backorders.removeFirst(items[index].firstBackorder)
             items[index].firstBackorder = 0
         }
-    }
-
-    private func waits(_ due: Due) -> Bool {
-        guard let found = reservations[due.reservationID] else { return false }
-        return found.sequence == due.sequence && found.backordered > 0
     }
 
     // MARK: Transfers
@@ -309,8 +330,7 @@ extension Stock {
             return
         }
         var units: [String: Int64] = [:]
-        for id in items[index].reservationIDs {
-            guard let live = reservations[id], live.item == index else { continue }
+        for live in liveReservations(item: index) {
             units[live.orderID, default: 0] += live.quantity
         }
         items[index].unitsByOrder = units

@@ -1,8 +1,8 @@
 /// A value that lies apart from what has it: for what is large and that most have nothing of.
-final class Box<Value: Equatable & Sendable>: Equatable, Sendable {
-    let value: Value
+package final class Box<Value: Equatable & Sendable>: Equatable, Sendable {
+    package let value: Value
 
     init(_ value: Value) { self.value = value }
 
-    static func == (left: Box, right: Box) -> Bool { left.value == right.value }
+    package static func == (left: Box, right: Box) -> Bool { left.value == right.value }
 }

@@ -5,7 +5,7 @@ extension Stock {
         guard let index = itemIndex(of: cause.command.sku),
             let due = items[index].dueTimes.first, due.expiresAt <= cause.at
         else { return nil }
-        guard let reservation = reservations[due.reservationID], reservation.due == due else {
+        guard isLive(due, item: index), let reservation = reservations[at: due.place] else {
             preconditionFailure("the soonest due time of \(cause.command.sku) is stale")
         }
         return taking(reservation.quantity, from: reservation, by: .expire, cause)
@@ -14,7 +14,7 @@ extension Stock {
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
         let command = cause.command
-        let decided = window.decision(of: command.id, at: cause.at)
+        let decided = window.decision(of: command.id, cause.idHash, at: cause.at, for: command)
         if let first = decided.first {
             return first.commandHash == cause.hash && first.sku == command.sku
                 ? .answer(Outcome(of: decided, to: command, isDuplicate: true))
@@ -136,7 +136,7 @@ extension Stock {
         var entry = entry(.rejection, cause)
         entry.reason = reason
         entry.reservationID = cause.command.reservationID
-        entry.transferID = cause.command.transferID
+        if let id = cause.command.transferID { entry.transferID = id }
         switch cause.command.body {
         case .reserve(let reserve):
             entry.orderID = reserve.orderID
@@ -172,6 +172,6 @@ extension Stock {
         case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
         case .extend, .expire, .reallocate, .transferCancel, .transferDue, .retire, .setSettings: break
         }
-        return .entries([entry])
+        return .one(entry)
     }
 }

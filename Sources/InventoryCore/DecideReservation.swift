@@ -1,7 +1,7 @@
 /// What can happen to a reservation by a command about it.
 extension Stock {
     func decideReserve(_ reserve: Command.Reserve, _ cause: Cause) -> Decision {
-        if reservations.contains(reserve.reservationID), let live = reservations[reserve.reservationID] {
+        if let live = reservations[reserve.reservationID] {
             return live.commandHash == cause.hash && items[live.item].sku == cause.command.sku
                 ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
                 : reject(.reservationIDConflict, cause)
@@ -17,7 +17,7 @@ extension Stock {
         switch allocate(reserve, of: cause.command.sku) {
         case .refused(let reason): return reject(reason, cause)
         case .granted(let allocations, let backordered):
-            return .entries(reserving(reserve, allocations, backordered, until: expiresAt, cause))
+            return reserving(reserve, allocations, backordered, until: expiresAt, cause)
         }
     }
 
@@ -31,38 +31,53 @@ extension Stock {
     }
 
     private func reserving(
-        _ reserve: Command.Reserve, _ allocations: [Allocation], _ backordered: Int64,
+        _ reserve: Command.Reserve, _ allocations: Allocations, _ backordered: Int64,
         until expiresAt: Timestamp, _ cause: Cause
-    ) -> [LedgerEntry] {
+    ) -> Decision {
+        if backordered == 0, allocations.count == 1 {
+            var entry = reserving(allocations[0], after: 0, cause)
+            concern(&entry, reserve, until: expiresAt)
+            (entry.origin, entry.remaining) = (entry.sequence, entry.quantity)
+            if entry.quantity < reserve.quantity { entry.requested = reserve.quantity }
+            return .one(entry)
+        }
         var entries: [LedgerEntry] = []
         entries.reserveCapacity(allocations.count + 1)
-        for allocation in allocations {
-            entries.append(
-                entry(
-                    .reserve, cause, allocation.quantity, in: allocation.warehouse,
-                    LedgerEntry.Deltas(reserved: allocation.quantity), after: entries.count))
-        }
+        for allocation in allocations { entries.append(reserving(allocation, after: entries.count, cause)) }
         if backordered > 0 {
             entries.append(
                 entry(
                     .backorder, cause, backordered: backordered, by: backordered, in: reserve.warehouse,
                     after: entries.count))
         }
-        let granted = allocations.reduce(backordered) { $0 + $1.quantity }
+        let granted = allocations.units + backordered
         var remaining: Int64 = 0
         for index in entries.indices {
             remaining += entries[index].quantity
-            entries[index].reservationID = reserve.reservationID
-            entries[index].orderID = reserve.orderID
-            entries[index].channel = reserve.channel
+            concern(&entries[index], reserve, until: expiresAt)
             entries[index].origin = entries[0].sequence
             entries[index].remaining = remaining
-            entries[index].expiresAt = expiresAt
-            entries[index].isNamed = reserve.warehouse != nil
-            entries[index].allowSplit = reserve.allowSplit
-            entries[index].requested = granted < reserve.quantity ? reserve.quantity : nil
+            if granted < reserve.quantity { entries[index].requested = reserve.quantity }
         }
-        return entries
+        return .entries(entries)
+    }
+
+    private func reserving(_ allocation: Allocation, after offset: Int, _ cause: Cause) -> LedgerEntry {
+        entry(
+            .reserve, cause, allocation.quantity, in: allocation.warehouse,
+            LedgerEntry.Deltas(reserved: allocation.quantity), after: offset)
+    }
+
+    /// Says for whom the units are claimed.
+    private func concern(
+        _ entry: inout LedgerEntry, _ reserve: Command.Reserve, until expiresAt: Timestamp
+    ) {
+        entry.reservationID = reserve.reservationID
+        entry.orderID = reserve.orderID
+        entry.channel = reserve.channel
+        entry.expiresAt = expiresAt
+        entry.isNamed = reserve.warehouse != nil
+        entry.allowSplit = reserve.allowSplit
     }
 
     /// Nil when the expiry is not after `at`, or not within what the settings allow.
@@ -224,7 +239,7 @@ extension Stock {
         guard wanted.reduce(0, { $0 + $1.quantity }) == live.allocated else {
             return reject(.allocationMismatch, cause)
         }
-        func units(_ allocations: [Allocation], _ warehouse: String) -> Int64 {
+        func units(_ allocations: some Sequence<Allocation>, _ warehouse: String) -> Int64 {
             allocations.first { $0.warehouse == warehouse }?.quantity ?? 0
         }
         let gains = wanted.map {

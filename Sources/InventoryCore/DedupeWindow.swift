@@ -9,12 +9,12 @@ struct DedupeWindow: Sendable {
     /// Whether it is asked what was decided. Who only folds the ledger needs no more than the place of the oldest
     /// entry, on which the books of the partition depend.
     private let answers: Bool
-    private var ring: [LedgerEntry] = []
+    private var ring: RememberedEntries
     /// What is kept of each entry where the window does not answer.
     private var marks: [Mark] = []
     /// The entry that was marked last.
     private var marked: LedgerEntry?
-    /// Where the oldest entry stands once the ring is full.
+    /// Where the oldest mark stands once there are as many as there may be.
     private var oldest = 0
     /// So many of the oldest entries are of an earlier log, in which offsets meant something else.
     private var earlierCount = 0
@@ -42,6 +42,7 @@ struct DedupeWindow: Sendable {
         self.answers = answers
         self.capacity = capacity
         self.age = age
+        ring = RememberedEntries(capacity: capacity)
     }
 
     var count: Int { answers ? ring.count : marks.count }
@@ -51,39 +52,48 @@ struct DedupeWindow: Sendable {
     var oldestPlace: Int64? {
         if count == 0 { return nil }
         if earlierCount > 0 { return -Int64(earlierCount) }
-        return answers ? ring[oldest].source.offset : marks[oldest].source
+        return answers ? ring.source(ring.oldest).offset : marks[oldest].source
     }
 
     /// What is remembered now is of an earlier log.
     mutating func endEarlierLog() { earlierCount = count }
 
     /// The entries that decided the command, if they are remembered at `now`; else none.
-    func decision(of commandID: String, at now: Timestamp) -> [LedgerEntry] {
-        group(from: placeOfOwn(commandID, IDHash.of(commandID)), at: now) { $0.isOwn }
+    ///
+    /// - Parameter command: who asks, if it is one: what the entries say in its words costs less.
+    func decision(of commandID: String, at now: Timestamp, for command: Command? = nil) -> [LedgerEntry] {
+        decision(of: commandID, IDHash.of(commandID), at: now, for: command)
+    }
+
+    /// - Parameter hash: of the command's id.
+    func decision(
+        of commandID: String, _ hash: UInt32, at now: Timestamp, for command: Command?
+    ) -> [LedgerEntry] {
+        guard let place = placeOfOwn(commandID, hash) else { return [] }
+        return group(from: place, at: now, for: command) { ring.isOwn($0) }
     }
 
     /// The entries that ended the reservation, if they are remembered at `now`; else none.
     func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
-        let hash = IDHash.of(reservationID)
-        guard let place = placeOfEnding(reservationID, hash) else { return [] }
-        let movement = ring[place].movement
-        return group(from: place, at: now) {
-            $0.reservationID == reservationID && $0.movement == movement
+        guard let place = placeOfEnding(reservationID, IDHash.of(reservationID)) else { return [] }
+        let movement = ring.movement(place)
+        return group(from: place, at: now, for: nil) {
+            ring.movement($0) == movement && ring.has($0, reservationID: reservationID)
         }
     }
 
     private func placeOfOwn(_ commandID: String, _ hash: UInt32) -> Int? {
-        ownByCommand.place(hash) { ring[$0].commandID == commandID }
+        ownByCommand.place(hash) { ring.has($0, commandID: commandID) }
     }
 
     private func placeOfEnding(_ reservationID: String, _ hash: UInt32) -> Int? {
-        endingByReservation.place(hash) { ring[$0].reservationID == reservationID }
+        endingByReservation.place(hash) { ring.has($0, reservationID: reservationID) }
     }
 
     /// The entry that ended the transfer, if it is remembered at `now`.
     func ending(ofTransfer id: String, at now: Timestamp) -> LedgerEntry? {
-        guard let place = endingByTransfer[id], isYoung(ring[place], at: now) else { return nil }
-        return ring[place]
+        guard let place = endingByTransfer[id], isYoung(place, at: now) else { return nil }
+        return ring.entry(at: place)
     }
 
     /// The units of the SKU that shipped for the order, as far as they are remembered by count.
@@ -91,65 +101,71 @@ struct DedupeWindow: Sendable {
         shippedByOrder[OrderKey(sku: sku, order: order)] ?? 0
     }
 
-    private func isYoung(_ entry: LedgerEntry, at now: Timestamp) -> Bool {
-        now.milliseconds - entry.at.milliseconds <= age
+    private func isYoung(_ place: Int, at now: Timestamp) -> Bool {
+        now.milliseconds - ring.at(place).milliseconds <= age
     }
 
     private func group(
-        from place: Int?, at now: Timestamp, where isWanted: (LedgerEntry) -> Bool
+        from first: Int, at now: Timestamp, for command: Command?, where isWanted: (Int) -> Bool
     ) -> [LedgerEntry] {
-        guard var place, isYoung(ring[place], at: now) else { return [] }
-        let first = ring[place]
+        guard isYoung(first, at: now) else { return [] }
+        var place = first
         var found: [LedgerEntry] = []
         // What belongs together stands together, so that a command that expired thousands of reservations costs
         // those who ask for one of them nothing.
-        for _ in 0..<ring.count where ring[place].isOfSameCommand(as: first) {
-            guard isWanted(ring[place]) else { break }
-            found.append(ring[place])
-            guard ring[place].more else { break }
-            place = place + 1 == ring.count ? 0 : place + 1
+        for _ in 0..<ring.count {
+            guard ring.isOfSameCommand(place, as: first), isWanted(place) else { break }
+            found.append(ring.entry(at: place, for: command))
+            guard ring.more(place) else { break }
+            place = ring.next(after: place)
         }
         return found
     }
 
     /// Oldest first; none where the window does not answer.
-    var entries: [LedgerEntry] { answers ? Array(ring[oldest...] + ring[..<oldest]) : [] }
+    var entries: [LedgerEntry] { answers ? ring.all : [] }
 
     /// Adds an entry; those of one command one after another.
     /// - Parameter isEarlier: whether it is of an earlier log; then all before it are.
     mutating func append(_ entry: LedgerEntry, isEarlier: Bool = false) {
         guard answers else { return mark(entry, isEarlier: isEarlier) }
+        append(entry, IDHash.of(entry.commandID), isEarlier)
+    }
+
+    /// Adds an entry, if the window answers.
+    ///
+    /// - Parameter hash: of the command's id.
+    mutating func append(_ entry: LedgerEntry, commandIDHash hash: UInt32) {
+        guard answers else { return mark(entry, isEarlier: false) }
+        append(entry, hash, false)
+    }
+
+    private mutating func append(_ entry: LedgerEntry, _ hash: UInt32, _ isEarlier: Bool) {
         var isContinued = false
-        if let newest, ring[newest].isOfSameCommand(as: entry) {
-            ring[newest].more = true
-            isContinued = ring[newest].isOwn
+        if let newest = ring.newest, ring.isOfSameCommand(newest, as: entry) {
+            ring.setMore(newest)
+            isContinued = ring.isOwn(newest)
         }
-        let place: Int
-        if ring.count < capacity {
-            place = ring.count
-            ring.append(entry)
-        } else {
-            place = oldest
-            forget(at: place)
-            ring[place] = entry
-            oldest = (oldest + 1) % capacity
+        if ring.isFull {
+            forget(at: ring.oldest)
             if earlierCount > 0 { earlierCount -= 1 }
         }
+        // By their reservation are found those that ended one, and the first of several that did so together.
+        let taken = entry.takesFromReservation ? entry.reservationID : nil
+        let takenHash = taken.map { IDHash.of($0) }
         // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
-        ring[place].chainHash = .origin
+        let place = ring.append(entry, commandIDHash: hash, reservationIDHash: takenHash)
         if isEarlier { earlierCount += 1 }
         if entry.isOwn && !isContinued {
-            let hash = IDHash.of(entry.commandID)
             if let before = placeOfOwn(entry.commandID, hash) { ownByCommand.remove(hash, before) }
             ownByCommand.insert(hash, place)
         }
         if entry.movement == .ship, let order = entry.orderID {
             shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
         }
-        if entry.endsReservation, let id = entry.reservationID {
-            let hash = IDHash.of(id)
-            if let before = placeOfEnding(id, hash) { endingByReservation.remove(hash, before) }
-            endingByReservation.insert(hash, firstOfEnding(entry, last: place))
+        if entry.endsReservation, let taken, let takenHash {
+            if let before = placeOfEnding(taken, takenHash) { endingByReservation.remove(takenHash, before) }
+            endingByReservation.insert(takenHash, firstOfEnding(entry, last: place))
         }
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
     }
@@ -184,16 +200,14 @@ struct DedupeWindow: Sendable {
         for (place, mark) in kept.enumerated() { append(mark, place < earlier) }
     }
 
-    /// Where the newest entry stands.
-    private var newest: Int? { ring.isEmpty ? nil : oldest == 0 ? ring.count - 1 : oldest - 1 }
-
     /// Goes back over the entries of the same command that took units of the same reservation in the same way.
     private func firstOfEnding(_ entry: LedgerEntry, last: Int) -> Int {
+        guard let id = entry.reservationID else { return last }
         var first = last
         for _ in 1..<max(ring.count, 1) {
-            let place = first == 0 ? ring.count - 1 : first - 1
-            guard ring[place].isOfSameCommand(as: entry), ring[place].reservationID == entry.reservationID,
-                ring[place].movement == entry.movement
+            let place = ring.previous(before: first)
+            guard ring.isOfSameCommand(place, as: entry), ring.movement(place) == entry.movement,
+                ring.has(place, reservationID: id)
             else { break }
             first = place
         }
@@ -201,10 +215,10 @@ struct DedupeWindow: Sendable {
     }
 
     private mutating func forget(at place: Int) {
-        ownByCommand.remove(IDHash.of(ring[place].commandID), place)
-        if let id = ring[place].reservationID { endingByReservation.remove(IDHash.of(id), place) }
-        if ring[place].transferID == nil, ring[place].movement != .ship { return }
-        let entry = ring[place]
+        ownByCommand.remove(ring.commandIDHash(place), place)
+        if let hash = ring.reservationIDHash(place) { endingByReservation.remove(hash, place) }
+        if ring.movement(place) != .ship, !ring.hasTransfer(place) { return }
+        let entry = ring.entry(at: place)
         if let id = entry.transferID, endingByTransfer[id] == place { endingByTransfer[id] = nil }
         if entry.movement == .ship, let order = entry.orderID {
             let key = OrderKey(sku: entry.sku, order: order)

@@ -2,7 +2,8 @@
 struct Due: Equatable, Comparable, Sendable {
     var expiresAt: Timestamp
     var sequence: Int64
-    var reservationID: String
+    /// Where the reservation stands in the partition's state, or stood: another may be there now.
+    var place: Int
 
     static func < (left: Due, right: Due) -> Bool {
         left.expiresAt == right.expiresAt

@@ -71,7 +71,8 @@ package struct LedgerEntry: Equatable, Sendable {
     package var setApart: Int64
     /// Only for a rejection.
     package var reason: Rejection?
-    private var rare: Box<Rare>?
+    /// What most entries have nothing of; nil where it has nothing of all that.
+    package internal(set) var rare: Box<Rare>?
     /// Chains the entry to the one before it of its SKU; `origin` until the entry is sealed.
     package var chainHash = ChainHash.origin
 
@@ -105,6 +106,7 @@ package struct LedgerEntry: Equatable, Sendable {
         self.balances = balances
         self.setApart = 0
         self.reason = reason
+        if transferID == nil, counterpart == nil, reference == nil { return }
         self.transferID = transferID
         self.counterpart = counterpart
         self.reference = reference
@@ -123,7 +125,9 @@ package struct LedgerEntry: Equatable, Sendable {
     /// Whether the entry is its command's own decision, and not something that befell a reservation because the
     /// command came or was carried out. Only own entries answer a repeat of the command; the refusal of a
     /// `command_id` that another command has used must not answer for that other one.
-    package var isOwn: Bool {
+    package var isOwn: Bool { Self.isOwn(movement, command, reason) }
+
+    static func isOwn(_ movement: Movement, _ command: CommandKind, _ reason: Rejection?) -> Bool {
         switch movement {
         case .expire, .lose, .fill: false
         case .reallocate: command == .reallocate
@@ -147,13 +151,16 @@ package struct LedgerEntry: Equatable, Sendable {
         if case .settings(let settings) = details { settings.earlierLog == .follows } else { false }
     }
 
-    /// Whether the entry ended its reservation.
-    package var endsReservation: Bool {
+    /// Whether the entry takes units from its reservation.
+    var takesFromReservation: Bool {
         switch movement {
-        case .ship, .release, .expire, .lose: remaining == 0
+        case .ship, .release, .expire, .lose: true
         default: false
         }
     }
+
+    /// Whether the entry ended its reservation.
+    package var endsReservation: Bool { takesFromReservation && remaining == 0 }
 
     /// Whether the entry ended its transfer.
     package var endsTransfer: Bool {
@@ -168,16 +175,16 @@ package struct LedgerEntry: Equatable, Sendable {
 /// What most entries have nothing of. It lies apart, so that an entry is copied quickly: a decision copies it several
 /// times.
 extension LedgerEntry {
-    private struct Rare: Equatable, Sendable {
-        var transferID: String?
-        var counterpart: String?
-        var requested: Int64?
-        var expectedAt: Timestamp?
-        var condition: Condition?
-        var reasonCode: ReasonCode?
-        var note: String?
-        var reference: String?
-        var details: Details?
+    package struct Rare: Equatable, Sendable {
+        package fileprivate(set) var transferID: String?
+        package fileprivate(set) var counterpart: String?
+        package fileprivate(set) var requested: Int64?
+        package fileprivate(set) var expectedAt: Timestamp?
+        package fileprivate(set) var condition: Condition?
+        package fileprivate(set) var reasonCode: ReasonCode?
+        package fileprivate(set) var note: String?
+        package fileprivate(set) var reference: String?
+        package fileprivate(set) var details: Details?
     }
 
     /// Sets a field that has nothing else to do where there is nothing and stays nothing.

@@ -111,11 +111,11 @@ package enum AlertState: String, CaseIterable, Sendable {
 }
 
 /// A claim on units of one SKU, live until it is confirmed, released, expired or lost.
-package struct Reservation: Equatable, Sendable, Identified {
+package struct Reservation: Equatable, Sendable {
     package var id: String
     package var orderID: String
     /// In the order in which they were made; a warehouse stands once.
-    package var allocations: [Allocation]
+    package var allocations: Allocations
     package var backordered: Int64
     package var channel: String?
     /// The one warehouse that its command named.
@@ -136,14 +136,11 @@ package struct Reservation: Equatable, Sendable, Identified {
 
     package var quantity: Int64 { allocated + backordered }
 
-    var allocated: Int64 { allocations.reduce(0) { $0 + $1.quantity } }
-
-    /// When it comes due, as the heap of its SKU orders it.
-    var due: Due { Due(expiresAt: expiresAt, sequence: sequence, reservationID: id) }
+    var allocated: Int64 { allocations.units }
 
     mutating func add(_ quantity: Int64, in warehouse: String) {
         if let index = allocations.firstIndex(where: { $0.warehouse == warehouse }) {
-            allocations[index].quantity += quantity
+            allocations.set(index, to: allocations[index].quantity + quantity)
         } else {
             allocations.append(Allocation(warehouse: warehouse, quantity: quantity))
         }
@@ -154,8 +151,8 @@ package struct Reservation: Equatable, Sendable, Identified {
         guard let index = allocations.firstIndex(where: { $0.warehouse == warehouse }),
             allocations[index].quantity >= quantity
         else { return nil }
-        allocations[index].quantity -= quantity
-        if allocations[index].quantity == 0 { allocations.remove(at: index) }
+        let left = allocations[index].quantity - quantity
+        if left == 0 { allocations.remove(at: index) } else { allocations.set(index, to: left) }
         return ()
     }
 }
@@ -251,8 +248,8 @@ struct Item {
         return low
     }
 
-    /// The reservations whose due times it holds, stale ones too and perhaps twice.
-    var reservationIDs: Set<String> { Set(dueTimes.unordered.map(\.reservationID)) }
+    /// Where the reservations stand whose due times it holds; others may be there now.
+    var reservationPlaces: Set<Int> { Set(dueTimes.unordered.map(\.place)) }
 
     mutating func refreshSafetyStock() {
         for index in levels.indices {

@@ -37,8 +37,7 @@ package struct Outcome: Equatable, Sendable {
     package var quantity: Int64
     /// The units asked for, where fewer were granted.
     package var requested: Int64?
-    /// Which warehouse serves how many units, or served them.
-    package var allocations: [Allocation]
+    package var parts: Allocations
     /// The units of `quantity` that are, or were, backordered.
     package var backordered: Int64
     /// The units that the reservation or the transfer still has.
@@ -59,6 +58,12 @@ package struct Outcome: Equatable, Sendable {
     /// The command repeats one that was decided before; it changed nothing.
     package var isDuplicate: Bool
 
+    /// Which warehouse serves how many units, or served them.
+    package var allocations: [Allocation] {
+        get { Array(parts) }
+        set { parts = Allocations(newValue) }
+    }
+
     package init(
         kind: Kind, command: CommandKind, commandID: String, sku: String, rejection: Rejection? = nil,
         noOp: NoOp? = nil, reservationID: String? = nil, orderID: String? = nil, transferID: String? = nil,
@@ -77,7 +82,7 @@ package struct Outcome: Equatable, Sendable {
         self.transferID = transferID
         self.warehouse = warehouse
         self.quantity = quantity
-        self.allocations = allocations
+        parts = Allocations(allocations)
         self.backordered = backordered
         self.remaining = remaining
         self.expiresAt = expiresAt
@@ -149,7 +154,7 @@ package struct Outcome: Equatable, Sendable {
             if entry.deltas.backordered != 0 {
                 backordered += entry.quantity
             } else if let warehouse = entry.warehouse {
-                allocations.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+                parts.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
             }
         case .reacquire:
             isReacquired = true
@@ -157,7 +162,7 @@ package struct Outcome: Equatable, Sendable {
             // The warehouses that lose units are the other half of the same move.
             if entry.deltas.reserved >= 0 { quantity += entry.quantity }
             if entry.deltas.reserved > 0, let warehouse = entry.warehouse {
-                allocations.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+                parts.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
             }
         case .transferOut, .transferBack:
             break
@@ -184,9 +189,10 @@ package struct Outcome: Equatable, Sendable {
         self.init(
             kind: reservation.backordered > 0 ? .backordered : .reserved, command: command.kind,
             commandID: command.id, sku: sku, reservationID: reservation.id, orderID: reservation.orderID,
-            quantity: reservation.quantity, allocations: reservation.allocations,
-            backordered: reservation.backordered, expiresAt: reservation.expiresAt,
+            quantity: reservation.quantity, backordered: reservation.backordered,
+            expiresAt: reservation.expiresAt,
             sequence: reservation.sequence, at: reservation.reservedAt, isDuplicate: true)
+        parts = reservation.allocations
         channel = reservation.channel
     }
 
@@ -198,6 +204,11 @@ package struct Outcome: Equatable, Sendable {
             remaining: transfer.remaining, sequence: transfer.sequence, at: transfer.dispatchedAt,
             isDuplicate: true)
     }
+}
+
+extension Movement {
+    /// Whether there may be a notice of it.
+    package var mayBeNoticed: Bool { self == .lose || self == .reallocate || self == .fill }
 }
 
 /// What befell a reservation by a command that was not about it, told to its order.

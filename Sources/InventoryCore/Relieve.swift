@@ -11,8 +11,8 @@ extension Stock {
             let place = items[index].firstShortage
         else { return nil }
         let level = items[index].levels[place]
-        let claims = items[index].reservationIDs.compactMap { reservations[$0] }.filter { live in
-            live.item == index && live.allocations.contains { $0.warehouse == level.warehouse }
+        let claims = liveReservations(item: index).filter { live in
+            live.allocations.contains { $0.warehouse == level.warehouse }
         }
         return (level.warehouse, claims.sorted(by: Self.isLostBefore).map(\.id))
     }
@@ -87,9 +87,7 @@ extension Stock {
         let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
         if open.isEmpty { return nil }
         for due in item.backorders[item.firstBackorder...] {
-            guard let waiting = reservations[due.reservationID], waiting.sequence == due.sequence,
-                waiting.backordered > 0
-            else { continue }
+            guard let waiting = waiting(due, item: index) else { continue }
             var best: (level: Level, units: Int64)?
             for level in open where isOpen(level, to: waiting) {
                 let units = level.available(to: waiting.channel)

@@ -128,7 +128,8 @@ extension StockRestore {
     private mutating func forgetEnded(_ stock: inout Stock, _ doubts: inout FirstDoubt) {
         if ended.isEmpty { return }
         let skus = stock.items.map(\.sku)
-        for live in stock.reservations.values where ended.contains(skus[live.item]) {
+        for place in stock.reservations.all where ended.contains(skus[stock.reservations.item(at: place)]) {
+            guard let live = stock.reservations[at: place] else { continue }
             doubts.add(skus[live.item], Stock.beyond("reservation \(live.id)", live.changed, levels: 0))
             stock.reservations[live.id] = nil
         }
@@ -187,7 +188,7 @@ extension Stock {
     fileprivate mutating func restore(_ snapshot: ReservationSnapshot) -> Bool {
         guard let index = itemIndex(of: snapshot.sku) else { return false }
         reservations[snapshot.id] = Reservation(
-            id: snapshot.id, orderID: snapshot.orderID, allocations: snapshot.allocations,
+            id: snapshot.id, orderID: snapshot.orderID, allocations: snapshot.parts,
             backordered: snapshot.backordered, channel: snapshot.channel, named: snapshot.warehouse,
             allowSplit: snapshot.allowSplit, isExtended: snapshot.isExtended,
             reservedAt: snapshot.reservedAt, expiresAt: snapshot.expiresAt,
@@ -215,7 +216,8 @@ extension Stock {
     /// Gives every live reservation to its SKU: when it is due, and that it waits.
     fileprivate mutating func takeUpReservations(_ doubts: inout FirstDoubt) {
         var waiting: Set<Int> = []
-        for reservation in reservations.values {
+        for place in reservations.all {
+            guard let reservation = reservations[at: place] else { continue }
             let index = reservation.item
             if reservation.changed > items[index].sequence {
                 doubts.add(
@@ -223,10 +225,10 @@ extension Stock {
                     Self.beyond(
                         "reservation \(reservation.id)", reservation.changed, levels: items[index].sequence))
             }
-            items[index].dueTimes.insert(reservation.due)
+            items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
             if reservation.backordered > 0 {
-                items[index].backorders.append(reservation.due)
+                items[index].backorders.append(due(at: place))
                 waiting.insert(index)
             }
         }
@@ -249,7 +251,9 @@ extension Stock {
     /// of the live transfers.
     fileprivate func checkSums(_ doubts: inout FirstDoubt) {
         var sums = Sums(items)
-        for reservation in reservations.values { sums.add(reservation, items, &doubts) }
+        for place in reservations.all {
+            if let reservation = reservations[at: place] { sums.add(reservation, items, &doubts) }
+        }
         for transfer in transfers.values { sums.add(transfer, items, &doubts) }
         for index in items.indices {
             let sku = items[index].sku

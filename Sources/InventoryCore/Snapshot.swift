@@ -57,7 +57,7 @@ package struct ReservationSnapshot: Equatable, Sendable {
     package var id: String
     package var orderID: String
     package var sku: String
-    package var allocations: [Allocation]
+    package var parts: Allocations
     package var backordered: Int64
     package var channel: String?
     /// The one warehouse that its command named.
@@ -71,8 +71,14 @@ package struct ReservationSnapshot: Equatable, Sendable {
     package var sequence: Int64
     package var commandHash: UInt64
 
+    /// Which warehouse serves how many units.
+    package var allocations: [Allocation] {
+        get { Array(parts) }
+        set { parts = Allocations(newValue) }
+    }
+
     /// All that it claims.
-    package var quantity: Int64 { allocations.reduce(0) { $0 + $1.quantity } + backordered }
+    package var quantity: Int64 { parts.units + backordered }
 
     package init(
         id: String, orderID: String, sku: String, allocations: [Allocation], backordered: Int64 = 0,
@@ -80,10 +86,22 @@ package struct ReservationSnapshot: Equatable, Sendable {
         reservedAt: Timestamp, expiresAt: Timestamp, reservedSequence: Int64, sequence: Int64,
         commandHash: UInt64 = 0
     ) {
+        self.init(
+            id: id, orderID: orderID, sku: sku, parts: Allocations(allocations), backordered: backordered,
+            channel: channel, warehouse: warehouse, allowSplit: allowSplit, isExtended: isExtended,
+            reservedAt: reservedAt, expiresAt: expiresAt, reservedSequence: reservedSequence,
+            sequence: sequence, commandHash: commandHash)
+    }
+
+    private init(
+        id: String, orderID: String, sku: String, parts: Allocations, backordered: Int64, channel: String?,
+        warehouse: String?, allowSplit: Bool, isExtended: Bool, reservedAt: Timestamp, expiresAt: Timestamp,
+        reservedSequence: Int64, sequence: Int64, commandHash: UInt64
+    ) {
         self.id = id
         self.orderID = orderID
         self.sku = sku
-        self.allocations = allocations
+        self.parts = parts
         self.backordered = backordered
         self.channel = channel
         self.warehouse = warehouse
@@ -98,7 +116,7 @@ package struct ReservationSnapshot: Equatable, Sendable {
 
     init(_ live: Reservation, sku: String) {
         self.init(
-            id: live.id, orderID: live.orderID, sku: sku, allocations: live.allocations,
+            id: live.id, orderID: live.orderID, sku: sku, parts: live.allocations,
             backordered: live.backordered, channel: live.channel, warehouse: live.named,
             allowSplit: live.allowSplit, isExtended: live.isExtended, reservedAt: live.reservedAt,
             expiresAt: live.expiresAt, reservedSequence: live.sequence, sequence: live.changed,
@@ -171,9 +189,8 @@ extension Stock {
     /// The live reservations of a SKU, ordered by id.
     package func liveReservations(of sku: String) -> [ReservationSnapshot] {
         guard let index = itemIndex(of: sku) else { return [] }
-        return items[index].reservationIDs.sorted().compactMap { id in
-            guard let live = reservations[id], live.item == index else { return nil }
-            return ReservationSnapshot(live, sku: sku)
+        return liveReservations(item: index).sorted { $0.id < $1.id }.map {
+            ReservationSnapshot($0, sku: sku)
         }
     }
 
@@ -181,8 +198,12 @@ extension Stock {
     package func sequence(of sku: String) -> Int64 { item(of: sku)?.sequence ?? 0 }
 
     /// A live reservation as it is now.
-    package func reservation(_ id: String) -> ReservationSnapshot? {
-        reservations[id].map { ReservationSnapshot($0, sku: items[$0.item].sku) }
+    ///
+    /// - Parameter orderID: its order, as far as the caller knows it; spares a text made anew.
+    package func reservation(_ id: String, orderID: String? = nil) -> ReservationSnapshot? {
+        reservations.reservation(id, orderID: orderID).map {
+            ReservationSnapshot($0, sku: items[$0.item].sku)
+        }
     }
 
     /// A live transfer as it is now.
@@ -210,7 +231,9 @@ extension Stock {
 
     /// All live reservations, ordered by id.
     package var allReservations: [ReservationSnapshot] {
-        reservations.values.sorted { $0.id < $1.id }.map { ReservationSnapshot($0, sku: items[$0.item].sku) }
+        reservations.all.compactMap { reservations[at: $0] }.sorted { $0.id < $1.id }.map {
+            ReservationSnapshot($0, sku: items[$0.item].sku)
+        }
     }
 
     /// All live transfers, ordered by id.

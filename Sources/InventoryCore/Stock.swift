@@ -9,7 +9,7 @@ package struct Stock: Sendable {
     /// The SKU of the present command, which is asked for again and again, and where it stands; -1 for nowhere.
     private var presentSKU = ""
     private var presentIndex = -1
-    var reservations = IDTable<Reservation>()
+    var reservations = ReservationTable()
     var transfers: [String: Transfer] = [:]
     /// Every warehouse that was named, with what is known of it.
     var warehouses: [KnownWarehouse] = []
@@ -67,7 +67,7 @@ package struct Stock: Sendable {
         presentIndex = -1
         itemPlaces = PlaceIndex()
         for (index, item) in items.enumerated() { itemPlaces.insert(IDHash.of(item.sku), index) }
-        reservations.changeAll { $0.item = places[$0.item] }
+        reservations.changeItems { places[$0] }
         for id in Array(transfers.keys) { transfers[id]!.item = places[transfers[id]!.item] }
     }
 
@@ -125,20 +125,24 @@ extension Stock {
     ) -> Outcome {
         look(for: command.sku)
         let cause = Cause(
-            command: command, kind: command.kind, hash: command.fingerprint, at: at, source: source)
-        while let expiry = decideExpiry(cause) { carryOut(expiry, &effects) }
+            command: command, kind: command.kind, hash: command.fingerprint,
+            idHash: IDHash.of(command.id), at: at, source: source)
+        while let expiry = decideExpiry(cause) { carryOut(expiry, cause, &effects) }
         fillBackorders(cause, &effects)
         var decision = decide(cause)
         let first = effects.entries.count
         if case .reacquire(let entries) = decision {
             // The reservation lives again, and the confirm finds it.
-            for entry in entries { carryOut([entry], &effects) }
+            for entry in entries { carryOut(entry, cause, &effects) }
             decision = decideConfirm(cause)
         }
         let outcome: Outcome?
         switch decision {
+        case .one(let entry):
+            carryOut(entry, cause, &effects)
+            outcome = nil
         case .entries(let entries):
-            carryOut(entries, &effects)
+            carryOut(entries, cause, &effects)
             outcome = nil
         case .answer(let answer):
             outcome = answer
@@ -154,28 +158,29 @@ extension Stock {
         return outcome ?? Outcome(of: effects.entries, own, to: command, isDuplicate: false)
     }
 
-    private mutating func carryOut(_ entries: [LedgerEntry], _ effects: inout Effects) {
-        // By places: an entry is large, and each copy of it counts a dozen references.
-        for place in entries.indices {
-            effects.entries.append(entries[place])
-            let last = effects.entries.count - 1
-            effects.entries[last].setApart = setApart(after: entries[place])
-            apply(effects.entries[last])
-            window.append(effects.entries[last])
-        }
+    private mutating func carryOut(_ entries: [LedgerEntry], _ cause: Cause, _ effects: inout Effects) {
+        for entry in entries { carryOut(entry, cause, &effects) }
+    }
+
+    private mutating func carryOut(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
+        var entry = entry
+        entry.setApart = setApart(after: entry)
+        apply(entry)
+        window.append(entry, commandIDHash: cause.idHash)
+        effects.entries.append(entry)
     }
 
     private mutating func relieve(_ cause: Cause, _ effects: inout Effects) {
         while let (warehouse, claims) = shortage(cause) {
             for id in claims {
-                while let relief = decideRelief(warehouse, id, cause) { carryOut(relief, &effects) }
+                while let relief = decideRelief(warehouse, id, cause) { carryOut(relief, cause, &effects) }
             }
         }
     }
 
     private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {
         guard let index = itemIndex(of: cause.command.sku), items[index].backordered > 0 else { return }
-        while let fill = decideFill(cause) { carryOut([fill], &effects) }
+        while let fill = decideFill(cause) { carryOut(fill, cause, &effects) }
     }
 
     /// The hash of the SKU's newest ledger entry.
@@ -231,13 +236,17 @@ struct Cause {
     /// The command's: asked for often, and found in its body.
     let kind: CommandKind
     let hash: UInt64
+    /// Of the command's id, by which it is found again.
+    let idHash: UInt32
     let at: Timestamp
     let source: Source
 }
 
 /// What `decide` returns.
 enum Decision: Equatable {
-    /// To be carried out, in this order.
+    /// To be carried out.
+    case one(LedgerEntry)
+    /// The same, in this order.
     case entries([LedgerEntry])
     /// Changes nothing. Apart, because an outcome is large, and most decisions have none.
     indirect case answer(Outcome)

@@ -59,9 +59,18 @@ struct ByteBuffer: @unchecked Sendable {
         keep()
     }
 
+    /// Makes room for `most` bytes, of which `body` writes the first, and says how many they are.
+    @inline(__always)
+    mutating func extend(atMost most: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Int) {
+        if count + most > capacity { grow(to: count + most) }
+        count += body(start + count)
+        keep()
+    }
+
     /// Takes the last `less` bytes back.
     mutating func shorten(by less: Int) { count -= less }
 
+    @inline(never)
     private mutating func grow(to least: Int) {
         capacity = max(least, 2 * capacity)
         let other = Memory(capacity)
@@ -70,6 +79,7 @@ struct ByteBuffer: @unchecked Sendable {
         take(other)
     }
 
+    @inline(__always)
     mutating func append(_ byte: UInt8) { extend(by: 1) { $0.pointee = byte } }
 
     mutating func append(_ text: UnsafeBufferPointer<UInt8>) {
@@ -77,9 +87,10 @@ struct ByteBuffer: @unchecked Sendable {
         extend(by: text.count) { Self.copy(from, text.count, to: $0) }
     }
 
+    @inline(__always)
     mutating func append(_ text: StaticString) {
         let count = text.utf8CodeUnitCount
-        extend(by: count) { Self.copy(text.utf8Start, count, to: $0) }
+        extend(by: count) { $0.update(from: text.utf8Start, count: count) }
     }
 
     mutating func append(utf8 text: String) {
@@ -89,12 +100,7 @@ struct ByteBuffer: @unchecked Sendable {
 
     /// A number in decimal.
     mutating func append(decimal number: Int64) {
-        let digits = Self.digitCount(number.magnitude)
-        let sign = number < 0 ? 1 : 0
-        extend(by: sign + digits) { place in
-            if number < 0 { place.pointee = 0x2D }
-            Self.write(number.magnitude, digits, to: place + sign)
-        }
+        extend(atMost: Self.decimalRoom) { Self.write(decimal: number, to: $0) }
     }
 
     /// 64 bits as 16 hexadecimal digits in lower case.
@@ -110,45 +116,64 @@ struct ByteBuffer: @unchecked Sendable {
     /// Copies by words: what is written here is short, and a call of memcpy takes longer.
     static func copy(_ from: UnsafePointer<UInt8>, _ count: Int, to place: UnsafeMutablePointer<UInt8>) {
         let (from, place) = (UnsafeRawPointer(from), UnsafeMutableRawPointer(place))
-        func word(_ index: Int) {
-            let word = from.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            place.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
-        }
+        var index = 0
         if count >= 8 {
-            for index in stride(from: 0, through: count - 8, by: 8) { word(index) }
+            while index <= count - 8 {
+                let word = from.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                place.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
+                index += 8
+            }
+            if index == count { return }
             // The rest, with some of what was copied.
-            if count % 8 != 0 { word(count - 8) }
-            return
+            let word = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            return place.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
         }
-        for index in 0..<count {
+        while index < count {
             let byte = from.load(fromByteOffset: index, as: UInt8.self)
             place.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+            index += 1
         }
     }
 
-    /// Writes a number that has at most so many digits, with zeros in front: two at a time, from the back.
-    static func write(_ number: UInt64, _ digits: Int, to place: UnsafeMutablePointer<UInt8>) {
-        var rest = number
-        var end = digits
-        while end >= 2 {
-            let pair = UInt32(truncatingIfNeeded: rest % 100)
-            rest /= 100
-            let tens = (pair * 103) >> 10  // pair / 10, for less than 100
-            place[end - 1] = UInt8(truncatingIfNeeded: 0x30 + pair - 10 * tens)
-            place[end - 2] = UInt8(truncatingIfNeeded: 0x30 + tens)
-            end -= 2
+    /// So many bytes `write(decimal:to:)` may write, those included that it writes behind the number.
+    static let decimalRoom = 32
+
+    /// Writes a number in decimal. Of the `decimalRoom` bytes at its place, those behind it may be written too.
+    ///
+    /// - Returns: the number of its characters.
+    static func write(decimal number: Int64, to place: UnsafeMutablePointer<UInt8>) -> Int {
+        if 0...9 ~= number {
+            place[0] = 0x30 + UInt8(truncatingIfNeeded: number)
+            return 1
         }
-        if end == 1 { place[0] = UInt8(truncatingIfNeeded: 0x30 + rest) }
+        if number >= 0 { return write(number.magnitude, to: place) }
+        place[0] = 0x2D
+        return 1 + write(number.magnitude, to: place + 1)
     }
 
-    /// How many digits a number has in decimal.
-    static func digitCount(_ number: UInt64) -> Int {
-        var count = 1
-        var rest = number
-        while rest >= 1000 {
-            rest /= 1000
-            count += 3
+    private static func write(_ number: UInt64, to place: UnsafeMutablePointer<UInt8>) -> Int {
+        let raw = UnsafeMutableRawPointer(place)
+        if number < 100_000_000 {
+            // The first digit lies in the lowest byte; zeros before the number are shifted out.
+            let digits = eightDigits(UInt32(truncatingIfNeeded: number))
+            let zeros = min(digits.trailingZeroBitCount >> 3, 7)
+            let text = (digits | 0x3030_3030_3030_3030) >> UInt64(8 * zeros)
+            raw.storeBytes(of: text.littleEndian, as: UInt64.self)
+            return 8 - zeros
         }
-        return rest < 10 ? count : rest < 100 ? count + 1 : count + 2
+        let count = write(number / 100_000_000, to: place)
+        let digits = eightDigits(UInt32(truncatingIfNeeded: number % 100_000_000)) | 0x3030_3030_3030_3030
+        raw.storeBytes(of: digits.littleEndian, toByteOffset: count, as: UInt64.self)
+        return count + 8
+    }
+
+    /// The 8 digits of a number below 100,000,000, the first in the lowest byte: halves, quarters and eighths of it
+    /// are divided at once, each in its own bits.
+    private static func eightDigits(_ number: UInt32) -> UInt64 {
+        let halves = UInt64(number / 10_000) | UInt64(number % 10_000) << 32
+        let hundreds = (halves &* 10_486) >> 20 & 0x0000_007F_0000_007F
+        let quarters = hundreds | (halves &- hundreds &* 100) << 16
+        let tens = (quarters &* 103) >> 10 & 0x000F_000F_000F_000F
+        return tens | (quarters &- tens &* 10) << 8
     }
 }

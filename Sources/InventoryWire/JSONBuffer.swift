@@ -3,6 +3,9 @@ import InventoryCore
 /// A buffer that JSON is written into, field by field, and that keeps its memory from record to record.
 struct JSONBuffer: Sendable {
     private var bytes = ByteBuffer()
+    /// 1 where a comma stands before the next field; 0 after an opening bracket.
+    private var comma = 0
+    private var times = TimeTexts()
 
     var count: Int { bytes.count }
 
@@ -14,55 +17,96 @@ struct JSONBuffer: Sendable {
 
     mutating func begin() {
         bytes.removeAll()
-        bytes.append(0x7B)
+        open(0x7B)
     }
 
-    mutating func end() { bytes.append(0x7D) }
+    mutating func end() { close(0x7D) }
 
+    @inline(__always)
     mutating func beginObject(_ name: StaticString) {
         field(name)
-        bytes.append(0x7B)
+        open(0x7B)
     }
 
+    @inline(__always)
     mutating func beginArray(_ name: StaticString) {
         field(name)
-        bytes.append(0x5B)
+        open(0x5B)
     }
 
-    mutating func endArray() { bytes.append(0x5D) }
+    mutating func endArray() { close(0x5D) }
 
     /// An object as an element of an array.
     mutating func beginElement() {
-        separate()
-        bytes.append(0x7B)
+        if comma == 1 { bytes.append(0x2C) }
+        open(0x7B)
     }
 
-    mutating func endElement() { bytes.append(0x7D) }
+    mutating func endElement() { close(0x7D) }
+
+    @inline(__always)
+    private mutating func open(_ bracket: UInt8) {
+        bytes.append(bracket)
+        comma = 0
+    }
+
+    @inline(__always)
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        comma = 1
+    }
 
     /// Left out where there is no value.
+    @inline(__always)
     mutating func string(_ name: StaticString, _ value: String?) {
-        guard var value else { return }
-        field(name)
-        value.withUTF8 { appendQuoted($0) }
+        if let value { string(name, value) }
     }
 
+    @inline(__always)
+    mutating func string(_ name: StaticString, _ value: String) {
+        field(name)
+        appendQuoted(value)
+    }
+
+    @inline(__always)
     mutating func integer(_ name: StaticString, _ value: Int64?) {
-        guard let value else { return }
+        if let value { integer(name, value) }
+    }
+
+    @inline(__always)
+    mutating func integer(_ name: StaticString, _ value: Int64) {
         field(name)
         bytes.append(decimal: value)
     }
 
+    @inline(__always)
     mutating func boolean(_ name: StaticString, _ value: Bool) {
         field(name)
         bytes.append(value ? "true" as StaticString : "false")
     }
 
+    @inline(__always)
     mutating func time(_ name: StaticString, _ value: Timestamp?) {
-        guard let value else { return }
+        if let value { time(name, value) }
+    }
+
+    @inline(__always)
+    mutating func time(_ name: StaticString, _ value: Timestamp) {
         field(name)
-        bytes.append(0x22)
-        RFC3339.write(value, to: &bytes)
-        bytes.append(0x22)
+        append(value)
+    }
+
+    private mutating func append(_ time: Timestamp) {
+        times.withText(of: time) { first, second, third in
+            bytes.extend(by: 26) { place in
+                let raw = UnsafeMutableRawPointer(place)
+                place[0] = 0x22
+                raw.storeBytes(of: first, toByteOffset: 1, as: UInt64.self)
+                raw.storeBytes(of: second, toByteOffset: 9, as: UInt64.self)
+                raw.storeBytes(of: third, toByteOffset: 17, as: UInt64.self)
+                place[25] = 0x22
+            }
+        }
     }
 
     /// Millionths of a degree, as degrees without trailing zeros.
@@ -98,11 +142,13 @@ struct JSONBuffer: Sendable {
     }
 
     /// Left out where it is 0.
+    @inline(__always)
     mutating func units(_ name: StaticString, _ value: Int64) {
         if value != 0 { integer(name, value) }
     }
 
     /// Left out where it is false.
+    @inline(__always)
     mutating func flag(_ name: StaticString, _ value: Bool) {
         if value { boolean(name, true) }
     }
@@ -116,20 +162,25 @@ struct JSONBuffer: Sendable {
     }
 
     /// The name of a field, which needs no escapes, with the comma before it.
+    @inline(__always)
     private mutating func field(_ name: StaticString) {
-        separate()
         let count = name.utf8CodeUnitCount
-        bytes.extend(by: count + 3) { place in
+        let comma = comma
+        self.comma = 1
+        bytes.extend(atMost: count + 4) { place in
+            place[0] = 0x2C
+            let place = place + comma
             place[0] = 0x22
-            ByteBuffer.copy(name.utf8Start, count, to: place + 1)
+            (place + 1).update(from: name.utf8Start, count: count)
             place[count + 1] = 0x22
             place[count + 2] = 0x3A
+            return comma + count + 3
         }
     }
 
-    private mutating func separate() {
-        // After an opening bracket nothing stands yet.
-        if bytes.last != 0x7B && bytes.last != 0x5B { bytes.append(0x2C) }
+    private mutating func appendQuoted(_ text: String) {
+        var text = text
+        text.withUTF8 { appendQuoted($0) }
     }
 
     private mutating func appendQuoted(_ text: UnsafeBufferPointer<UInt8>) {
@@ -174,17 +225,23 @@ struct JSONBuffer: Sendable {
         place[0] = 0x22
         let (from, to) = (UnsafeRawPointer(text.baseAddress), UnsafeMutableRawPointer(place + 1))
         var found: UInt64 = 0
-        func word(_ index: Int) {
-            let word = from!.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            found |= escapes(word)
-            to.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
-        }
-        if text.count >= 8 {
-            for index in stride(from: 0, through: text.count - 8, by: 8) { word(index) }
-            // The rest, with some of what was copied.
-            if text.count % 8 != 0 { word(text.count - 8) }
+        let count = text.count
+        if count >= 8, let from {
+            var index = 0
+            while index <= count - 8 {
+                let word = from.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                found |= escapes(word)
+                to.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
+                index += 8
+            }
+            if index < count {
+                // The rest, with some of what was copied.
+                let word = from.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+                found |= escapes(word)
+                to.storeBytes(of: word, toByteOffset: count - 8, as: UInt64.self)
+            }
         } else {
-            for index in text.indices {
+            for index in 0..<count {
                 found |= needsEscape(text[index]) ? 1 : 0
                 place[1 + index] = text[index]
             }
@@ -194,6 +251,7 @@ struct JSONBuffer: Sendable {
     }
 
     /// Not 0 where one of eight bytes needs an escape (Mycroft's test for a zero byte, and for less than n).
+    @inline(__always)
     private static func escapes(_ word: UInt64) -> UInt64 {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let (quote, backslash) = (word ^ ones &* 0x22, word ^ ones &* 0x5C)

@@ -117,10 +117,29 @@ struct JSONObject {
             throw DecodingFailure(
                 .idTooLong, "\(name) has \(bytes.count) bytes; at most \(limit) are allowed")
         }
-        if bytes.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+        if hasControl(bytes) {
             throw DecodingFailure(.invalidID, "\(name) has a control character")
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Whether there is a character of ASCII that is no sign, eight bytes at a time (Mycroft's tests).
+    private static func hasControl(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        var index = 0
+        var found: UInt64 = 0
+        while index + 8 <= bytes.count {
+            let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let delete = word ^ ones &* 0x7F
+            found |= (word &- ones &* 0x20) & ~word | (delete &- ones) & ~delete
+            index += 8
+        }
+        if found & (ones &* 0x80) != 0 { return true }
+        while index < bytes.count {
+            if bytes[index] < 0x20 || bytes[index] == 0x7F { return true }
+            index += 1
+        }
+        return false
     }
 
     /// A whole number, written as one: 1.0 and 1e3 are none.

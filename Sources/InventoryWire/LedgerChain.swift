@@ -35,7 +35,7 @@ package struct LedgerChain: ~Copyable {
     ///
     /// - Parameter previous: of the entry before it of the same SKU; `origin` for the first.
     package mutating func hash(of entry: LedgerEntry, after previous: ChainHash) -> ChainHash {
-        writeCanonicalForm(of: entry, after: previous)
+        withUnsafePointer(to: entry) { writeCanonicalForm(of: $0, after: previous) }
         return digest()
     }
 
@@ -45,110 +45,137 @@ package struct LedgerChain: ~Copyable {
     /// - Returns: the hash of the last.
     package mutating func seal(_ entries: inout [LedgerEntry], after previous: ChainHash) -> ChainHash {
         var previous = previous
-        for index in entries.indices {
-            previous = hash(of: entries[index], after: previous)
-            entries[index].chainHash = previous
+        entries.withUnsafeMutableBufferPointer { entries in
+            guard let start = entries.baseAddress else { return }
+            for index in entries.indices {
+                writeCanonicalForm(of: UnsafePointer(start + index), after: previous)
+                previous = digest()
+                entries[index].chainHash = previous
+            }
         }
         return previous
     }
 
     /// The canonical form itself, for tests.
     package mutating func canonicalForm(of entry: LedgerEntry, after previous: ChainHash) -> [UInt8] {
-        writeCanonicalForm(of: entry, after: previous)
+        withUnsafePointer(to: entry) { writeCanonicalForm(of: $0, after: previous) }
         return bytes.withBytes { Array($0) }
     }
 
-    private mutating func writeCanonicalForm(of entry: LedgerEntry, after previous: ChainHash) {
+    /// By the entry's place: a field of a large value is read there at once, and else through a call.
+    private mutating func writeCanonicalForm(of entry: UnsafePointer<LedgerEntry>, after previous: ChainHash)
+    {
         bytes.removeAll()
         bytes.append(Self.form)
         bytes.append("64:")
         bytes.append(hexadecimal: previous)
         bytes.append(0x2C)
-        append(entry.sku)
-        append(entry.generation)
-        append(entry.sequence)
-        append(entry.more)
-        append(entry.movement.rawValue)
-        append(entry.at.milliseconds)
-        append(entry.command.rawValue)
-        append(entry.commandID)
+        append(entry.pointee.sku)
+        append(entry.pointee.generation)
+        append(entry.pointee.sequence)
+        append(entry.pointee.more)
+        append(entry.pointee.movement.rawValue)
+        append(entry.pointee.at.milliseconds)
+        append(entry.pointee.command.rawValue)
+        append(entry.pointee.commandID)
         bytes.append("16:")
-        bytes.append(hexadecimal: entry.commandHash)
+        bytes.append(hexadecimal: entry.pointee.commandHash)
         bytes.append(0x2C)
-        append(Int64(entry.source.partition))
-        append(entry.source.offset)
-        append(entry.reservationID)
-        append(entry.orderID)
-        append(entry.transferID)
-        append(entry.origin)
-        append(entry.channel)
-        append(entry.warehouse)
-        append(entry.counterpart)
-        append(entry.quantity)
-        append(entry.requested)
-        append(entry.remaining)
-        append(entry.expiresAt?.milliseconds)
-        append(entry.expectedAt?.milliseconds)
-        append(entry.isNamed)
-        append(entry.allowSplit)
+        append(Int64(entry.pointee.source.partition))
+        append(entry.pointee.source.offset)
+        append(entry.pointee.reservationID)
+        append(entry.pointee.orderID)
+        // Most entries have nothing of what is rare, and are asked for it once.
+        let rare = entry.pointee.rare
+        append(rare?.value.transferID)
+        append(entry.pointee.origin)
+        append(entry.pointee.channel)
+        append(entry.pointee.warehouse)
+        append(rare?.value.counterpart)
+        append(entry.pointee.quantity)
+        append(rare?.value.requested)
+        append(entry.pointee.remaining)
+        append(entry.pointee.expiresAt?.milliseconds)
+        append(rare?.value.expectedAt?.milliseconds)
+        append(entry.pointee.isNamed)
+        append(entry.pointee.allowSplit)
         appendBalances(of: entry)
-        append(entry.reason?.rawValue)
-        append(entry.condition?.rawValue)
-        append(entry.reasonCode?.rawValue)
-        append(entry.note)
-        append(entry.reference)
-        append(writer.details(of: entry))
+        append(entry.pointee.reason?.rawValue)
+        guard let rare else { return bytes.append("-,-,-,-,-,") }
+        append(rare.value.condition?.rawValue)
+        append(rare.value.reasonCode?.rawValue)
+        append(rare.value.note)
+        append(rare.value.reference)
+        append(writer.details(of: entry.pointee))
     }
 
-    private mutating func appendBalances(of entry: LedgerEntry) {
-        append(entry.deltas.onHand)
-        append(entry.deltas.reserved)
-        append(entry.deltas.inTransit)
-        append(entry.deltas.damaged)
-        append(entry.deltas.backordered)
-        let balances = entry.hasBalances ? entry.balances : nil
-        append(balances?.onHand)
-        append(balances?.reserved)
-        append(balances?.inTransit)
-        append(balances?.damaged)
-        append(balances == nil ? nil : entry.setApart)
-        append(entry.deltas.backordered == 0 ? nil : entry.balances.backordered)
+    private mutating func appendBalances(of entry: UnsafePointer<LedgerEntry>) {
+        append(entry.pointee.deltas.onHand)
+        append(entry.pointee.deltas.reserved)
+        append(entry.pointee.deltas.inTransit)
+        append(entry.pointee.deltas.damaged)
+        append(entry.pointee.deltas.backordered)
+        if entry.pointee.hasBalances {
+            append(entry.pointee.balances.onHand)
+            append(entry.pointee.balances.reserved)
+            append(entry.pointee.balances.inTransit)
+            append(entry.pointee.balances.damaged)
+            append(entry.pointee.setApart)
+        } else {
+            bytes.append("-,-,-,-,-,")
+        }
+        append(entry.pointee.deltas.backordered == 0 ? nil : entry.pointee.balances.backordered)
     }
 
+    @inline(__always)
     private mutating func append(_ text: String?) {
-        guard var text else { return appendNothing() }
+        if let text { append(text) } else { appendNothing() }
+    }
+
+    private mutating func append(_ text: String) {
+        var text = text
         text.withUTF8 { utf8 in
-            field(of: utf8.count) { place in
-                if let start = utf8.baseAddress { ByteBuffer.copy(start, utf8.count, to: place) }
+            let count = utf8.count
+            bytes.extend(atMost: ByteBuffer.decimalRoom + 2 + count) { place in
+                let digits = ByteBuffer.write(decimal: Int64(count), to: place)
+                place[digits] = 0x3A
+                if let start = utf8.baseAddress { ByteBuffer.copy(start, count, to: place + digits + 1) }
+                place[digits + 1 + count] = 0x2C
+                return digits + count + 2
             }
         }
     }
 
-    /// Writes the number of bytes, the colon and the comma; `body` writes the bytes.
-    private mutating func field(of count: Int, _ body: (UnsafeMutablePointer<UInt8>) -> Void) {
-        let digits = ByteBuffer.digitCount(UInt64(count))
-        bytes.extend(by: digits + 1 + count + 1) { place in
-            ByteBuffer.write(UInt64(count), digits, to: place)
-            place[digits] = 0x3A
-            body(place + digits + 1)
-            place[digits + 1 + count] = 0x2C
-        }
-    }
-
+    @inline(__always)
     private mutating func append(_ flag: Bool) {
         bytes.append(flag ? "4:true," as StaticString : "5:false,")
     }
 
+    @inline(__always)
     private mutating func append(_ number: Int64?) {
-        guard let number else { return appendNothing() }
-        let digits = ByteBuffer.digitCount(number.magnitude)
-        let sign = number < 0 ? 1 : 0
-        field(of: sign + digits) { place in
-            if number < 0 { place[0] = 0x2D }
-            ByteBuffer.write(number.magnitude, digits, to: place + sign)
+        if let number { append(number) } else { appendNothing() }
+    }
+
+    private mutating func append(_ number: Int64) {
+        bytes.extend(atMost: 2 * ByteBuffer.decimalRoom) { place in
+            // Behind two bytes for the number of its characters, which has one digit as a rule.
+            let count = ByteBuffer.write(decimal: number, to: place + 2)
+            if count < 10 {
+                place[0] = 0x30 + UInt8(truncatingIfNeeded: count)
+                place[1] = 0x3A
+                place[2 + count] = 0x2C
+                return count + 3
+            }
+            place[0] = 0x30 + UInt8(truncatingIfNeeded: count / 10)
+            place[1] = 0x30 + UInt8(truncatingIfNeeded: count % 10)
+            place[2] = 0x3A
+            let again = ByteBuffer.write(decimal: number, to: place + 3)
+            place[3 + again] = 0x2C
+            return again + 4
         }
     }
 
+    @inline(__always)
     private mutating func appendNothing() { bytes.append("-,") }
 
     /// Of the bytes (`EVP_DigestInit_ex2`, `EVP_DigestUpdate`, `EVP_DigestFinal_ex`).

@@ -70,58 +70,67 @@ enum LedgerFields {
 }
 
 extension JSONBuffer {
-    mutating func entry(_ entry: LedgerEntry) {
+    mutating func entry(_ entry: LedgerEntry) { withUnsafePointer(to: entry) { self.entry($0) } }
+
+    /// By its place: a field of a large value is read there at once, and else through a call.
+    mutating func entry(_ entry: UnsafePointer<LedgerEntry>) {
+        // Most entries have nothing of what is rare, and are asked for it once.
+        let rare = entry.pointee.rare
         begin()
-        string("sku", entry.sku)
-        if entry.generation > 1 { integer("generation", entry.generation) }
-        integer("sequence", entry.sequence)
-        flag("more", entry.more)
-        string("movement", entry.movement.rawValue)
-        time("at", entry.at)
-        string("command", entry.command.rawValue)
-        string("command_id", entry.commandID)
-        hexadecimal("command_hash", entry.commandHash)
-        source(entry.source, topic: .commands)
-        string("reservation_id", entry.reservationID)
-        string("order_id", entry.orderID)
-        string("transfer_id", entry.transferID)
-        integer("origin", entry.origin)
-        string("channel", entry.channel)
-        string("warehouse", entry.warehouse)
-        string("counterpart", entry.counterpart)
-        integer("quantity", entry.quantity)
-        integer("requested", entry.requested)
-        integer("remaining", entry.remaining)
-        time("expires_at", entry.expiresAt)
-        time("expected_at", entry.expectedAt)
-        flag("named", entry.isNamed)
-        if !entry.allowSplit { boolean("allow_split", false) }
+        string("sku", entry.pointee.sku)
+        if entry.pointee.generation > 1 { integer("generation", entry.pointee.generation) }
+        integer("sequence", entry.pointee.sequence)
+        flag("more", entry.pointee.more)
+        string("movement", entry.pointee.movement.rawValue)
+        time("at", entry.pointee.at)
+        string("command", entry.pointee.command.rawValue)
+        string("command_id", entry.pointee.commandID)
+        hexadecimal("command_hash", entry.pointee.commandHash)
+        source(entry.pointee.source, topic: .commands)
+        string("reservation_id", entry.pointee.reservationID)
+        string("order_id", entry.pointee.orderID)
+        if let rare { string("transfer_id", rare.value.transferID) }
+        integer("origin", entry.pointee.origin)
+        string("channel", entry.pointee.channel)
+        string("warehouse", entry.pointee.warehouse)
+        if let rare { string("counterpart", rare.value.counterpart) }
+        integer("quantity", entry.pointee.quantity)
+        if let rare { integer("requested", rare.value.requested) }
+        integer("remaining", entry.pointee.remaining)
+        time("expires_at", entry.pointee.expiresAt)
+        if let rare { time("expected_at", rare.value.expectedAt) }
+        flag("named", entry.pointee.isNamed)
+        if !entry.pointee.allowSplit { boolean("allow_split", false) }
         balances(entry)
-        string("reason", entry.reason?.rawValue)
-        string("condition", entry.condition?.rawValue)
-        string("reason_code", entry.reasonCode?.rawValue)
-        string("note", entry.note)
-        string("reference", entry.reference)
-        details(entry.details)
-        hexadecimal("hash", entry.chainHash)
+        string("reason", entry.pointee.reason?.rawValue)
+        if let rare { self.rare(rare.value) }
+        hexadecimal("hash", entry.pointee.chainHash)
         end()
     }
 
-    private mutating func balances(_ entry: LedgerEntry) {
-        if entry.hasBalances {
-            integer("on_hand_delta", entry.deltas.onHand)
-            integer("reserved_delta", entry.deltas.reserved)
-            units("in_transit_delta", entry.deltas.inTransit)
-            units("damaged_delta", entry.deltas.damaged)
-            integer("on_hand", entry.balances.onHand)
-            integer("reserved", entry.balances.reserved)
-            units("in_transit", entry.balances.inTransit)
-            units("damaged", entry.balances.damaged)
-            units("set_apart", entry.setApart)
+    private mutating func rare(_ rare: LedgerEntry.Rare) {
+        string("condition", rare.condition?.rawValue)
+        string("reason_code", rare.reasonCode?.rawValue)
+        string("note", rare.note)
+        string("reference", rare.reference)
+        details(rare.details)
+    }
+
+    private mutating func balances(_ entry: UnsafePointer<LedgerEntry>) {
+        if entry.pointee.hasBalances {
+            integer("on_hand_delta", entry.pointee.deltas.onHand)
+            integer("reserved_delta", entry.pointee.deltas.reserved)
+            units("in_transit_delta", entry.pointee.deltas.inTransit)
+            units("damaged_delta", entry.pointee.deltas.damaged)
+            integer("on_hand", entry.pointee.balances.onHand)
+            integer("reserved", entry.pointee.balances.reserved)
+            units("in_transit", entry.pointee.balances.inTransit)
+            units("damaged", entry.pointee.balances.damaged)
+            units("set_apart", entry.pointee.setApart)
         }
-        if entry.deltas.backordered != 0 {
-            integer("backordered_delta", entry.deltas.backordered)
-            integer("backordered", entry.balances.backordered)
+        if entry.pointee.deltas.backordered != 0 {
+            integer("backordered_delta", entry.pointee.deltas.backordered)
+            integer("backordered", entry.pointee.balances.backordered)
         }
     }
 

@@ -32,7 +32,8 @@ package enum RFC3339 {
         bytes.extend(by: 24) { write(timestamp, to: $0) }
     }
 
-    private static func write(_ timestamp: Timestamp, to text: UnsafeMutablePointer<UInt8>) {
+    /// 24 bytes.
+    static func write(_ timestamp: Timestamp, to text: UnsafeMutablePointer<UInt8>) {
         let total = timestamp.milliseconds
         let (year, month, day) = civilFromDays(total / 86_400_000)
         let inDay = total % 86_400_000
@@ -122,6 +123,41 @@ package enum RFC3339 {
         let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
         let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+/// Moments as text, of which the last two are kept: the records of a command say the same ones again and again.
+struct TimeTexts: Sendable {
+    /// 24 bytes of text, as they lie in memory.
+    private struct Text {
+        var milliseconds: Int64
+        var first: UInt64 = 0
+        var second: UInt64 = 0
+        var third: UInt64 = 0
+    }
+
+    private var last = Text(milliseconds: .min)
+    private var other = Text(milliseconds: .min)
+
+    /// Gives the three words of the text to `body`.
+    @inline(__always)
+    mutating func withText(of time: Timestamp, _ body: (UInt64, UInt64, UInt64) -> Void) {
+        if last.milliseconds != time.milliseconds { look(for: time) }
+        body(last.first, last.second, last.third)
+    }
+
+    private mutating func look(for time: Timestamp) {
+        swap(&last, &other)
+        if last.milliseconds == time.milliseconds { return }
+        last.milliseconds = time.milliseconds
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { text in
+            guard let start = text.baseAddress else { preconditionFailure("24 bytes have a place") }
+            RFC3339.write(time, to: start)
+            let raw = UnsafeRawPointer(start)
+            last.first = raw.loadUnaligned(as: UInt64.self)
+            last.second = raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            last.third = raw.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
+        }
     }
 }
 

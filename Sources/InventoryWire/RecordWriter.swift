@@ -40,30 +40,35 @@ package struct RecordWriter: Sendable {
 
     /// The result of the command at `source`, for `stock.results`.
     package mutating func write(outcome: Outcome, source: Source) {
+        withUnsafePointer(to: outcome) { write(outcome: $0, source) }
+    }
+
+    /// By its place: a field of a large value is read there at once, and else through a call.
+    private mutating func write(outcome: UnsafePointer<Outcome>, _ source: Source) {
         json.begin()
-        json.string("command_id", outcome.commandID)
-        json.string("type", outcome.command.rawValue)
-        json.string("sku", outcome.sku)
-        json.integer("generation", outcome.generation)
-        json.string("outcome", outcome.kind.rawValue)
-        json.string("reason", outcome.rejection?.rawValue ?? outcome.noOp?.rawValue)
-        json.flag("duplicate", outcome.isDuplicate)
-        json.string("reservation_id", outcome.reservationID)
-        json.string("order_id", outcome.orderID)
-        json.string("transfer_id", outcome.transferID)
-        json.string("channel", outcome.channel)
-        json.string("warehouse", outcome.warehouse)
-        json.units("quantity", outcome.quantity)
-        json.integer("requested", outcome.requested)
-        json.allocations(outcome.allocations)
-        json.units("backordered", outcome.backordered)
-        json.integer("remaining", outcome.remaining)
-        json.integer("delta", outcome.delta)
-        json.flag("reacquired", outcome.isReacquired)
-        json.flag("refund_required", outcome.isRefundRequired)
-        json.time("expires_at", outcome.expiresAt)
-        json.integer("ledger_sequence", outcome.sequence)
-        json.time("at", outcome.at)
+        json.string("command_id", outcome.pointee.commandID)
+        json.string("type", outcome.pointee.command.rawValue)
+        json.string("sku", outcome.pointee.sku)
+        json.integer("generation", outcome.pointee.generation)
+        json.string("outcome", outcome.pointee.kind.rawValue)
+        json.string("reason", outcome.pointee.rejection?.rawValue ?? outcome.pointee.noOp?.rawValue)
+        json.flag("duplicate", outcome.pointee.isDuplicate)
+        json.string("reservation_id", outcome.pointee.reservationID)
+        json.string("order_id", outcome.pointee.orderID)
+        json.string("transfer_id", outcome.pointee.transferID)
+        json.string("channel", outcome.pointee.channel)
+        json.string("warehouse", outcome.pointee.warehouse)
+        json.units("quantity", outcome.pointee.quantity)
+        json.integer("requested", outcome.pointee.requested)
+        json.allocations(outcome.pointee.parts)
+        json.units("backordered", outcome.pointee.backordered)
+        json.integer("remaining", outcome.pointee.remaining)
+        json.integer("delta", outcome.pointee.delta)
+        json.flag("reacquired", outcome.pointee.isReacquired)
+        json.flag("refund_required", outcome.pointee.isRefundRequired)
+        json.time("expires_at", outcome.pointee.expiresAt)
+        json.integer("ledger_sequence", outcome.pointee.sequence)
+        json.time("at", outcome.pointee.at)
         json.source(source, topic: nil)
         json.end()
     }
@@ -114,22 +119,26 @@ package struct RecordWriter: Sendable {
 
     /// A live reservation, for `stock.reservations`.
     package mutating func write(reservation: ReservationSnapshot) {
+        withUnsafePointer(to: reservation) { write(reservation: $0) }
+    }
+
+    private mutating func write(reservation: UnsafePointer<ReservationSnapshot>) {
         json.begin()
-        json.string("reservation_id", reservation.id)
-        json.string("order_id", reservation.orderID)
-        json.string("sku", reservation.sku)
-        json.integer("quantity", reservation.quantity)
-        json.allocations(reservation.allocations)
-        json.units("backordered", reservation.backordered)
-        json.string("channel", reservation.channel)
-        json.string("warehouse", reservation.warehouse)
-        if !reservation.allowSplit { json.boolean("allow_split", false) }
-        json.flag("extended", reservation.isExtended)
-        json.time("reserved_at", reservation.reservedAt)
-        json.time("expires_at", reservation.expiresAt)
-        json.integer("reserved_sequence", reservation.reservedSequence)
-        json.integer("ledger_sequence", reservation.sequence)
-        json.hexadecimal("command_hash", reservation.commandHash)
+        json.string("reservation_id", reservation.pointee.id)
+        json.string("order_id", reservation.pointee.orderID)
+        json.string("sku", reservation.pointee.sku)
+        json.integer("quantity", reservation.pointee.quantity)
+        json.allocations(reservation.pointee.parts)
+        json.units("backordered", reservation.pointee.backordered)
+        json.string("channel", reservation.pointee.channel)
+        json.string("warehouse", reservation.pointee.warehouse)
+        if !reservation.pointee.allowSplit { json.boolean("allow_split", false) }
+        json.flag("extended", reservation.pointee.isExtended)
+        json.time("reserved_at", reservation.pointee.reservedAt)
+        json.time("expires_at", reservation.pointee.expiresAt)
+        json.integer("reserved_sequence", reservation.pointee.reservedSequence)
+        json.integer("ledger_sequence", reservation.pointee.sequence)
+        json.hexadecimal("command_hash", reservation.pointee.commandHash)
         json.end()
     }
 

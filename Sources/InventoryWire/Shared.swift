@@ -128,7 +128,7 @@ enum Shared {
 
 extension JSONBuffer {
     /// Left out where there are none.
-    mutating func allocations(_ allocations: [Allocation]) {
+    mutating func allocations(_ allocations: some Collection<Allocation>) {
         if allocations.isEmpty { return }
         beginArray("allocations")
         for allocation in allocations {

@@ -19,8 +19,8 @@ package struct CommandProcessor: ~Copyable {
     private var chain = LedgerChain()
     private var key = RecordKey()
     private var effects = Effects()
-    /// Reservations and transfers that the present command changed.
-    private var touched: [String] = []
+    /// Where the first entry of each reservation or transfer stands that the present command changed.
+    private var touched: [Int] = []
     /// SKUs changed in this transaction, in the order of their first change.
     private var changed: [String] = []
     private var isChanged: Set<String> = []
@@ -81,10 +81,14 @@ package struct CommandProcessor: ~Copyable {
     private mutating func writeReservations(_ output: Output) throws(LogFailure) {
         touched.removeAll(keepingCapacity: true)
         for place in effects.entries.indices where effects.entries[place].movement != .rejection {
-            if let id = effects.entries[place].reservationID, !touched.contains(id) { touched.append(id) }
+            guard let id = effects.entries[place].reservationID,
+                !touched.contains(where: { effects.entries[$0].reservationID == id })
+            else { continue }
+            touched.append(place)
         }
-        for id in touched {
-            if let live = stock.reservation(id) {
+        for place in touched {
+            guard let id = effects.entries[place].reservationID else { continue }
+            if let live = stock.reservation(id, orderID: effects.entries[place].orderID) {
                 writer.write(reservation: live)
                 try send(.reservations, key: id, output)
             } else {
@@ -96,10 +100,16 @@ package struct CommandProcessor: ~Copyable {
     /// The same of transfers.
     private mutating func writeTransfers(_ output: Output) throws(LogFailure) {
         touched.removeAll(keepingCapacity: true)
-        for place in effects.entries.indices where effects.entries[place].movement != .rejection {
-            if let id = effects.entries[place].transferID, !touched.contains(id) { touched.append(id) }
+        // Most entries have nothing of what is rare.
+        for place in effects.entries.indices
+        where effects.entries[place].rare != nil && effects.entries[place].movement != .rejection {
+            guard let id = effects.entries[place].transferID,
+                !touched.contains(where: { effects.entries[$0].transferID == id })
+            else { continue }
+            touched.append(place)
         }
-        for id in touched {
+        for place in touched {
+            guard let id = effects.entries[place].transferID else { continue }
             if let live = stock.transfer(id) {
                 writer.write(transfer: live)
                 try send(.transfers, key: id, output)
@@ -112,7 +122,9 @@ package struct CommandProcessor: ~Copyable {
     /// Tells orders what befell their reservations, and people what befell the levels.
     private mutating func tell(_ output: Output) throws(LogFailure) {
         for place in effects.entries.indices {
-            guard let notice = Notice(of: effects.entries[place]) else { continue }
+            guard effects.entries[place].movement.mayBeNoticed,
+                let notice = Notice(of: effects.entries[place])
+            else { continue }
             counts.notices += 1
             writer.write(notice: notice)
             try send(.results, key: notice.sku, output)

@@ -1,0 +1,220 @@
+/// Ledger entries in a ring, packed: numbers in an array, ids as bytes one after another, and what few entries have
+/// apart. So that one is remembered and forgotten without a call of the allocator, and its neighbours are next to it.
+struct RememberedEntries: Sendable {
+    /// An entry without its texts. It holds no reference.
+    private struct Packed {
+        var generation: Int64
+        var sequence: Int64
+        var at: Timestamp
+        var source: Source
+        var commandHash: UInt64
+        var origin: Int64?
+        var quantity: Int64
+        var remaining: Int64?
+        var expiresAt: Timestamp?
+        var deltas: LedgerEntry.Deltas
+        var balances: LedgerEntry.Deltas
+        var setApart: Int64
+        /// Where its texts begin: those that there are, in the order of `Text`.
+        var texts: Int
+        var lengths: Lengths
+        var commandIDHash: UInt32
+        var reservationIDHash: UInt32?
+        var movement: Movement
+        var command: CommandKind
+        var reason: Rejection?
+        var more: Bool
+        var isNamed: Bool
+        var allowSplit: Bool
+        var hasRare: Bool
+    }
+
+    /// Of the texts; -1 for one that is not there.
+    private struct Lengths {
+        var sku: Int16
+        var commandID: Int16
+        var reservationID: Int16
+        var orderID: Int16
+        var channel: Int16
+        var warehouse: Int16
+    }
+
+    private var packed: [Packed] = []
+    private var texts = TextRing()
+    /// What few entries have, by their places.
+    private var rare: [Int: Box<LedgerEntry.Rare>] = [:]
+    /// Where the oldest entry stands once the ring is full.
+    private(set) var oldest = 0
+    let capacity: Int
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    var count: Int { packed.count }
+    var isFull: Bool { packed.count == capacity }
+
+    /// Where the newest entry stands.
+    var newest: Int? { packed.isEmpty ? nil : oldest == 0 ? packed.count - 1 : oldest - 1 }
+
+    func next(after place: Int) -> Int { place + 1 == packed.count ? 0 : place + 1 }
+    func previous(before place: Int) -> Int { place == 0 ? packed.count - 1 : place - 1 }
+
+    // MARK: What is asked of an entry in its place
+
+    func source(_ place: Int) -> Source { packed[place].source }
+    func at(_ place: Int) -> Timestamp { packed[place].at }
+    func movement(_ place: Int) -> Movement { packed[place].movement }
+    func more(_ place: Int) -> Bool { packed[place].more }
+    func commandIDHash(_ place: Int) -> UInt32 { packed[place].commandIDHash }
+    func hasTransfer(_ place: Int) -> Bool { packed[place].hasRare && rare[place]?.value.transferID != nil }
+
+    func isOwn(_ place: Int) -> Bool {
+        LedgerEntry.isOwn(packed[place].movement, packed[place].command, packed[place].reason)
+    }
+
+    func reservationIDHash(_ place: Int) -> UInt32? { packed[place].reservationIDHash }
+
+    func has(_ place: Int, commandID: String) -> Bool {
+        let start = packed[place].texts + Int(packed[place].lengths.sku)
+        return isEqual(start, Int(packed[place].lengths.commandID), commandID)
+    }
+
+    func has(_ place: Int, reservationID: String) -> Bool {
+        let lengths = packed[place].lengths
+        guard lengths.reservationID >= 0 else { return false }
+        let start = packed[place].texts + Int(lengths.sku) + Int(lengths.commandID)
+        return isEqual(start, Int(lengths.reservationID), reservationID)
+    }
+
+    /// Texts are equal where they are canonically equivalent, also with other bytes.
+    private func isEqual(_ start: Int, _ count: Int, _ text: String) -> Bool {
+        texts.has(start, count, bytesOf: text) || texts.text(start, count) == text
+    }
+
+    /// Whether both are of one command.
+    func isOfSameCommand(_ place: Int, as entry: LedgerEntry) -> Bool {
+        packed[place].source == entry.source && packed[place].at == entry.at
+            && has(place, commandID: entry.commandID)
+    }
+
+    func isOfSameCommand(_ place: Int, as other: Int) -> Bool {
+        if place == other { return true }
+        guard packed[place].source == packed[other].source, packed[place].at == packed[other].at else {
+            return false
+        }
+        let start = packed[other].texts + Int(packed[other].lengths.sku)
+        return has(place, commandID: texts.text(start, Int(packed[other].lengths.commandID)))
+    }
+
+    // MARK: Entries
+
+    mutating func setMore(_ place: Int) { packed[place].more = true }
+
+    /// Adds an entry without its chain hash; in place of the oldest where the ring is full.
+    ///
+    /// - Parameters:
+    ///   - commandIDHash: by which it is found, as `commandIDHash` gives it back.
+    ///   - reservationIDHash: likewise; nil for one that is not found so.
+    /// - Returns: its place.
+    mutating func append(_ entry: LedgerEntry, commandIDHash: UInt32, reservationIDHash: UInt32?) -> Int {
+        if !isFull {
+            packed.append(pack(entry, commandIDHash, reservationIDHash))
+            if let box = entry.rare { rare[packed.count - 1] = box }
+            return packed.count - 1
+        }
+        let place = oldest
+        oldest = next(after: oldest)
+        if place == oldest { texts.removeAll() } else { texts.removeFirst(upTo: packed[oldest].texts) }
+        if packed[place].hasRare { rare[place] = nil }
+        packed[place] = pack(entry, commandIDHash, reservationIDHash)
+        if let box = entry.rare { rare[place] = box }
+        return place
+    }
+
+    private mutating func pack(
+        _ entry: LedgerEntry, _ commandIDHash: UInt32, _ reservationIDHash: UInt32?
+    ) -> Packed {
+        let lengths = Lengths(
+            sku: Self.length(entry.sku), commandID: Self.length(entry.commandID),
+            reservationID: Self.length(entry.reservationID), orderID: Self.length(entry.orderID),
+            channel: Self.length(entry.channel), warehouse: Self.length(entry.warehouse))
+        return Packed(
+            generation: entry.generation, sequence: entry.sequence, at: entry.at, source: entry.source,
+            commandHash: entry.commandHash, origin: entry.origin, quantity: entry.quantity,
+            remaining: entry.remaining, expiresAt: entry.expiresAt, deltas: entry.deltas,
+            balances: entry.balances, setApart: entry.setApart, texts: write(entry, lengths),
+            lengths: lengths, commandIDHash: commandIDHash, reservationIDHash: reservationIDHash,
+            movement: entry.movement, command: entry.command, reason: entry.reason, more: entry.more,
+            isNamed: entry.isNamed, allowSplit: entry.allowSplit, hasRare: entry.rare != nil)
+    }
+
+    private static func length(_ text: String) -> Int16 {
+        let count = text.utf8.count
+        precondition(count <= Int(Int16.max), "an id of \(count) bytes")
+        return Int16(count)
+    }
+
+    private static func length(_ text: String?) -> Int16 { text.map { length($0) } ?? -1 }
+
+    private mutating func write(_ entry: LedgerEntry, _ lengths: Lengths) -> Int {
+        let count =
+            Int(lengths.sku) + Int(lengths.commandID) + Int(max(0, lengths.reservationID))
+            + Int(max(0, lengths.orderID)) + Int(max(0, lengths.channel)) + Int(max(0, lengths.warehouse))
+        return texts.add(count) { place in
+            var place = Self.write(entry.sku, place)
+            place = Self.write(entry.commandID, place)
+            if let id = entry.reservationID { place = Self.write(id, place) }
+            if let id = entry.orderID { place = Self.write(id, place) }
+            if let id = entry.channel { place = Self.write(id, place) }
+            if let id = entry.warehouse { place = Self.write(id, place) }
+        }
+    }
+
+    /// - Returns: where the text ends.
+    private static func write(_ text: String, _ place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        var text = text
+        return text.withUTF8 { utf8 in
+            if let start = utf8.baseAddress { place.copyMemory(from: start, byteCount: utf8.count) }
+            return place + utf8.count
+        }
+    }
+
+    /// The entry as it was added, but for its chain hash.
+    ///
+    /// - Parameter command: texts that this has too are taken from it, and not made anew.
+    func entry(at place: Int, for command: Command? = nil) -> LedgerEntry {
+        let packed = packed[place]
+        var start = packed.texts
+        func next(_ length: Int16, _ known: String?) -> String? {
+            guard length >= 0 else { return nil }
+            defer { start += Int(length) }
+            if let known, texts.has(start, Int(length), bytesOf: known) { return known }
+            return texts.text(start, Int(length))
+        }
+        let sku = next(packed.lengths.sku, command?.sku)
+        let commandID = next(packed.lengths.commandID, command?.id)
+        guard let sku, let commandID else { preconditionFailure("an entry without its command") }
+        var entry = LedgerEntry(
+            sku: sku, generation: packed.generation, sequence: packed.sequence, more: packed.more,
+            movement: packed.movement, at: packed.at, source: packed.source, command: packed.command,
+            commandID: commandID, commandHash: packed.commandHash, quantity: packed.quantity,
+            remaining: packed.remaining, expiresAt: packed.expiresAt, deltas: packed.deltas,
+            balances: packed.balances, reason: packed.reason)
+        entry.reservationID = next(packed.lengths.reservationID, command?.reservationID)
+        var order: String?
+        if case .reserve(let reserve) = command?.body { order = reserve.orderID }
+        entry.orderID = next(packed.lengths.orderID, order)
+        entry.channel = next(packed.lengths.channel, nil)
+        entry.warehouse = next(packed.lengths.warehouse, nil)
+        entry.origin = packed.origin
+        entry.setApart = packed.setApart
+        entry.isNamed = packed.isNamed
+        entry.allowSplit = packed.allowSplit
+        if packed.hasRare { entry.rare = rare[place] }
+        return entry
+    }
+
+    /// Oldest first.
+    var all: [LedgerEntry] {
+        packed.indices.map { entry(at: ($0 + oldest) % packed.count) }
+    }
+}

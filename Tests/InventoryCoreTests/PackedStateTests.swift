@@ -1,0 +1,110 @@
+import InventoryCore
+import Testing
+
+/// What the state keeps packed is given back as it came.
+@Suite("Packed state")
+struct PackedStateTests {
+    private static func id(_ number: Int, _ length: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "i", count: max(0, length - digits.count)) + digits
+    }
+
+    /// Short ones, those of UUIDs, those at the edges of what fits in, and the longest; not all of ASCII.
+    private static func id(_ prefix: String, _ number: Int, _ random: inout SeededGenerator) -> String {
+        let length = [1, 8, 15, 16, 18, 36, 37, 71, 72, 73, 127, 128].randomElement(using: &random)!
+        return (Int.random(in: 0..<8, using: &random) == 0 ? "é" : "") + prefix + id(number, length)
+    }
+
+    @Test("Live reservations are as a Dictionary has them, whatever their ids and warehouses are")
+    func reservations() {
+        var random = SeededGenerator(seed: 11)
+        var stock = Stock()
+        var effects = Effects()
+        var model: [String: ReservationSnapshot] = [:]
+        var offset: Int64 = 0
+        func handle(_ body: Command.Body) -> Outcome {
+            effects.removeAll()
+            offset += 1
+            return stock.handle(
+                Command(id: "c\(offset)", sku: "A", body: body), at: Timestamp(milliseconds: 1_000 + offset),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        for warehouse in ["BER", "HAM", "Köln"] {
+            _ = handle(.receive(warehouse: warehouse, quantity: 1_000_000, reference: nil))
+        }
+        for number in 0..<6_000 {
+            if model.count > 300 || (number % 3 == 0 && !model.isEmpty) {
+                let id = model.keys.sorted()[Int.random(in: 0..<model.count, using: &random)]
+                let outcome = handle(.release(reservationID: id, quantity: nil))
+                #expect(outcome.kind == .released && outcome.orderID == model[id]!.orderID)
+                model[id] = nil
+                #expect(stock.reservation(id) == nil)
+                continue
+            }
+            let id = Self.id("r", number, &random)
+            let warehouse = [nil, "BER", "HAM", "Köln"].randomElement(using: &random)!
+            let quantity: Int64 = number % 50 == 0 && warehouse == nil ? 1_100_000 : 3
+            let reserve = Command.Reserve(
+                reservationID: id, orderID: Self.id("o", number, &random), quantity: quantity,
+                warehouse: warehouse, channel: number % 4 == 0 ? "web" : nil)
+            let outcome = handle(.reserve(reserve))
+            guard outcome.kind == .reserved else { continue }
+            let sequence = effects.entries[0].sequence
+            model[id] = ReservationSnapshot(
+                id: id, orderID: reserve.orderID, sku: "A", allocations: outcome.allocations,
+                channel: reserve.channel, warehouse: warehouse, reservedAt: effects.entries[0].at,
+                expiresAt: outcome.expiresAt!, reservedSequence: sequence,
+                sequence: effects.entries.last!.sequence, commandHash: effects.entries[0].commandHash)
+            #expect(stock.reservation(id) == model[id])
+        }
+        #expect(stock.liveReservations == model.count)
+        #expect(stock.allReservations == model.values.sorted { $0.id < $1.id })
+    }
+
+    @Test(
+        "The dedupe window has the newest entries of the ledger, whatever their ids are", arguments: [16, 77])
+    func window(count: Int) {
+        var random = SeededGenerator(seed: 12)
+        var stock = Stock(settings: Settings(dedupeCount: count))
+        var effects = Effects()
+        var ledger: [LedgerEntry] = []
+        for number in 1...3_000 {
+            let warehouse = Self.id("w", number % 7, &random)
+            let reference = Bool.random(using: &random) ? Self.id("n", number, &random) : nil
+            let reserve = Command.Reserve(
+                reservationID: Self.id("r", number, &random), orderID: Self.id("o", number, &random),
+                quantity: 1, channel: number % 5 == 0 ? "web" : nil)
+            let body: Command.Body =
+                number % 2 == 0
+                ? .reserve(reserve) : .receive(warehouse: warehouse, quantity: 1, reference: reference)
+            effects.removeAll()
+            _ = stock.handle(
+                Command(id: Self.id("c", number, &random), sku: "A", body: body),
+                at: Timestamp(milliseconds: Int64(number)),
+                source: Source(partition: 0, offset: Int64(number)), into: &effects)
+            ledger += effects.entries
+            #expect(stock.rememberedEntries == Array(ledger.suffix(count)))
+        }
+    }
+
+    @Test("Places with one hash are told apart, also when one of them goes")
+    func collisions() {
+        var index = PlaceIndex()
+        for place in 0..<100 { index.insert(7, place) }
+        for place in stride(from: 0, to: 100, by: 3) { index.remove(7, place) }
+        for place in 0..<100 {
+            #expect((index.place(7) { $0 == place } != nil) == (place % 3 != 0))
+        }
+        #expect(index.place(8) { _ in true } == nil)
+    }
+
+    @Test(
+        "Texts that are equal have one hash, however their characters are made",
+        arguments: [
+            ("\u{E9}", "e\u{301}"), ("K-1", "\u{212A}-1"), ("\u{C5}", "\u{212B}"), (";", "\u{37E}"),
+            ("`", "\u{1FEF}"),
+        ])
+    func equivalents(left: String, right: String) {
+        #expect(left == right && IDHash.of(left) == IDHash.of(right))
+    }
+}
