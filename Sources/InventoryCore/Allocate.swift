@@ -217,8 +217,7 @@ extension Stock {
             let whole = Allocation(warehouse: warehouses[best.index].facts.id, quantity: reserve.quantity)
             return .granted(Allocations(whole), backordered: 0)
         }
-        var candidates: [Candidate] = []
-        _ = lookAtCandidates(for: reserve, shipTo, item: index) { candidates.append($0) }
+        let candidates = candidates(for: reserve, shipTo, item: index)
         if candidates.isEmpty && isTooLate { return .refused(.deliveryTooLate) }
         let most =
             reserve.allowSplit
@@ -242,6 +241,15 @@ extension Stock {
     /// The shares, by the names of their warehouses.
     func allocations(_ shares: [Allocator.Share]) -> [Allocation] {
         shares.map { Allocation(warehouse: warehouses[$0.place].facts.id, quantity: $0.quantity) }
+    }
+
+    /// The warehouses that have units for the command, in their order.
+    private func candidates(
+        for reserve: Command.Reserve, _ shipTo: UnitVector?, item index: Int
+    ) -> [Candidate] {
+        var candidates: [Candidate] = []
+        _ = lookAtCandidates(for: reserve, shipTo, item: index) { candidates.append($0) }
+        return candidates
     }
 
     /// Gives the warehouses that have units for the command to `body`, in their order.

@@ -17,6 +17,7 @@ package struct Allocations: Equatable, Sendable, RandomAccessCollection, Express
     package init(arrayLiteral allocations: Allocation...) { self.init(allocations) }
 
     package var startIndex: Int { 0 }
+    package var count: Int { endIndex }
     package var endIndex: Int { only == nil ? 0 : 1 + further.count }
 
     package subscript(index: Int) -> Allocation {
@@ -29,7 +30,7 @@ package struct Allocations: Equatable, Sendable, RandomAccessCollection, Express
     func reversed() -> Allocations { further.isEmpty ? self : Allocations(Array(self).reversed()) }
 
     /// The units of all.
-    var units: Int64 { further.reduce(only?.quantity ?? 0) { $0 + $1.quantity } }
+    package var units: Int64 { further.reduce(only?.quantity ?? 0) { $0 + $1.quantity } }
 
     mutating func append(_ allocation: Allocation) {
         if only == nil { only = allocation } else { further.append(allocation) }

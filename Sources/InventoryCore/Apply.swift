@@ -10,7 +10,7 @@ extension Stock {
         if entry.movement == .rejection { return }
         move(entry, item: index)
         switch entry.movement {
-        case .reserve, .backorder, .reacquire: claim(entry, item: index)
+        case .reserve, .backorder, .reacquire: withUnsafePointer(to: entry) { claim($0, item: index) }
         case .ship, .release, .expire, .lose: unclaim(entry, item: index)
         case .fill, .reallocate: shift(entry)
         case .extend: extend(entry, item: index)
@@ -50,8 +50,9 @@ extension Stock {
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].onHand += deltas.onHand
         items[index].levels[place].reserved += deltas.reserved
-        items[index].levels[place].inTransit += deltas.inTransit
-        items[index].levels[place].damaged += deltas.damaged
+        // They lie apart, and most entries change neither.
+        if deltas.inTransit != 0 { items[index].levels[place].inTransit += deltas.inTransit }
+        if deltas.damaged != 0 { items[index].levels[place].damaged += deltas.damaged }
         items[index].levels[place].book(entry)
         let (onHand, reserved) = (items[index].levels[place].onHand, items[index].levels[place].reserved)
         let (inTransit, damaged) = (items[index].levels[place].inTransit, items[index].levels[place].damaged)
@@ -114,42 +115,43 @@ extension Stock {
 
     // MARK: Reservations
 
-    private mutating func claim(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, let orderID = entry.orderID, let expiresAt = entry.expiresAt
+    /// By the entry's place: a field of a large value is read there at once, and else through a call.
+    private mutating func claim(_ entry: UnsafePointer<LedgerEntry>, item index: Int) {
+        guard let id = entry.pointee.reservationID, let orderID = entry.pointee.orderID,
+            let expiresAt = entry.pointee.expiresAt
         else {
-            preconditionFailure("ledger of \(entry.sku), \(entry.sequence): an incomplete \(entry.movement)")
+            preconditionFailure(
+                "ledger of \(entry.pointee.sku), \(entry.pointee.sequence): an incomplete \(entry.pointee.movement)"
+            )
         }
         // A reservation over several warehouses has an entry for each; the first begins it.
-        func blank() -> Reservation {
-            Reservation(
-                id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.channel,
-                named: entry.isNamed ? entry.warehouse : nil, allowSplit: entry.allowSplit,
-                isExtended: false, reservedAt: entry.at, expiresAt: expiresAt, sequence: entry.sequence,
-                changed: entry.sequence, commandHash: entry.commandHash, item: index)
+        let found = reservations.look(for: id)
+        var reservation =
+            reservations[at: found, id]
+            ?? Reservation(
+                id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.pointee.channel,
+                named: entry.pointee.isNamed ? entry.pointee.warehouse : nil,
+                allowSplit: entry.pointee.allowSplit,
+                isExtended: false, reservedAt: entry.pointee.at, expiresAt: expiresAt,
+                sequence: entry.pointee.sequence,
+                changed: entry.pointee.sequence, commandHash: entry.pointee.commandHash, item: index)
+        let isFirst = reservation.quantity == 0
+        if entry.pointee.deltas.backordered > 0 {
+            reservation.backordered += entry.pointee.quantity
+        } else if let warehouse = entry.pointee.warehouse {
+            reservation.add(entry.pointee.quantity, in: warehouse)
         }
-        let ((claimed, isFirst), place) = reservations.change(id, orMake: blank) {
-            Self.claim(entry, of: &$0)
+        reservation.changed = entry.pointee.sequence
+        if reservation.quantity != entry.pointee.remaining {
+            Self.require(false, entry.pointee, "it claims other units than it says")
         }
+        let place = reservations.set(reservation, found)
         if isFirst {
             items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
         }
-        if entry.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
-        items[index].unitsByOrder?[orderID, default: 0] += entry.quantity
-        Self.require(claimed == entry.remaining, entry, "it claims other units than it says")
-    }
-
-    private static func claim(
-        _ entry: LedgerEntry, of reservation: inout Reservation
-    ) -> (units: Int64, isFirst: Bool) {
-        let isFirst = reservation.quantity == 0
-        if entry.deltas.backordered > 0 {
-            reservation.backordered += entry.quantity
-        } else if let warehouse = entry.warehouse {
-            reservation.add(entry.quantity, in: warehouse)
-        }
-        reservation.changed = entry.sequence
-        return (reservation.quantity, isFirst)
+        if entry.pointee.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
+        items[index].unitsByOrder?[orderID, default: 0] += entry.pointee.quantity
     }
 
     /// When the live reservation at a place comes due.

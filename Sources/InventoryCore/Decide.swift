@@ -13,15 +13,16 @@ extension Stock {
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
-        let command = cause.command
-        let decided = window.decision(of: command.id, cause.idHash, at: cause.at, for: command)
+        let decided = window.decision(
+            of: cause.command.id, cause.idHash, at: cause.at, for: cause.command)
         if let first = decided.first {
+            let command = cause.command
             return first.commandHash == cause.hash && first.sku == command.sku
                 ? .answer(Outcome(of: decided, to: command, isDuplicate: true))
                 : reject(.commandIDConflict, cause)
         }
         if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
-        switch command.body {
+        switch cause.command.body {
         case .reserve(let reserve): return decideReserve(reserve, cause)
         case .confirm: return decideConfirm(cause)
         case .release(let id, let quantity): return decideRelease(of: id, quantity, cause)
@@ -57,6 +58,7 @@ extension Stock {
     private func refusalByGeneration(_ cause: Cause) -> Rejection? {
         let index = itemIndex(of: cause.command.sku)
         let isRetired = index == nil ? false : items[index!].isRetired
+        if !isRetired, cause.command.generation == nil { return nil }
         let begins = cause.kind == .receive || cause.kind == .setPolicy
         let current = (index == nil ? 1 : items[index!].generation) + (isRetired && begins ? 1 : 0)
         if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
@@ -98,14 +100,23 @@ extension Stock {
         entry.deltas = deltas
         entry.balances = deltas
         guard let index = itemIndex(of: cause.command.sku) else { return entry }
-        if let place = items[index].index(of: warehouse) {
-            entry.balances.onHand += items[index].levels[place].onHand
-            entry.balances.reserved += items[index].levels[place].reserved
-            entry.balances.inTransit += items[index].levels[place].inTransit
-            entry.balances.damaged += items[index].levels[place].damaged
-        }
-        if deltas.backordered != 0 { entry.balances.backordered += items[index].backordered }
+        entry.balances = balances(in: warehouse, item: index, after: deltas)
         return entry
+    }
+
+    /// The balances of an item in a warehouse after an entry.
+    func balances(
+        in warehouse: String, item index: Int, after deltas: LedgerEntry.Deltas
+    ) -> LedgerEntry.Deltas {
+        var balances = deltas
+        if let place = items[index].index(of: warehouse) {
+            balances.onHand += items[index].levels[place].onHand
+            balances.reserved += items[index].levels[place].reserved
+            balances.inTransit += items[index].levels[place].inTransit
+            balances.damaged += items[index].levels[place].damaged
+        }
+        if deltas.backordered != 0 { balances.backordered += items[index].backordered }
+        return balances
     }
 
     /// An entry about backordered units that no warehouse has, `warehouse` is to have them if it was named.

@@ -35,11 +35,7 @@ extension Stock {
         until expiresAt: Timestamp, _ cause: Cause
     ) -> Decision {
         if backordered == 0, allocations.count == 1 {
-            var entry = reserving(allocations[0], after: 0, cause)
-            concern(&entry, reserve, until: expiresAt)
-            (entry.origin, entry.remaining) = (entry.sequence, entry.quantity)
-            if entry.quantity < reserve.quantity { entry.requested = reserve.quantity }
-            return .one(entry)
+            return .one(reservingWhole(reserve, allocations[0], until: expiresAt, cause))
         }
         var entries: [LedgerEntry] = []
         entries.reserveCapacity(allocations.count + 1)
@@ -60,6 +56,30 @@ extension Stock {
             if granted < reserve.quantity { entries[index].requested = reserve.quantity }
         }
         return .entries(entries)
+    }
+
+    /// The entry of a reservation that one warehouse serves, made in one step: most are such.
+    private func reservingWhole(
+        _ reserve: Command.Reserve, _ allocation: Allocation, until expiresAt: Timestamp, _ cause: Cause
+    ) -> LedgerEntry {
+        let deltas = LedgerEntry.Deltas(reserved: allocation.quantity)
+        guard let index = itemIndex(of: cause.command.sku) else {
+            preconditionFailure("\(cause.command.sku) has units and is not known")
+        }
+        let sequence = items[index].sequence + 1
+        var entry = LedgerEntry(
+            sku: cause.command.sku, generation: items[index].generation, sequence: sequence,
+            movement: .reserve, at: cause.at, source: cause.source, command: cause.kind,
+            commandID: cause.command.id, commandHash: cause.hash, reservationID: reserve.reservationID,
+            orderID: reserve.orderID, warehouse: allocation.warehouse, quantity: allocation.quantity,
+            remaining: allocation.quantity, expiresAt: expiresAt, deltas: deltas,
+            balances: balances(in: allocation.warehouse, item: index, after: deltas))
+        entry.origin = sequence
+        if reserve.channel != nil { entry.channel = reserve.channel }
+        entry.isNamed = reserve.warehouse != nil
+        entry.allowSplit = reserve.allowSplit
+        if allocation.quantity < reserve.quantity { entry.requested = reserve.quantity }
+        return entry
     }
 
     private func reserving(_ allocation: Allocation, after offset: Int, _ cause: Cause) -> LedgerEntry {

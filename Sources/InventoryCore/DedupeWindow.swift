@@ -82,12 +82,23 @@ struct DedupeWindow: Sendable {
         }
     }
 
+    /// Apart from its callers, which would count all references of the window for it; likewise below.
+    @inline(never)
     private func placeOfOwn(_ commandID: String, _ hash: UInt32) -> Int? {
-        ownByCommand.place(hash) { ring.has($0, commandID: commandID) }
+        var probe = ownByCommand.probe(hash)
+        while let place = ownByCommand.next(&probe) {
+            if ring.has(place, commandID: commandID) { return place }
+        }
+        return nil
     }
 
+    @inline(never)
     private func placeOfEnding(_ reservationID: String, _ hash: UInt32) -> Int? {
-        endingByReservation.place(hash) { ring.has($0, reservationID: reservationID) }
+        var probe = endingByReservation.probe(hash)
+        while let place = endingByReservation.next(&probe) {
+            if ring.has(place, reservationID: reservationID) { return place }
+        }
+        return nil
     }
 
     /// The entry that ended the transfer, if it is remembered at `now`.

@@ -21,8 +21,7 @@ struct Fingerprint {
     }
 
     mutating func add(_ text: String) {
-        var text = text
-        text.withUTF8 { bytes in
+        text.withBytes { bytes in
             add(UInt64(bytes.count))
             var index = 0
             while index + 8 <= bytes.count {

@@ -113,7 +113,10 @@ package struct LedgerEntry: Equatable, Sendable {
     }
 
     /// Whether the entry says how many units the SKU has in its warehouse.
-    package var hasBalances: Bool {
+    package var hasBalances: Bool { Self.hasBalances(movement, in: warehouse, deltas) }
+
+    /// The same, for who has an entry by its place and would copy it to ask it.
+    package static func hasBalances(_ movement: Movement, in warehouse: String?, _ deltas: Deltas) -> Bool {
         // Units that are backordered, or are no more, are in no warehouse, also where one was named for them.
         guard warehouse != nil, deltas.backordered == 0 || deltas.reserved != 0 else { return false }
         switch movement {

@@ -3,18 +3,19 @@ package struct Level: Equatable, Sendable {
     package var warehouse: String
     package var onHand: Int64
     package var reserved: Int64
-    /// On the way to this warehouse from others.
-    package var inTransit: Int64
-    /// Spoiled units that lie in the warehouse; not on hand.
-    package var damaged: Int64
     /// Units withheld from sale: the policy's here or else the SKU's.
     package var safetyStock: Int64
-    private var policyBox: Box<Policy>?
-    /// Ordered by channel; those that units are set apart for.
-    package var channels: [Channel]
+    private var rare: Box<Rare>?
+    private var placeNumber: Int32 = -1
     package var alert: AlertState
-    /// Where the warehouse stands in the partition's state.
-    var place: Int = -1
+
+    /// What most levels have nothing of. There may be millions of levels.
+    private struct Rare: Equatable, Sendable {
+        var inTransit: Int64 = 0
+        var damaged: Int64 = 0
+        var policy: Box<Policy>?
+        var channels: [Channel] = []
+    }
 
     package init(
         warehouse: String, onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
@@ -23,21 +24,50 @@ package struct Level: Equatable, Sendable {
         self.warehouse = warehouse
         self.onHand = onHand
         self.reserved = reserved
-        self.inTransit = inTransit
-        self.damaged = damaged
         self.safetyStock = safetyStock
-        policyBox = policy.map(Box.init)
-        self.channels = channels
         self.alert = alert
+        let rare = Rare(
+            inTransit: inTransit, damaged: damaged, policy: policy.map(Box.init), channels: channels)
+        self.rare = rare == Rare() ? nil : Box(rare)
+    }
+
+    private mutating func change(_ body: (inout Rare) -> Void) {
+        var changed = rare?.value ?? Rare()
+        body(&changed)
+        rare = changed == Rare() ? nil : Box(changed)
+    }
+
+    /// On the way to this warehouse from others.
+    package var inTransit: Int64 {
+        get { rare?.value.inTransit ?? 0 }
+        set { if newValue != inTransit { change { $0.inTransit = newValue } } }
+    }
+
+    /// Spoiled units that lie in the warehouse; not on hand.
+    package var damaged: Int64 {
+        get { rare?.value.damaged ?? 0 }
+        set { if newValue != damaged { change { $0.damaged = newValue } } }
+    }
+
+    /// Ordered by channel; those that units are set apart for.
+    package var channels: [Channel] {
+        get { rare?.value.channels ?? [] }
+        set { change { $0.channels = newValue } }
+    }
+
+    /// Where the warehouse stands in the partition's state.
+    var place: Int {
+        get { Int(placeNumber) }
+        set { placeNumber = Int32(newValue) }
     }
 
     /// What is laid down for the SKU in this warehouse.
     package var policy: Policy? {
-        get { policyBox?.value }
-        set { policyBox = newValue.map(Box.init) }
+        get { rare?.value.policy?.value }
+        set { change { $0.policy = newValue.map(Box.init) } }
     }
 
-    var hasPolicy: Bool { policyBox != nil }
+    var hasPolicy: Bool { rare != nil && rare?.value.policy != nil }
 
     /// Units that are set apart for channels and claimed by none of their reservations.
     package var unusedSetApart: Int64 { channels.reduce(0) { $0 + $1.unused } }
@@ -54,6 +84,7 @@ package struct Level: Equatable, Sendable {
     /// zero.
     func unclaimed(by channel: String?) -> Int64 {
         var units = onHand - reserved
+        if rare == nil { return units }
         for other in channels where other.channel != channel { units -= other.unused }
         return units
     }
@@ -187,27 +218,42 @@ struct Item {
     var chainHash = ChainHash.origin
     /// How often it was begun, from 1.
     var generation: Int64 = 1
-    var isRetired = false
     private var policyBox: Box<Policy>?
-    /// Over all warehouses.
-    var alert = AlertState.calm
     /// Ordered by warehouse, so that what is written never depends on how the state came about.
     var levels: [Level] = []
     /// Units that are backordered.
     var backordered: Int64 = 0
     /// The reservations with backordered units, in the order in which they were made; may hold stale ones.
     var backorders: [Due] = []
-    /// Those before it are stale.
-    var firstBackorder = 0
     /// A reservation that ends early or is extended leaves its due time behind; the owner clears such ones from
     /// the top, and all when more than half are stale, so that there are never more than twice as many as live.
     var dueTimes = Heap<Due>()
-    var liveReservations = 0
-    var liveTransfers = 0
     /// The units that each order has in live reservations; kept only while the policy limits them.
     var unitsByOrder: [String: Int64]?
+    private var reservationCount: UInt32 = 0
+    private var transferCount: UInt32 = 0
+    private var staleBackorders: UInt32 = 0
+    var isRetired = false
+    /// Over all warehouses.
+    var alert = AlertState.calm
 
     init(sku: String) { self.sku = sku }
+
+    var liveReservations: Int {
+        get { Int(reservationCount) }
+        set { reservationCount = UInt32(newValue) }
+    }
+
+    var liveTransfers: Int {
+        get { Int(transferCount) }
+        set { transferCount = UInt32(newValue) }
+    }
+
+    /// Those of `backorders` before it are stale.
+    var firstBackorder: Int {
+        get { Int(staleBackorders) }
+        set { staleBackorders = UInt32(newValue) }
+    }
 
     var policy: Policy? {
         get { policyBox?.value }

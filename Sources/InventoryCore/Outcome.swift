@@ -104,14 +104,16 @@ package struct Outcome: Equatable, Sendable {
         guard !own.isEmpty else { preconditionFailure("no entry, no answer") }
         let last = own.upperBound - 1
         self.init(
-            kind: Self.kind(of: entries[own.lowerBound]), command: command.kind, commandID: command.id,
+            kind: Self.kind(of: entries[own.lowerBound].movement), command: command.kind,
+            commandID: command.id,
             sku: entries[last].sku, rejection: entries[last].reason,
             reservationID: entries[last].reservationID, orderID: entries[last].orderID,
-            transferID: entries[last].transferID, remaining: nil, expiresAt: entries[last].expiresAt,
+            transferID: entries[last].rare == nil ? nil : entries[last].transferID, remaining: nil,
+            expiresAt: entries[last].expiresAt,
             sequence: entries[last].sequence, at: entries[last].at, isDuplicate: isDuplicate)
         channel = entries[last].channel
         generation = entries[last].generation > 1 ? entries[last].generation : nil
-        for place in own { add(entries[place]) }
+        for place in own { add(entries, place) }
         if kind == .reserved, backordered > 0 {
             kind = .backordered
         } else if kind == .reserved, requested != nil {
@@ -120,8 +122,8 @@ package struct Outcome: Equatable, Sendable {
         if entries[last].movement == .rejection { concern(entries[last]) }
     }
 
-    private static func kind(of entry: LedgerEntry) -> Kind {
-        switch entry.movement {
+    private static func kind(of movement: Movement) -> Kind {
+        switch movement {
         case .receive: .received
         case .return: .returned
         case .damaged: .damaged
@@ -144,34 +146,38 @@ package struct Outcome: Equatable, Sendable {
         }
     }
 
-    /// Adds one of several entries of the same decision.
-    private mutating func add(_ entry: LedgerEntry) {
-        if let asked = entry.requested { requested = asked }
-        switch entry.movement {
+    /// Adds one of several entries of the same decision, by its place: an entry is large.
+    private mutating func add(_ entries: [LedgerEntry], _ place: Int) {
+        if entries[place].rare != nil, let asked = entries[place].requested { requested = asked }
+        switch entries[place].movement {
         case .reserve, .backorder, .ship, .release, .expire, .lose:
-            quantity += entry.quantity
-            if entry.movement == .ship || entry.movement == .release { remaining = entry.remaining }
-            if entry.deltas.backordered != 0 {
-                backordered += entry.quantity
-            } else if let warehouse = entry.warehouse {
-                parts.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+            quantity += entries[place].quantity
+            if entries[place].movement == .ship || entries[place].movement == .release {
+                remaining = entries[place].remaining
+            }
+            if entries[place].deltas.backordered != 0 {
+                backordered += entries[place].quantity
+            } else if let warehouse = entries[place].warehouse {
+                parts.append(Allocation(warehouse: warehouse, quantity: entries[place].quantity))
             }
         case .reacquire:
             isReacquired = true
         case .reallocate:
             // The warehouses that lose units are the other half of the same move.
-            if entry.deltas.reserved >= 0 { quantity += entry.quantity }
-            if entry.deltas.reserved > 0, let warehouse = entry.warehouse {
-                parts.append(Allocation(warehouse: warehouse, quantity: entry.quantity))
+            if entries[place].deltas.reserved >= 0 { quantity += entries[place].quantity }
+            if entries[place].deltas.reserved > 0, let warehouse = entries[place].warehouse {
+                parts.append(Allocation(warehouse: warehouse, quantity: entries[place].quantity))
             }
         case .transferOut, .transferBack:
             break
         case .adjust:
-            (warehouse, quantity) = (entry.warehouse, entry.quantity)
-            delta = entry.deltas.onHand + entry.deltas.damaged
+            (warehouse, quantity) = (entries[place].warehouse, entries[place].quantity)
+            delta = entries[place].deltas.onHand + entries[place].deltas.damaged
         default:
-            (warehouse, quantity) = (entry.warehouse, entry.quantity)
-            if entry.transferID != nil { remaining = entry.remaining }
+            (warehouse, quantity) = (entries[place].warehouse, entries[place].quantity)
+            if entries[place].rare != nil, entries[place].transferID != nil {
+                remaining = entries[place].remaining
+            }
         }
     }
 

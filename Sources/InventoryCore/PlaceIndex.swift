@@ -15,13 +15,29 @@ package struct PlaceIndex: Sendable {
 
     /// The first of the places with that hash that is the right one.
     package func place(_ hash: UInt32, where isIt: (Int) -> Bool) -> Int? {
-        var number = Int(hash) & mask
-        while slots[number] != 0 {
-            if UInt32(truncatingIfNeeded: slots[number] >> 32) == hash {
-                let place = Int(slots[number] & 0xFFFF_FFFF) - 1
-                if isIt(place) { return place }
-            }
-            number = (number + 1) & mask
+        var probe = probe(hash)
+        while let place = next(&probe) {
+            if isIt(place) { return place }
+        }
+        return nil
+    }
+
+    /// Begins to go through the places with a hash. By a loop and not by a closure, which would count all references
+    /// of what it looks at.
+    func probe(_ hash: UInt32) -> Probe { Probe(hash: hash, number: Int(hash) & mask) }
+
+    struct Probe {
+        fileprivate let hash: UInt32
+        fileprivate var number: Int
+    }
+
+    /// The next of the places; nil after the last.
+    @inline(__always)
+    func next(_ probe: inout Probe) -> Int? {
+        while slots[probe.number] != 0 {
+            let slot = slots[probe.number]
+            probe.number = (probe.number + 1) & mask
+            if UInt32(truncatingIfNeeded: slot >> 32) == probe.hash { return Int(slot & 0xFFFF_FFFF) - 1 }
         }
         return nil
     }
@@ -76,8 +92,7 @@ package struct PlaceIndex: Sendable {
 package enum IDHash {
     /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
     package static func of(_ id: String) -> UInt32 {
-        var id = id
-        return id.withUTF8 { ascii($0) } ?? other(id)
+        id.withBytes { ascii($0) } ?? other(id)
     }
 
     /// Nil where there are others than ASCII characters.
@@ -113,7 +128,7 @@ package enum IDHash {
             default: plain.append(scalar)
             }
         }
-        var text = String(plain)
-        return text.withUTF8 { ascii($0) } ?? UInt32(truncatingIfNeeded: text.hashValue)
+        let text = String(plain)
+        return text.withBytes { ascii($0) } ?? UInt32(truncatingIfNeeded: text.hashValue)
     }
 }

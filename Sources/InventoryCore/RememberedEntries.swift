@@ -117,7 +117,7 @@ struct RememberedEntries: Sendable {
     /// - Returns: its place.
     mutating func append(_ entry: LedgerEntry, commandIDHash: UInt32, reservationIDHash: UInt32?) -> Int {
         if !isFull {
-            packed.append(pack(entry, commandIDHash, reservationIDHash))
+            packed.append(withUnsafePointer(to: entry) { pack($0, commandIDHash, reservationIDHash) })
             if let box = entry.rare { rare[packed.count - 1] = box }
             return packed.count - 1
         }
@@ -125,26 +125,33 @@ struct RememberedEntries: Sendable {
         oldest = next(after: oldest)
         if place == oldest { texts.removeAll() } else { texts.removeFirst(upTo: packed[oldest].texts) }
         if packed[place].hasRare { rare[place] = nil }
-        packed[place] = pack(entry, commandIDHash, reservationIDHash)
+        packed[place] = withUnsafePointer(to: entry) { pack($0, commandIDHash, reservationIDHash) }
         if let box = entry.rare { rare[place] = box }
         return place
     }
 
+    /// By the entry's place: a field of a large value is read there at once, and else through a call.
     private mutating func pack(
-        _ entry: LedgerEntry, _ commandIDHash: UInt32, _ reservationIDHash: UInt32?
+        _ entry: UnsafePointer<LedgerEntry>, _ commandIDHash: UInt32, _ reservationIDHash: UInt32?
     ) -> Packed {
         let lengths = Lengths(
-            sku: Self.length(entry.sku), commandID: Self.length(entry.commandID),
-            reservationID: Self.length(entry.reservationID), orderID: Self.length(entry.orderID),
-            channel: Self.length(entry.channel), warehouse: Self.length(entry.warehouse))
+            sku: Self.length(entry.pointee.sku), commandID: Self.length(entry.pointee.commandID),
+            reservationID: Self.length(entry.pointee.reservationID),
+            orderID: Self.length(entry.pointee.orderID),
+            channel: Self.length(entry.pointee.channel), warehouse: Self.length(entry.pointee.warehouse))
         return Packed(
-            generation: entry.generation, sequence: entry.sequence, at: entry.at, source: entry.source,
-            commandHash: entry.commandHash, origin: entry.origin, quantity: entry.quantity,
-            remaining: entry.remaining, expiresAt: entry.expiresAt, deltas: entry.deltas,
-            balances: entry.balances, setApart: entry.setApart, texts: write(entry, lengths),
+            generation: entry.pointee.generation, sequence: entry.pointee.sequence, at: entry.pointee.at,
+            source: entry.pointee.source,
+            commandHash: entry.pointee.commandHash, origin: entry.pointee.origin,
+            quantity: entry.pointee.quantity,
+            remaining: entry.pointee.remaining, expiresAt: entry.pointee.expiresAt,
+            deltas: entry.pointee.deltas,
+            balances: entry.pointee.balances, setApart: entry.pointee.setApart, texts: write(entry, lengths),
             lengths: lengths, commandIDHash: commandIDHash, reservationIDHash: reservationIDHash,
-            movement: entry.movement, command: entry.command, reason: entry.reason, more: entry.more,
-            isNamed: entry.isNamed, allowSplit: entry.allowSplit, hasRare: entry.rare != nil)
+            movement: entry.pointee.movement, command: entry.pointee.command, reason: entry.pointee.reason,
+            more: entry.pointee.more,
+            isNamed: entry.pointee.isNamed, allowSplit: entry.pointee.allowSplit,
+            hasRare: entry.pointee.rare != nil)
     }
 
     private static func length(_ text: String) -> Int16 {
@@ -155,24 +162,23 @@ struct RememberedEntries: Sendable {
 
     private static func length(_ text: String?) -> Int16 { text.map { length($0) } ?? -1 }
 
-    private mutating func write(_ entry: LedgerEntry, _ lengths: Lengths) -> Int {
+    private mutating func write(_ entry: UnsafePointer<LedgerEntry>, _ lengths: Lengths) -> Int {
         let count =
             Int(lengths.sku) + Int(lengths.commandID) + Int(max(0, lengths.reservationID))
             + Int(max(0, lengths.orderID)) + Int(max(0, lengths.channel)) + Int(max(0, lengths.warehouse))
         return texts.add(count) { place in
-            var place = Self.write(entry.sku, place)
-            place = Self.write(entry.commandID, place)
-            if let id = entry.reservationID { place = Self.write(id, place) }
-            if let id = entry.orderID { place = Self.write(id, place) }
-            if let id = entry.channel { place = Self.write(id, place) }
-            if let id = entry.warehouse { place = Self.write(id, place) }
+            var place = Self.write(entry.pointee.sku, place)
+            place = Self.write(entry.pointee.commandID, place)
+            if let id = entry.pointee.reservationID { place = Self.write(id, place) }
+            if let id = entry.pointee.orderID { place = Self.write(id, place) }
+            if let id = entry.pointee.channel { place = Self.write(id, place) }
+            if let id = entry.pointee.warehouse { place = Self.write(id, place) }
         }
     }
 
     /// - Returns: where the text ends.
     private static func write(_ text: String, _ place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
-        var text = text
-        return text.withUTF8 { utf8 in
+        return text.withBytes { utf8 in
             if let start = utf8.baseAddress { place.copyMemory(from: start, byteCount: utf8.count) }
             return place + utf8.count
         }

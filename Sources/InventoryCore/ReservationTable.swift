@@ -52,8 +52,14 @@ struct ReservationTable: Sendable {
     /// Where the reservation stands for as long as it lives.
     func place(of id: String) -> Int? { place(of: id, IDHash.of(id)) }
 
+    /// Apart from its callers, which would count all references of the table for it; likewise `unpacked`.
+    @inline(never)
     private func place(of id: String, _ hash: UInt32) -> Int? {
-        places.place(hash) { self.has($0, id: id) }
+        var probe = places.probe(hash)
+        while let place = places.next(&probe) {
+            if has(place, id: id) { return place }
+        }
+        return nil
     }
 
     func contains(_ id: String) -> Bool { place(of: id) != nil }
@@ -75,35 +81,31 @@ struct ReservationTable: Sendable {
         return unpacked(place, id, orderID)
     }
 
+    /// Where a reservation stands or would come to stand.
+    struct Found {
+        fileprivate let hash: UInt32
+        /// Nil where there is none.
+        fileprivate let place: Int?
+    }
+
+    func look(for id: String) -> Found {
+        let hash = IDHash.of(id)
+        return Found(hash: hash, place: place(of: id, hash))
+    }
+
+    subscript(at found: Found, id: String) -> Reservation? { found.place.map { unpacked($0, id) } }
+
     /// Adds a reservation, or takes it in place of the one with its id.
     ///
     /// - Returns: where it stands.
     @discardableResult
-    mutating func set(_ reservation: Reservation) -> Int {
-        let hash = IDHash.of(reservation.id)
-        if let place = place(of: reservation.id, hash) {
-            store(reservation, at: place)
-            return place
-        }
-        return add(reservation, hash)
-    }
+    mutating func set(_ reservation: Reservation) -> Int { set(reservation, look(for: reservation.id)) }
 
-    /// Changes one, which is made first where it is not there.
-    ///
-    /// - Returns: what `body` returns, and where the reservation stands.
-    mutating func change<Result>(
-        _ id: String, orMake make: () -> Reservation, _ body: (inout Reservation) -> Result
-    ) -> (Result, place: Int) {
-        let hash = IDHash.of(id)
-        if let place = place(of: id, hash) {
-            var reservation = unpacked(place, id)
-            let result = body(&reservation)
-            store(reservation, at: place)
-            return (result, place)
-        }
-        var reservation = make()
-        let result = body(&reservation)
-        return (result, add(reservation, hash))
+    /// The same, for who has looked for its id and done nothing else since.
+    mutating func set(_ reservation: Reservation, _ found: Found) -> Int {
+        guard let place = found.place else { return add(reservation, found.hash) }
+        store(reservation, at: place)
+        return place
     }
 
     private mutating func remove(_ id: String) {
@@ -225,8 +227,7 @@ struct ReservationTable: Sendable {
     }
 
     private static func copy(_ id: String, to text: UnsafeMutableRawBufferPointer, at place: Int) {
-        var id = id
-        id.withUTF8 { UnsafeMutableRawBufferPointer(rebasing: text[place...]).copyMemory(from: .init($0)) }
+        id.withBytes { UnsafeMutableRawBufferPointer(rebasing: text[place...]).copyMemory(from: .init($0)) }
     }
 
     private func has(_ place: Int, id: String) -> Bool {
@@ -236,8 +237,7 @@ struct ReservationTable: Sendable {
     }
 
     private static func has(_ packed: Packed, _ start: UInt8, _ count: UInt8, _ id: String) -> Bool {
-        var id = id
-        return id.withUTF8 { utf8 in
+        return id.withBytes { utf8 in
             guard utf8.count == count else { return false }
             return withUnsafeBytes(of: packed.text) { text in
                 let (own, other) = (text[Int(start)..<Int(start) + Int(count)], UnsafeRawBufferPointer(utf8))
@@ -267,6 +267,7 @@ struct ReservationTable: Sendable {
     }
 
     /// - Parameters: its texts as they are known, which are taken if they have the same bytes.
+    @inline(never)
     private func unpacked(_ place: Int, _ id: String?, _ orderID: String? = nil) -> Reservation {
         let packed = self[place: place]
         if packed.kind == .apart, let reservation = apart[place] { return reservation }

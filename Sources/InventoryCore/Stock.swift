@@ -44,8 +44,17 @@ package struct Stock: Sendable {
     }
 
     func itemIndex(of sku: String) -> Int? {
-        if presentIndex >= 0, presentSKU == sku { return presentIndex }
-        return itemPlaces.place(IDHash.of(sku)) { items[$0].sku == sku }
+        presentIndex >= 0 && presentSKU == sku ? presentIndex : search(for: sku)
+    }
+
+    /// Apart from its callers, which would count all references of the state for it.
+    @inline(never)
+    private func search(for sku: String) -> Int? {
+        var probe = itemPlaces.probe(IDHash.of(sku))
+        while let index = itemPlaces.next(&probe) {
+            if items[index].sku == sku { return index }
+        }
+        return nil
     }
 
     /// Takes note of where the SKU stands that will be asked for.
@@ -163,8 +172,15 @@ extension Stock {
     }
 
     private mutating func carryOut(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
+        let setApart = setApart(after: entry)
+        if setApart == entry.setApart { return finish(entry, cause, &effects) }
         var entry = entry
-        entry.setApart = setApart(after: entry)
+        entry.setApart = setApart
+        finish(entry, cause, &effects)
+    }
+
+    /// An entry is large and holds many references: it is handed on as it is, and copied once.
+    private mutating func finish(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
         apply(entry)
         window.append(entry, commandIDHash: cause.idHash)
         effects.entries.append(entry)
@@ -217,7 +233,10 @@ extension Stock {
     /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
     /// the entries are about.
     private func checkInvariants(after entries: [LedgerEntry]) {
-        for number in entries.indices where entries[number].hasBalances {
+        for number in entries.indices {
+            let isMoved = LedgerEntry.hasBalances(
+                entries[number].movement, in: entries[number].warehouse, entries[number].deltas)
+            guard isMoved else { continue }
             guard let index = itemIndex(of: entries[number].sku), let warehouse = entries[number].warehouse,
                 let place = items[index].index(of: warehouse)
             else { continue }

@@ -9,6 +9,7 @@ struct TextRing: Sendable {
     /// Adds `count` bytes that `write` writes, all of them, and that stand in one piece.
     ///
     /// - Returns: their place.
+    @inline(__always)
     mutating func add(_ count: Int, _ write: (UnsafeMutableRawPointer) -> Void) -> Int {
         while start(of: count) + count - begin > bytes.count { grow() }
         let place = start(of: count)
@@ -30,7 +31,12 @@ struct TextRing: Sendable {
         let size = bytes.count
         var larger: [UInt8] = Array(repeating: 0, count: 2 * size)
         // What stands in one piece stays so, because it crosses no multiple of the smaller size.
-        for place in begin..<end { larger[place & (2 * size - 1)] = bytes[place & (size - 1)] }
+        let crossing = (begin | (size - 1)) + 1
+        for part in [begin..<min(crossing, end), min(crossing, end)..<end] where !part.isEmpty {
+            let from = part.lowerBound & (size - 1)
+            let to = part.lowerBound & (2 * size - 1)
+            larger.replaceSubrange(to..<to + part.count, with: bytes[from..<from + part.count])
+        }
         bytes = larger
     }
 
@@ -42,8 +48,7 @@ struct TextRing: Sendable {
 
     /// Whether `count` bytes at `place` are those of `text`.
     func has(_ place: Int, _ count: Int, bytesOf text: String) -> Bool {
-        var text = text
-        return text.withUTF8 { utf8 in
+        return text.withBytes { utf8 in
             guard utf8.count == count, let other = UnsafeRawPointer(utf8.baseAddress) else {
                 return utf8.count == count
             }
@@ -63,6 +68,7 @@ struct TextRing: Sendable {
         }
     }
 
+    @inline(__always)
     private func withBytes<Result>(
         _ place: Int, _ count: Int, _ body: (UnsafeRawPointer) -> Result
     ) -> Result {

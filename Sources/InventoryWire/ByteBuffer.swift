@@ -94,8 +94,7 @@ struct ByteBuffer: @unchecked Sendable {
     }
 
     mutating func append(utf8 text: String) {
-        var text = text
-        text.withUTF8 { append($0) }
+        text.withBytes { append($0) }
     }
 
     /// A number in decimal.

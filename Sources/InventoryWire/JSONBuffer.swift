@@ -179,8 +179,7 @@ struct JSONBuffer: Sendable {
     }
 
     private mutating func appendQuoted(_ text: String) {
-        var text = text
-        text.withUTF8 { appendQuoted($0) }
+        text.withBytes { appendQuoted($0) }
     }
 
     private mutating func appendQuoted(_ text: UnsafeBufferPointer<UInt8>) {

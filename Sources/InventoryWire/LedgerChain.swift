@@ -115,7 +115,8 @@ package struct LedgerChain: ~Copyable {
         append(entry.pointee.deltas.inTransit)
         append(entry.pointee.deltas.damaged)
         append(entry.pointee.deltas.backordered)
-        if entry.pointee.hasBalances {
+        let (movement, deltas) = (entry.pointee.movement, entry.pointee.deltas)
+        if LedgerEntry.hasBalances(movement, in: entry.pointee.warehouse, deltas) {
             append(entry.pointee.balances.onHand)
             append(entry.pointee.balances.reserved)
             append(entry.pointee.balances.inTransit)
@@ -133,8 +134,7 @@ package struct LedgerChain: ~Copyable {
     }
 
     private mutating func append(_ text: String) {
-        var text = text
-        text.withUTF8 { utf8 in
+        text.withBytes { utf8 in
             let count = utf8.count
             bytes.extend(atMost: ByteBuffer.decimalRoom + 2 + count) { place in
                 let digits = ByteBuffer.write(decimal: Int64(count), to: place)

@@ -117,7 +117,8 @@ extension JSONBuffer {
     }
 
     private mutating func balances(_ entry: UnsafePointer<LedgerEntry>) {
-        if entry.pointee.hasBalances {
+        let (movement, deltas) = (entry.pointee.movement, entry.pointee.deltas)
+        if LedgerEntry.hasBalances(movement, in: entry.pointee.warehouse, deltas) {
             integer("on_hand_delta", entry.pointee.deltas.onHand)
             integer("reserved_delta", entry.pointee.deltas.reserved)
             units("in_transit_delta", entry.pointee.deltas.inTransit)

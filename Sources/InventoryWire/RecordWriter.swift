@@ -97,6 +97,14 @@ package struct RecordWriter: Sendable {
     /// An entry, for `stock.ledger`.
     package mutating func write(entry: LedgerEntry) { json.entry(entry) }
 
+    /// One of several entries, which is not copied for it.
+    package mutating func write(entry place: Int, of entries: [LedgerEntry]) {
+        entries.withUnsafeBufferPointer { entries in
+            precondition(entries.indices.contains(place), "there is no such entry")
+            if let start = entries.baseAddress { json.entry(start + place) }
+        }
+    }
+
     /// The levels of a SKU, for `stock.levels`.
     package mutating func write(levels snapshot: LevelsSnapshot) { json.levels(snapshot) }
 
@@ -127,7 +135,7 @@ package struct RecordWriter: Sendable {
         json.string("reservation_id", reservation.pointee.id)
         json.string("order_id", reservation.pointee.orderID)
         json.string("sku", reservation.pointee.sku)
-        json.integer("quantity", reservation.pointee.quantity)
+        json.integer("quantity", reservation.pointee.parts.units + reservation.pointee.backordered)
         json.allocations(reservation.pointee.parts)
         json.units("backordered", reservation.pointee.backordered)
         json.string("channel", reservation.pointee.channel)

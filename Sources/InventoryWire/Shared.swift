@@ -128,16 +128,27 @@ enum Shared {
 
 extension JSONBuffer {
     /// Left out where there are none.
-    mutating func allocations(_ allocations: some Collection<Allocation>) {
+    mutating func allocations(_ allocations: [Allocation]) {
         if allocations.isEmpty { return }
         beginArray("allocations")
-        for allocation in allocations {
-            beginElement()
-            string("warehouse", allocation.warehouse)
-            integer("quantity", allocation.quantity)
-            endElement()
-        }
+        for allocation in allocations { element(allocation) }
         endArray()
+    }
+
+    /// Left out where there are none.
+    mutating func allocations(_ allocations: Allocations) {
+        let count = allocations.count
+        if count == 0 { return }
+        beginArray("allocations")
+        for index in 0..<count { element(allocations[index]) }
+        endArray()
+    }
+
+    private mutating func element(_ allocation: Allocation) {
+        beginElement()
+        string("warehouse", allocation.warehouse)
+        integer("quantity", allocation.quantity)
+        endElement()
     }
 
     mutating func point(_ name: StaticString, _ point: Point?) {

@@ -71,7 +71,7 @@ package struct CommandProcessor: ~Copyable {
     private mutating func writeLedger(_ output: Output) throws(LogFailure) {
         // By places, here and below: an entry is large, and a copy of it costs more than to look at it.
         for place in effects.entries.indices {
-            writer.write(entry: effects.entries[place])
+            writer.write(entry: place, of: effects.entries)
             try send(.ledger, key: effects.entries[place].sku, output)
         }
     }
@@ -82,7 +82,7 @@ package struct CommandProcessor: ~Copyable {
         touched.removeAll(keepingCapacity: true)
         for place in effects.entries.indices where effects.entries[place].movement != .rejection {
             guard let id = effects.entries[place].reservationID,
-                !touched.contains(where: { effects.entries[$0].reservationID == id })
+                !isTouched(reservation: id)
             else { continue }
             touched.append(place)
         }
@@ -97,6 +97,16 @@ package struct CommandProcessor: ~Copyable {
         }
     }
 
+    private func isTouched(reservation id: String) -> Bool {
+        for place in touched where effects.entries[place].reservationID == id { return true }
+        return false
+    }
+
+    private func isTouched(transfer id: String) -> Bool {
+        for place in touched where effects.entries[place].transferID == id { return true }
+        return false
+    }
+
     /// The same of transfers.
     private mutating func writeTransfers(_ output: Output) throws(LogFailure) {
         touched.removeAll(keepingCapacity: true)
@@ -104,7 +114,7 @@ package struct CommandProcessor: ~Copyable {
         for place in effects.entries.indices
         where effects.entries[place].rare != nil && effects.entries[place].movement != .rejection {
             guard let id = effects.entries[place].transferID,
-                !touched.contains(where: { effects.entries[$0].transferID == id })
+                !isTouched(transfer: id)
             else { continue }
             touched.append(place)
         }
