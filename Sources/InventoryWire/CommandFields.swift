@@ -3,7 +3,7 @@ import InventoryCore
 /// The fields of a record of `stock.commands`.
 enum CommandFields {
     static func command(_ object: JSONObject) throws(DecodingFailure) -> Command {
-        let kind = try object.word("type", CommandKind.self)
+        let kind = try kind(object)
         let command = Command(
             id: try object.id("command_id"), sku: try object.id("sku"),
             generation: try object.optionalInteger("generation", 1 ... .max), body: try body(kind, object))
@@ -16,6 +16,23 @@ enum CommandFields {
                     : "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
         }
         return command
+    }
+
+    /// Most commands are of few kinds, which are looked for first.
+    private static func kind(_ object: JSONObject) throws(DecodingFailure) -> CommandKind {
+        let text = try object.text("type")
+        if text.count == 7 {
+            // Seven bytes as two words that overlap.
+            let first = text.loadUnaligned(as: UInt32.self).littleEndian
+            let last = text.loadUnaligned(fromByteOffset: 3, as: UInt32.self).littleEndian
+            switch (first, last) {
+            case (0x6573_6572, 0x6576_7265): return .reserve
+            case (0x666E_6F63, 0x6D72_6966): return .confirm
+            case (0x656C_6572, 0x6573_6165): return .release
+            default: break
+            }
+        }
+        return try object.word("type", CommandKind.self)
     }
 
     private static func body(

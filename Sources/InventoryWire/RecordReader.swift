@@ -20,14 +20,28 @@ package struct RecordReader: ~Copyable {
     ) throws(DecodingFailure) -> Command {
         let command = try read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
             try object.checkFields(limit: Limits.commandFields)
-            return try CommandFields.command(object)
+            return try CommandFields.command(object.indexed())
         }
-        var sku = command.sku
-        let isKey = sku.withUTF8 { bytes in key?.elementsEqual(bytes) ?? false }
+        let isKey = command.sku.withBytes { Self.areEqual(key, UnsafeRawBufferPointer($0)) }
         guard isKey else {
             throw DecodingFailure(.keyMismatch, "the record's key must be its sku, byte for byte")
         }
         return command
+    }
+
+    private static func areEqual(_ key: UnsafeRawBufferPointer?, _ sku: UnsafeRawBufferPointer) -> Bool {
+        guard let key, key.count == sku.count else { return false }
+        var index = 0
+        while index + 8 <= key.count {
+            let word = key.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            if word != sku.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
+            index += 8
+        }
+        while index < key.count {
+            if key[index] != sku[index] { return false }
+            index += 1
+        }
+        return true
     }
 
     /// Reads an entry of `stock.ledger`.
