@@ -64,9 +64,12 @@ struct BenchRestore {
         // So much of the ledger is read at first; there are more entries than that, or all are read.
         let tail = Int64(Limits.dedupeWindow) + Int64(Limits.dedupeWindow) / 8
         var (records, bytes) = (0, 0)
-        let start = MonotonicTime.now()
         let consumer = try Consumer(
             configuration: stage.settings.reader(isolation: .committed), events: .ignored)
+        // Connected before the time begins, as a processor is before it restores.
+        _ = try consumer.watermarks(
+            TopicPartition(stage.settings.name(.levels), 0), timeoutMilliseconds: 20_000)
+        let start = MonotonicTime.now()
         for topic in [InventoryWire.Topic.levels, .reservations, .transfers, .ledger] {
             let place = TopicPartition(stage.settings.name(topic), 0)
             let ends = try consumer.watermarks(place, timeoutMilliseconds: 20_000)

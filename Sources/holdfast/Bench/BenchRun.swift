@@ -126,13 +126,7 @@ final class BenchRun {
     }
 
     /// The topics are not needed any more.
-    func removeTopics() throws {
-        let admin = try Admin(configuration: settings.common())
-        let names = try admin.listTopics(timeoutMilliseconds: 20_000).map(\.name).filter {
-            $0.hasPrefix(prefix)
-        }
-        _ = try admin.deleteTopics(names, timeoutMilliseconds: 20_000)
-    }
+    func removeTopics() throws { try BenchStage.removeTopics(settings) }
 
     // MARK: The process
 

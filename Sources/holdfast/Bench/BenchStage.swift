@@ -143,13 +143,14 @@ final class BenchStage {
     func end() {
         for role in roles { role.end() }
         roles = []
-        try? removeTopics()
+        try? Self.removeTopics(settings)
     }
 
-    private func removeTopics() throws {
+    /// Removes all topics of a prefix.
+    static func removeTopics(_ settings: KafkaSettings) throws {
         let admin = try Admin(configuration: settings.common())
         let names = try admin.listTopics(timeoutMilliseconds: 20_000).map(\.name).filter {
-            $0.hasPrefix(prefix)
+            $0.hasPrefix(settings.prefix)
         }
         _ = try admin.deleteTopics(names, timeoutMilliseconds: 20_000)
     }
