@@ -6,6 +6,15 @@ extension Stock {
     mutating func raiseAlerts(for entries: [LedgerEntry], _ alerts: inout [Alert]) {
         guard let last = entries.indices.last, let index = itemIndex(of: entries[last].sku) else { return }
         // By places: entries and levels are large, and most SKUs have neither a policy nor an alert.
+        var mayAlert = items[index].mayAlert
+        for place in items[index].levels.indices where items[index].levels[place].mayAlert { mayAlert = true }
+        for place in entries.indices where entries[place].movement == .transferOverdue { mayAlert = true }
+        if mayAlert { raiseAlerts(for: entries, last, item: index, &alerts) }
+    }
+
+    private mutating func raiseAlerts(
+        for entries: [LedgerEntry], _ last: Int, item index: Int, _ alerts: inout [Alert]
+    ) {
         for place in entries.indices where entries[place].movement == .transferOverdue {
             let entry = entries[place]
             var alert = Alert(

@@ -168,17 +168,33 @@ struct DedupeWindow: Sendable {
         let place = ring.append(entry, commandIDHash: hash, reservationIDHash: takenHash)
         if isEarlier { earlierCount += 1 }
         if entry.isOwn && !isContinued {
-            if let before = placeOfOwn(entry.commandID, hash) { ownByCommand.remove(hash, before) }
+            removeOwn(entry.commandID, hash)
             ownByCommand.insert(hash, place)
         }
         if entry.movement == .ship, let order = entry.orderID {
             shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
         }
         if entry.endsReservation, let taken, let takenHash {
-            if let before = placeOfEnding(taken, takenHash) { endingByReservation.remove(takenHash, before) }
+            removeEnding(taken, takenHash)
             endingByReservation.insert(takenHash, firstOfEnding(entry, last: place))
         }
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
+    }
+
+    private mutating func removeOwn(_ commandID: String, _ hash: UInt32) {
+        var probe = ownByCommand.probe(hash)
+        while let place = ownByCommand.next(&probe) {
+            if ring.has(place, commandID: commandID) { return ownByCommand.remove(hash, place) }
+        }
+    }
+
+    private mutating func removeEnding(_ reservationID: String, _ hash: UInt32) {
+        var probe = endingByReservation.probe(hash)
+        while let place = endingByReservation.next(&probe) {
+            if ring.has(place, reservationID: reservationID) {
+                return endingByReservation.remove(hash, place)
+            }
+        }
     }
 
     private mutating func mark(_ entry: LedgerEntry, isEarlier: Bool) {

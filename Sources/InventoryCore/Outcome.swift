@@ -100,19 +100,42 @@ package struct Outcome: Equatable, Sendable {
     init(
         of entries: [LedgerEntry], _ own: Range<Int>? = nil, to command: Command, isDuplicate: Bool
     ) {
-        let own = own ?? entries.indices
+        self.init(
+            of: entries, own ?? entries.indices, command.kind, commandID: command.id, isDuplicate: isDuplicate
+        )
+    }
+
+    /// The same, for who has the command's kind and id. All fields are set at once, and nothing is copied for it.
+    init(
+        of entries: [LedgerEntry], _ own: Range<Int>, _ command: CommandKind, commandID: String,
+        isDuplicate: Bool
+    ) {
         guard !own.isEmpty else { preconditionFailure("no entry, no answer") }
         let last = own.upperBound - 1
-        self.init(
-            kind: Self.kind(of: entries[own.lowerBound].movement), command: command.kind,
-            commandID: command.id,
-            sku: entries[last].sku, rejection: entries[last].reason,
-            reservationID: entries[last].reservationID, orderID: entries[last].orderID,
-            transferID: entries[last].rare == nil ? nil : entries[last].transferID, remaining: nil,
-            expiresAt: entries[last].expiresAt,
-            sequence: entries[last].sequence, at: entries[last].at, isDuplicate: isDuplicate)
+        kind = Self.kind(of: entries[own.lowerBound].movement)
+        self.command = command
+        self.commandID = commandID
+        sku = entries[last].sku
+        rejection = entries[last].reason
+        noOp = nil
+        reservationID = entries[last].reservationID
+        orderID = entries[last].orderID
+        transferID = entries[last].rare == nil ? nil : entries[last].transferID
         channel = entries[last].channel
+        warehouse = nil
+        quantity = 0
+        requested = nil
+        parts = Allocations()
+        backordered = 0
+        remaining = nil
+        delta = nil
+        expiresAt = entries[last].expiresAt
+        isReacquired = false
+        isRefundRequired = false
         generation = entries[last].generation > 1 ? entries[last].generation : nil
+        sequence = entries[last].sequence
+        at = entries[last].at
+        self.isDuplicate = isDuplicate
         for place in own { add(entries, place) }
         if kind == .reserved, backordered > 0 {
             kind = .backordered

@@ -88,9 +88,14 @@ struct ReservationTable: Sendable {
         fileprivate let place: Int?
     }
 
-    func look(for id: String) -> Found {
+    /// Mutating for its callers, which are, and would count all references of the table for it else.
+    mutating func look(for id: String) -> Found {
         let hash = IDHash.of(id)
-        return Found(hash: hash, place: place(of: id, hash))
+        var probe = places.probe(hash)
+        while let place = places.next(&probe) {
+            if has(place, id: id) { return Found(hash: hash, place: place) }
+        }
+        return Found(hash: hash, place: nil)
     }
 
     subscript(at found: Found, id: String) -> Reservation? { found.place.map { unpacked($0, id) } }
@@ -99,7 +104,10 @@ struct ReservationTable: Sendable {
     ///
     /// - Returns: where it stands.
     @discardableResult
-    mutating func set(_ reservation: Reservation) -> Int { set(reservation, look(for: reservation.id)) }
+    mutating func set(_ reservation: Reservation) -> Int {
+        let found = look(for: reservation.id)
+        return set(reservation, found)
+    }
 
     /// The same, for who has looked for its id and done nothing else since.
     mutating func set(_ reservation: Reservation, _ found: Found) -> Int {

@@ -164,7 +164,8 @@ extension Stock {
         for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
         checkInvariants(after: effects.entries)
         raiseAlerts(for: effects.entries, &effects.alerts)
-        return outcome ?? Outcome(of: effects.entries, own, to: command, isDuplicate: false)
+        return outcome
+            ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.id, isDuplicate: false)
     }
 
     private mutating func carryOut(_ entries: [LedgerEntry], _ cause: Cause, _ effects: inout Effects) {
