@@ -57,6 +57,7 @@ final class Bench {
             others: ProcessInfo.processInfo.environment["HOLDFAST_BENCH_VERSIONS"] ?? "")
         try report.add(machine)
         print(machine.text)
+        fflush(nil)
         for round in 1...rounds {
             for load in loads where parts.contains(.throughput) {
                 for contestant in contestants { try throughput(contestant, load, round) }
@@ -148,5 +149,7 @@ final class Bench {
     private func tell(_ figure: BenchFigure) throws {
         try report.add(figure)
         print(BenchReport.text(figure))
+        // A long run shows where it is, also into a file.
+        fflush(nil)
     }
 }
