@@ -60,6 +60,16 @@ struct BenchReportTests {
         #expect(try report(Self.lines + more).text.contains("| holdfast | 1000 | 2.00 | 500 (300 to 900) |"))
     }
 
+    @Test("Of several rounds' latency there is the median, and of p99 the least and the most")
+    func latencies() throws {
+        let lines = [(20, 40), (21, 116), (19, 62)].map { p50, p99 in
+            #"{"kind":"latency","contestant":"holdfast","load":"hot","round":1,"commands":10,"seconds":1,"per_second":10,"rate":10,"isolation":"read_committed","p50_ms":\#(p50),"p99_ms":\#(p99),"p99_9_ms":130}"#
+        }
+        #expect(
+            try report(lines).text.contains(
+                "| 10 a second, read_committed | 20.0, 62.0 (40.0 to 116.0), 130.0 |"))
+    }
+
     @Test("The machine and the versions stand above the tables, once")
     func machine() throws {
         let line =

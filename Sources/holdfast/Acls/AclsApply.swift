@@ -28,7 +28,8 @@ struct AclsApply {
         let missing = contract.rules.filter { !found.contains($0) }
         try admin.createAcls(missing, timeoutMilliseconds: Self.timeout)
         for rule in missing { print("\(rule): added") }
-        guard try awaitEffect(of: missing, contract, admin) else {
+        guard try missing.isEmpty || awaitEffect(of: missing, contract, admin) else {
+            guard !service.shutdown.isRequested else { return .interrupted }
             print(
                 "after \(Self.timeout / 1000) s the broker does not show all of them; is it cut off from its controller?"
             )
@@ -50,7 +51,7 @@ struct AclsApply {
 
     /// The controller keeps ACLs, and brokers learn of them a moment later: who starts a role right after this command
     /// must find its rights there.
-    /// - Returns: false if they were not seen in time.
+    /// - Returns: false if they were not seen in time, or who called wants to stop.
     private func awaitEffect(
         of rules: [AccessRule], _ contract: AccessFile, _ admin: Admin
     ) throws(KafkaError) -> Bool {

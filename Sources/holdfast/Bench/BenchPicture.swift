@@ -1,6 +1,7 @@
 import Foundation
 
-/// One load as a picture: a bar for each contestant, with what it does in a second and how late its answers are.
+/// One load as a picture: a bar for each contestant, with what it does in a second and how late its answers are in the
+/// worst round.
 struct BenchPicture {
     private struct Bar {
         let name: String
@@ -32,7 +33,7 @@ struct BenchPicture {
                             ? $0.load == load
                             : $0.kind == .latency && $0.rate == rate && $0.isolation == "read_committed")
                 }.compactMap(\.p99)
-            ).value(50)
+            ).largest
             return Bar(
                 name: name, perSecond: tables.perSecond(name, load: load).value(50) ?? 0,
                 note: late.map { String(format: ", p99 %.0f ms", $0) } ?? "")

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The figures of a benchmark as tables of Markdown: of the rounds the median, and in throughput the least and the most.
+/// The figures of a benchmark as tables of Markdown: of the rounds the median, and of throughput
+/// and p99 the least and the most.
 struct BenchTables {
     let figures: [BenchFigure]
 
@@ -67,7 +68,11 @@ struct BenchTables {
                         $0.rate == rate && $0.isolation == isolation && $0.name == name
                     }
                     return [\BenchFigure.p50, \.p99, \.p999].map { path in
-                        Percentiles(rounds.compactMap { $0[keyPath: path] }).text(50)
+                        let values = Percentiles(rounds.compactMap { $0[keyPath: path] })
+                        let range =
+                            path == \.p99 && values.count > 1
+                            ? " (\(values.text(0)) to \(values.text(100)))" : ""
+                        return values.text(50) + range
                     }.joined(separator: ", ")
                 }
                 lines.append("| \(rate) a second, \(isolation) | " + cells.joined(separator: " | ") + " |")
