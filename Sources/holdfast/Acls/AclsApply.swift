@@ -28,7 +28,7 @@ struct AclsApply {
         let missing = contract.rules.filter { !found.contains($0) }
         try admin.createAcls(missing, timeoutMilliseconds: Self.timeout)
         for rule in missing { print("\(rule): added") }
-        guard try missing.isEmpty || awaitEffect(of: missing, contract, admin) else {
+        guard try awaitEffect(of: missing, contract, admin) else {
             guard !service.shutdown.isRequested else { return .interrupted }
             print(
                 "after \(Self.timeout / 1000) s the broker does not show all of them; is it cut off from its controller?"
@@ -55,6 +55,7 @@ struct AclsApply {
     private func awaitEffect(
         of rules: [AccessRule], _ contract: AccessFile, _ admin: Admin
     ) throws(KafkaError) -> Bool {
+        guard !rules.isEmpty else { return true }
         let deadline = Deadline(milliseconds: Self.timeout)
         while !(try present(contract, admin).isSuperset(of: rules)) {
             guard !deadline.isPast, !service.shutdown.wait(timeoutMilliseconds: 50) else { return false }
