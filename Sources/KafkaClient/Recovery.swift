@@ -103,6 +103,10 @@ package enum Recovery: Sendable, Equatable, CaseIterable {
         (RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST, .fenced, "the partitions have another owner by now"),
         (RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, .fenced, "the member polled too late and has left the group"),
         (RD_KAFKA_RESP_ERR__DESTROY, .fenced, "the client is being closed"),
+        (
+            RD_KAFKA_RESP_ERR_UNKNOWN, .fenced,
+            "the broker failed in a way that Kafka has no code for, as when its disk fills up under a request"
+        ),
     ]
 
     private static let retryRows: [Row] = [

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A process of ours, run beside us: its standard error goes to a file, and it is ended by its id.
 package final class ChildProcess: @unchecked Sendable {
@@ -69,9 +70,32 @@ package final class ChildProcess: @unchecked Sendable {
     }
 }
 
-/// A port of the loopback interface that was free a moment ago.
+/// Ports that `freeLoopbackPort` gives: below the range from which Linux takes the ports of outgoing connections
+/// (`net.ipv4.ip_local_port_range`), so that none of them can take one before the server that it is for listens on it;
+/// and beside those of `deploy/lib/server.sh`.
+package let loopbackPorts: ClosedRange<Int> = 10_000...19_999
+
+private let portsGiven = Mutex<Set<Int>>([])
+
+/// A port of the loopback interface on which nobody listens, and that this process was not given lately.
+///
+/// - Throws: `HTTPServerError` if a hundred that it tried were all taken.
 package func freeLoopbackPort() throws -> Int {
-    let socket = try ListeningSocket.open(address: "127.0.0.1", port: 0)
-    defer { close(socket.descriptor) }
-    return Int(socket.port)
+    var attempts = 0
+    while true {
+        let port = Int.random(in: loopbackPorts)
+        let isNew = portsGiven.withLock { given in
+            if given.count >= loopbackPorts.count / 2 { given = [] }
+            return given.insert(port).inserted
+        }
+        guard isNew else { continue }
+        attempts += 1
+        do {
+            let socket = try ListeningSocket.open(address: "127.0.0.1", port: UInt16(port))
+            close(socket.descriptor)
+            return port
+        } catch {
+            if attempts == 100 { throw error }
+        }
+    }
 }

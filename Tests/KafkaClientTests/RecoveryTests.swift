@@ -8,6 +8,7 @@ import Testing
             ("_FENCED", -144), ("PRODUCER_FENCED", 90), ("INVALID_PRODUCER_EPOCH", 47),
             ("FENCED_INSTANCE_ID", 82), ("ILLEGAL_GENERATION", 22), ("UNKNOWN_MEMBER_ID", 25),
             ("REBALANCE_IN_PROGRESS", 27), ("_ASSIGNMENT_LOST", -142), ("_STATE", -172),
+            ("UNKNOWN", -1),
         ] as [(String, Int32)])
     func fenced(name: String, number: Int32) {
         let code = KafkaError.Code(number: number)

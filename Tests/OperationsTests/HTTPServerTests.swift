@@ -218,3 +218,25 @@ private final class LoopbackConnection {
         return String(decoding: all, as: UTF8.self)
     }
 }
+
+@Suite("A free port")
+struct FreePortTests {
+    @Test("is none that the kernel gives to outgoing connections, and is not given twice")
+    func free() throws {
+        let text = try String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
+        let outgoing = text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+        let first = try #require(outgoing.first)
+        let ports = try (0..<500).map { _ in try freeLoopbackPort() }
+        #expect(Set(ports).count == ports.count)
+        #expect(first < 20_000 || ports.allSatisfy { $0 < first })
+    }
+
+    @Test("is none on which somebody listens")
+    func taken() throws {
+        let socket = try ListeningSocket.open(address: "127.0.0.1", port: UInt16(freeLoopbackPort()))
+        defer { close(socket.descriptor) }
+        #expect(throws: HTTPServerError.self) {
+            try ListeningSocket.open(address: "127.0.0.1", port: socket.port)
+        }
+    }
+}

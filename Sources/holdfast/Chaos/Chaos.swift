@@ -114,7 +114,10 @@ struct Chaos {
         let failed = line.checks.filter { !$0.isTrue }
         progress.note(
             "\(line.checks.count - failed.count) of \(line.checks.count) checks passed; "
-                + "\(stage.cast.restarts) processes ended by themselves and were started again")
+                + "\(stage.cast.restarts) processes ended by themselves and were started again"
+                + (stage.load.repeated > 0
+                    ? "; \(stage.load.repeated) records were not delivered at first and published again" : "")
+        )
         if !failed.isEmpty { print(Check.table(line.checks)) }
     }
 }

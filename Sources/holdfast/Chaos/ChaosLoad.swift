@@ -15,6 +15,7 @@ final class ChaosLoad: Sendable {
     private struct State {
         var plan: ChaosPlan
         var products = 0
+        var repeated = 0
         var failure: String?
     }
 
@@ -35,6 +36,8 @@ final class ChaosLoad: Sendable {
     var sent: Int { state.withLock { $0.plan.count } }
     /// How many products were published.
     var products: Int { state.withLock { $0.products } }
+    /// How many records the broker did not take at first, and were published again.
+    var repeated: Int { state.withLock { $0.repeated } }
     var failure: String? { state.withLock { $0.failure } }
 
     /// The opening stock, to the end of which the broker has it.
@@ -59,7 +62,7 @@ final class ChaosLoad: Sendable {
     func begin(_ settings: KafkaSettings) {
         Service.startThread("load") { [self] in
             do throws(KafkaError) {
-                try flow(DemoPublisher(settings: settings, events: .ignored))
+                try flow(DemoPublisher(settings: settings, events: .ignored, repeats: true))
             } catch {
                 state.withLock { $0.failure = error.description }
             }
@@ -79,6 +82,9 @@ final class ChaosLoad: Sendable {
         var productDue = due
         while !isStopping.load(ordering: .acquiring), sent < Self.limit {
             publisher.poll()
+            try publisher.publishAgain()
+            let repeated = publisher.repeated
+            state.withLock { $0.repeated = repeated }
             let now = MonotonicTime.now()
             guard now >= due else {
                 usleep(1_000)

@@ -118,10 +118,19 @@ final class ChaosServers {
 
     /// Leaves only so many bytes free on a file system of ours.
     func shrinkDisk(_ path: String, leaving free: UInt64) throws {
-        var about = statvfs()
-        guard statvfs(path, &about) == 0 else { throw RoleFailure(.internalFault, "statvfs of \(path)") }
-        let used = UInt64(about.f_blocks - about.f_bfree) * UInt64(about.f_frsize)
-        try resizeDisk(path, "\((used + free) / 1024)k")
+        // The server writes meanwhile, and the kernel refuses a size below what is in use by then.
+        var attempts = 0
+        while true {
+            var about = statvfs()
+            guard statvfs(path, &about) == 0 else { throw RoleFailure(.internalFault, "statvfs of \(path)") }
+            let used = UInt64(about.f_blocks - about.f_bfree) * UInt64(about.f_frsize)
+            do {
+                return try resizeDisk(path, "\((used + free) / 1024)k")
+            } catch {
+                attempts += 1
+                if attempts == 50 { throw error }
+            }
+        }
     }
 
     func growDisk(_ path: String) throws { try resizeDisk(path, "\(Self.diskMegabytes)m") }

@@ -29,7 +29,7 @@ final class ChaosStage {
     var proxy: CommitProxy?
     private let run: String
     private let settings: KafkaSettings
-    private let load: ChaosLoad
+    let load: ChaosLoad
     private let watcher: ChaosWatcher
     private let scan: TopicScan
     private let administrator: Admin

@@ -1,49 +1,107 @@
+import Foundation
 import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
 
-/// Publishes commands as an order pipeline would: keyed by SKU, placed by murmur2, idempotent.
+/// Publishes commands as an order pipeline would: keyed by SKU, placed by murmur2, and again when the broker did not
+/// take one, for a command is decided once, however often it stands in the log.
 final class DemoPublisher {
-    private let producer: Producer
-    private let topic: KafkaClient.Topic
-    private let settings: KafkaSettings
-    private var writer = RecordWriter()
-
-    init(settings: KafkaSettings, events: ClientEvents) throws(KafkaError) {
-        let box = FailureBox()
-        producer = try Producer(configuration: settings.producer(), events: events) { report in
-            if let error = report.error { box.failure = error }
-        }
-        self.settings = settings
-        topic = try producer.topic(settings.name(.commands))
-        failures = box
+    /// A record that the broker has not taken yet.
+    private struct Pending {
+        let topic: KafkaClient.Topic
+        let key: [UInt8]
+        let value: [UInt8]
     }
 
-    private final class FailureBox {
+    /// What the delivery reports say.
+    private final class Deliveries {
+        /// By tag; empty unless records are to be published again.
+        var pending: [UInt64: Pending] = [:]
+        /// Those of them that failed.
+        var failed: [UInt64] = []
+        /// The newest failure, and the newest that stands.
+        var newest: KafkaError?
         var failure: KafkaError?
     }
 
-    private let failures: FailureBox
+    private let producer: Producer
+    private let topic: KafkaClient.Topic
+    private let settings: KafkaSettings
+    private let deliveries: Deliveries
+    private let repeats: Bool
+    private var tag: UInt64 = 0
+    private var writer = RecordWriter()
+    /// How many records were published again.
+    private(set) var repeated = 0
+
+    /// - Parameter repeats: publishes again what was not delivered, unless a new try would meet the same error. Without
+    ///   it, the first failure is thrown by `finish`.
+    init(settings: KafkaSettings, events: ClientEvents, repeats: Bool = false) throws(KafkaError) {
+        let deliveries = Deliveries()
+        producer = try Producer(configuration: settings.producer(), events: events) { report in
+            guard let error = report.error else {
+                deliveries.pending[report.tag] = nil
+                return
+            }
+            deliveries.newest = error
+            if deliveries.pending[report.tag] != nil, error.recovery != .fatal {
+                deliveries.failed.append(report.tag)
+            } else {
+                deliveries.failure = error
+            }
+        }
+        self.settings = settings
+        self.deliveries = deliveries
+        self.repeats = repeats
+        topic = try producer.topic(settings.name(.commands))
+    }
 
     func publish(_ command: Command) throws(KafkaError) {
         writer.write(command: command)
         let key = Array(command.sku.utf8)
+        if repeats {
+            let record = Pending(topic: topic, key: key, value: writer.withBytes { Array($0) })
+            tag += 1
+            deliveries.pending[tag] = record
+            return try produce(record, tag: tag)
+        }
+        while try writer.withBytes({ value throws(KafkaError) in try produce(topic, key: key, value: value) })
+            != .queued
+        {
+            producer.poll(timeoutMilliseconds: 5)
+        }
+    }
+
+    private func produce(_ record: Pending, tag: UInt64) throws(KafkaError) {
+        var outcome = ProduceOutcome.queueFull
         while true {
-            let outcome = try writer.withBytes { value throws(KafkaError) in
-                var result: Result<ProduceOutcome, KafkaError>?
-                key.withUnsafeBytes { bytes in
-                    do throws(KafkaError) {
-                        result = .success(try producer.produce(topic, key: bytes, value: value))
-                    } catch {
-                        result = .failure(error)
-                    }
+            var failure: KafkaError?
+            record.value.withUnsafeBytes { value in
+                do throws(KafkaError) {
+                    outcome = try produce(record.topic, key: record.key, value: value, tag: tag)
+                } catch {
+                    failure = error
                 }
-                return try result!.get()
             }
+            if let failure { throw failure }
             if outcome == .queued { return }
             producer.poll(timeoutMilliseconds: 5)
         }
+    }
+
+    private func produce(
+        _ topic: KafkaClient.Topic, key: [UInt8], value: UnsafeRawBufferPointer, tag: UInt64 = 0
+    ) throws(KafkaError) -> ProduceOutcome {
+        var result: Result<ProduceOutcome, KafkaError>?
+        key.withUnsafeBytes { bytes in
+            do throws(KafkaError) {
+                result = .success(try producer.produce(topic, key: bytes, value: value, tag: tag))
+            } catch {
+                result = .failure(error)
+            }
+        }
+        return try result!.get()
     }
 
     /// Any record, to the end of which the broker has it.
@@ -53,18 +111,13 @@ final class DemoPublisher {
     }
 
     private func publishSoon(_ name: InventoryWire.Topic, key: String, value: [UInt8]) throws(KafkaError) {
-        let handle = try producer.topic(settings.name(name))
-        var failure: KafkaError?
-        Array(key.utf8).withUnsafeBytes { key in
-            value.withUnsafeBytes { value in
-                do throws(KafkaError) {
-                    _ = try producer.produce(handle, key: key, value: value)
-                } catch {
-                    failure = error
-                }
-            }
+        let record = Pending(
+            topic: try producer.topic(settings.name(name)), key: Array(key.utf8), value: value)
+        if repeats {
+            tag += 1
+            deliveries.pending[tag] = record
         }
-        if let failure { throw failure }
+        try produce(record, tag: repeats ? tag : 0)
     }
 
     func publish(warehouse: WarehouseRecord) throws(KafkaError) {
@@ -85,9 +138,29 @@ final class DemoPublisher {
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }
 
+    /// Publishes again those of which `poll` has learnt that they were not delivered.
+    func publishAgain() throws(KafkaError) {
+        let failed = deliveries.failed
+        deliveries.failed = []
+        for tag in failed {
+            repeated += 1
+            try produce(deliveries.pending[tag]!, tag: tag)
+        }
+    }
+
     /// Waits until the broker has all of it.
+    /// - Throws: `_TIMED_OUT` after a minute without an answer; what still fails after 100 tries.
     func finish() throws(KafkaError) {
         try producer.flush(timeoutMilliseconds: 60_000)
-        if let failure = failures.failure { throw failure }
+        var tries = 0
+        while !deliveries.failed.isEmpty {
+            tries += 1
+            guard tries < 100 else { throw deliveries.newest! }
+            // The broker needs a moment to get well.
+            usleep(100_000)
+            try publishAgain()
+            try producer.flush(timeoutMilliseconds: 60_000)
+        }
+        if let failure = deliveries.failure { throw failure }
     }
 }
