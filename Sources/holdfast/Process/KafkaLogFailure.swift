@@ -3,13 +3,16 @@ import StreamRuntime
 
 /// Runs calls of the client, and says what follows from their errors for a partition's worker: whatever is not a
 /// plain yes drops the producer and the state (DESIGN.md, section 5.3).
+///
+/// - Parameter operation: what is attempted; made only where it fails, for a record is produced in less time than it.
+@inline(__always)
 func attempt<Result>(
-    _ operation: String, _ body: () throws(KafkaError) -> Result
+    _ operation: @autoclosure () -> String, _ body: () throws(KafkaError) -> Result
 ) throws(LogFailure) -> Result {
     do throws(KafkaError) {
         return try body()
     } catch {
-        throw LogFailure(error, operation)
+        throw LogFailure(error, operation())
     }
 }
 

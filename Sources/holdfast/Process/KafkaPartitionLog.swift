@@ -16,7 +16,8 @@ final class KafkaPartitionLog: PartitionLog {
     private let isStopping: () -> Bool
     private let reader: KafkaPartitionReader
     private var producer: TransactionalProducer?
-    private var topics: [Topic: KafkaClient.Topic] = [:]
+    /// Few, and looked for with each record: comparing is quicker than a hash.
+    private var topics: [(topic: Topic, handle: KafkaClient.Topic)] = []
     /// Messages that stand in the queue from before the last seek are older than this.
     private var nextOffset: Int64 = 0
 
@@ -44,7 +45,7 @@ final class KafkaPartitionLog: PartitionLog {
             self.producer = producer
             try producer.initTransactions(timeoutMilliseconds: settings.callTimeout)
             for topic in Topic.outputs {
-                topics[topic] = try producer.topic(settings.name(topic))
+                topics.append((topic, try producer.topic(settings.name(topic))))
             }
         }
     }
@@ -119,8 +120,9 @@ final class KafkaPartitionLog: PartitionLog {
         var isFull = false
         try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
             var tries = 0
+            let handle = handle(of: topic)
             while try producer!.produce(
-                topics[topic]!, partition: .number(partition), key: key, value: value) == .queueFull
+                handle, partition: .number(partition), key: key, value: value) == .queueFull
             {
                 // The local queue empties as the broker acknowledges; ten seconds without room is a dead broker.
                 tries += 1
@@ -138,6 +140,11 @@ final class KafkaPartitionLog: PartitionLog {
         }
     }
 
+    private func handle(of topic: Topic) -> KafkaClient.Topic {
+        for place in topics.indices where topics[place].topic == topic { return topics[place].handle }
+        preconditionFailure("\(topic.rawValue) is not open")
+    }
+
     func commit(nextOffset: Int64) throws(LogFailure) {
         try attempt("commit the transaction") { () throws(KafkaError) in
             try producer!.sendOffsets(
@@ -148,7 +155,7 @@ final class KafkaPartitionLog: PartitionLog {
     }
 
     func close() {
-        topics = [:]
+        topics = []
         producer = nil
     }
 }
