@@ -4,7 +4,9 @@
 extension Stock {
     /// Looks at the levels that a command's entries changed, and at the SKU over all warehouses.
     mutating func raiseAlerts(for entries: [LedgerEntry], _ alerts: inout [Alert]) {
-        guard let last = entries.indices.last, let index = itemIndex(of: entries[last].sku) else { return }
+        guard let last = entries.indices.last, let index = itemIndex(of: entries[last].packed.sku) else {
+            return
+        }
         // By places: entries and levels are large, and most SKUs have neither a policy nor an alert.
         var mayAlert = items[index].mayAlert
         for place in items[index].levels.indices where items[index].levels[place].mayAlert { mayAlert = true }

@@ -206,8 +206,8 @@ enum Grant {
 
 extension Stock {
     /// - Precondition: a named warehouse is active.
-    func allocate(_ reserve: Command.Reserve, of sku: String) -> Grant {
-        guard let index = itemIndex(of: sku) else { return .refused(.insufficientStock) }
+    func allocate(_ reserve: Command.Reserve, item: Int?) -> Grant {
+        guard let index = item else { return .refused(.insufficientStock) }
         let shipTo = reserve.shipTo.map(UnitVector.init)
         let allocator = Allocator(
             strategy: reserve.strategy ?? items[index].policy?.strategy ?? settings.strategy, shipTo: shipTo)

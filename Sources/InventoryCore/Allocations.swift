@@ -30,7 +30,10 @@ package struct Allocations: Equatable, Sendable, RandomAccessCollection, Express
     func reversed() -> Allocations { further.isEmpty ? self : Allocations(Array(self).reversed()) }
 
     /// The units of all.
-    package var units: Int64 { further.reduce(only?.quantity ?? 0) { $0 + $1.quantity } }
+    package var units: Int64 {
+        let first = only == nil ? 0 : only!.quantity
+        return further.isEmpty ? first : further.reduce(first) { $0 + $1.quantity }
+    }
 
     mutating func append(_ allocation: Allocation) {
         if only == nil { only = allocation } else { further.append(allocation) }

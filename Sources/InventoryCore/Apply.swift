@@ -2,7 +2,7 @@
 /// stands in the ledger; anything else is corruption, and stops the process before it can spread.
 extension Stock {
     mutating func apply(_ entry: LedgerEntry) {
-        let index = makeItemIndex(of: entry.sku)
+        let index = makeItemIndex(of: entry.packed.sku)
         Self.require(
             entry.sequence == items[index].sequence + 1, entry, "cannot follow \(items[index].sequence)")
         items[index].sequence = entry.sequence
@@ -81,8 +81,8 @@ extension Stock {
     /// What an entry leaves of the units that are set apart for channels and not claimed.
     func setApart(after entry: LedgerEntry) -> Int64 {
         guard entry.hasBalances, let warehouse = entry.warehouse else { return 0 }
-        if entry.movement != .setPolicy, !hasChannels(entry.sku, warehouse) { return 0 }
-        var level = item(of: entry.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
+        if entry.movement != .setPolicy, !hasChannels(entry.packed.sku, warehouse) { return 0 }
+        var level = item(of: entry.packed.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
         if case .policy(let policy) = entry.details {
             level.setApart(policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
         }
@@ -91,11 +91,11 @@ extension Stock {
         return level.unusedSetApart
     }
 
-    private func hasChannels(_ sku: String, _ warehouse: String) -> Bool {
+    private func hasChannels(_ sku: PackedID, _ warehouse: String) -> Bool {
         guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else {
             return false
         }
-        return !items[index].levels[place].channels.isEmpty
+        return items[index].levels[place].hasChannels
     }
 
     /// What live reservations of the channels of a policy claim in a warehouse.
@@ -117,19 +117,19 @@ extension Stock {
 
     /// By the entry's place: a field of a large value is read there at once, and else through a call.
     private mutating func claim(_ entry: UnsafePointer<LedgerEntry>, item index: Int) {
-        guard let id = entry.pointee.reservationID, let orderID = entry.pointee.orderID,
-            let expiresAt = entry.pointee.expiresAt
+        let ids = entry.pointee.packed
+        guard ids.hasReservation, !ids.order.isNone, let expiresAt = entry.pointee.expiresAt
         else {
             preconditionFailure(
                 "ledger of \(entry.pointee.sku), \(entry.pointee.sequence): an incomplete \(entry.pointee.movement)"
             )
         }
         // A reservation over several warehouses has an entry for each; the first begins it.
-        let found = reservations.look(for: id)
+        let found = reservations.look(for: ids.reservation)
         var reservation =
-            reservations[at: found, id]
+            reservations[at: found, ids]
             ?? Reservation(
-                id: id, orderID: orderID, allocations: [], backordered: 0, channel: entry.pointee.channel,
+                packed: ReservationIDs(ids), allocations: [], backordered: 0, channel: entry.pointee.channel,
                 named: entry.pointee.isNamed ? entry.pointee.warehouse : nil,
                 allowSplit: entry.pointee.allowSplit,
                 isExtended: false, reservedAt: entry.pointee.at, expiresAt: expiresAt,
@@ -151,7 +151,9 @@ extension Stock {
             items[index].liveReservations += 1
         }
         if entry.pointee.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
-        items[index].unitsByOrder?[orderID, default: 0] += entry.pointee.quantity
+        if items[index].unitsByOrder != nil {
+            items[index].unitsByOrder![ids.order.text, default: 0] += entry.pointee.quantity
+        }
     }
 
     /// When the live reservation at a place comes due.
@@ -161,7 +163,8 @@ extension Stock {
     }
 
     private mutating func unclaim(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, var reservation = reservations[id] else {
+        let id = entry.packed.reservation
+        guard var reservation = reservations.reservation(id, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it takes from what does not live")
         }
         if entry.deltas.backordered < 0 {
@@ -172,7 +175,7 @@ extension Stock {
             Self.require(taken != nil, entry, "it takes more than was allocated")
         }
         Self.require(reservation.quantity == entry.remaining, entry, "it leaves other units than it says")
-        if let had = items[index].unitsByOrder?[reservation.orderID] {
+        if items[index].unitsByOrder != nil, let had = items[index].unitsByOrder![reservation.orderID] {
             let left = had - entry.quantity
             items[index].unitsByOrder![reservation.orderID] = left > 0 ? left : nil
         }
@@ -189,7 +192,8 @@ extension Stock {
 
     /// Units of a reservation go from backordered to a warehouse, or from one warehouse to another.
     private mutating func shift(_ entry: LedgerEntry) {
-        guard let id = entry.reservationID, var reservation = reservations[id] else {
+        let id = entry.packed.reservation
+        guard var reservation = reservations.reservation(id, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it moves what does not live")
         }
         reservation.backordered += entry.deltas.backordered
@@ -207,8 +211,8 @@ extension Stock {
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.reservationID, let expiresAt = entry.expiresAt,
-            var reservation = reservations[id]
+        guard let expiresAt = entry.expiresAt, entry.packed.hasReservation,
+            var reservation = reservations.reservation(entry.packed.reservation, known: entry.packed)
         else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it extends what does not live")
         }

@@ -67,8 +67,7 @@ package struct Command: Equatable, Sendable {
     }
 
     package struct Reserve: Equatable, Sendable {
-        package var reservationID: String
-        package var orderID: String
+        package var packed: ReservationIDs
         package var quantity: Int64
         /// The one that must serve it; nil leaves the choice to the strategy.
         package var warehouse: String?
@@ -93,8 +92,19 @@ package struct Command: Equatable, Sendable {
             allowSplit: Bool = true, allowBackorder: Bool = true, channel: String? = nil,
             shipTo: Point? = nil, deliverWithinHours: Int64? = nil
         ) {
-            self.reservationID = reservationID
-            self.orderID = orderID
+            self.init(
+                ReservationIDs(PackedID(reservationID), PackedID(orderID)), quantity: quantity,
+                warehouse: warehouse, expiry: expiry, strategy: strategy, allowPartial: allowPartial,
+                allowSplit: allowSplit, allowBackorder: allowBackorder, channel: channel, shipTo: shipTo,
+                deliverWithinHours: deliverWithinHours)
+        }
+
+        package init(
+            _ packed: ReservationIDs, quantity: Int64, warehouse: String?, expiry: Expiry,
+            strategy: Strategy?, allowPartial: Bool, allowSplit: Bool, allowBackorder: Bool, channel: String?,
+            shipTo: Point?, deliverWithinHours: Int64?
+        ) {
+            self.packed = packed
             self.quantity = quantity
             self.warehouse = warehouse
             self.expiry = expiry
@@ -105,6 +115,16 @@ package struct Command: Equatable, Sendable {
             self.channel = channel
             self.shipTo = shipTo
             self.deliverWithinHours = deliverWithinHours
+        }
+
+        package var reservationID: String {
+            get { packed.reservation.text }
+            set { packed = ReservationIDs(PackedID(newValue), packed.order) }
+        }
+
+        package var orderID: String {
+            get { packed.order.text }
+            set { packed = ReservationIDs(packed.reservation, PackedID(newValue)) }
         }
     }
 
@@ -179,17 +199,34 @@ package struct Command: Equatable, Sendable {
         }
     }
 
-    package var id: String
-    package var sku: String
+    /// With those of a `reserve`, so that its entry has the same.
+    package var packed: CommandIDs
     /// The generation of the SKU that it is for; nil for the one that lives.
     package var generation: Int64?
     package var body: Body
 
     package init(id: String, sku: String, generation: Int64? = nil, body: Body) {
-        self.id = id
-        self.sku = sku
+        var ids = PackedIDs(sku: PackedID(sku), command: PackedID(id))
+        if case .reserve(let reserve) = body {
+            ids.set(reservation: reserve.packed.reservation, order: reserve.packed.order)
+        }
+        self.init(CommandIDs(ids), generation: generation, body: body)
+    }
+
+    package init(_ packed: CommandIDs, generation: Int64?, body: Body) {
+        self.packed = packed
         self.generation = generation
         self.body = body
+    }
+
+    package var id: String {
+        get { packed.all.command.text }
+        set { packed.all.set(sku: packed.all.sku, command: PackedID(newValue)) }
+    }
+
+    package var sku: String {
+        get { packed.all.sku.text }
+        set { packed.all.set(sku: PackedID(newValue), command: packed.all.command) }
     }
 
     package var kind: CommandKind {
@@ -225,6 +262,26 @@ package struct Command: Equatable, Sendable {
         }
     }
 
+    /// The SKU, packed.
+    package var packedSKU: PackedID { packed.all.sku }
+
+    /// The command's own id, packed.
+    package var packedID: PackedID { packed.all.command }
+
+    /// The ids of an entry that says what became of a `reserve`: the command's own, which cost nothing, as long as they
+    /// are those of its body.
+    func ids(of reserve: Reserve) -> PackedIDs {
+        if packed.all.hasSameReservation(as: reserve.packed.all) { return packed.all }
+        return PackedIDs(
+            sku: packedSKU, command: packedID, reservation: reserve.packed.reservation,
+            order: reserve.packed.order)
+    }
+
+    /// The ids of an entry that is about no reservation yet.
+    var plainIDs: PackedIDs {
+        packed.all.hasReservation ? PackedIDs(sku: packedSKU, command: packedID) : packed.all
+    }
+
     package var transferID: String? {
         switch body {
         case .transferDispatch(let dispatch): dispatch.transferID
@@ -237,7 +294,11 @@ package struct Command: Equatable, Sendable {
 /// The name under which a partition keeps what belongs to none of its SKUs: warehouses and settings. It has
 /// levels, a sequence and a ledger like a SKU, and no SKU may be called so.
 package enum PartitionBook {
-    package static let prefix = "@holdfast/partition/"
+    private static let prefixBytes: StaticString = "@holdfast/partition/"
+    package static let prefix = prefixBytes.description
 
     package static func sku(_ partition: Int32) -> String { prefix + String(partition) }
+
+    /// Whether a SKU is a book of a partition.
+    package static func isBook(_ sku: PackedID) -> Bool { sku.begins(with: prefixBytes) }
 }

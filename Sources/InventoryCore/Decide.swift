@@ -2,7 +2,7 @@
 extension Stock {
     /// The next reservation of the command's SKU that is due at the record's time, as its expiry.
     func decideExpiry(_ cause: Cause) -> [LedgerEntry]? {
-        guard let index = itemIndex(of: cause.command.sku),
+        guard let index = itemIndex(cause),
             let due = items[index].dueTimes.first, due.expiresAt <= cause.at
         else { return nil }
         guard isLive(due, item: index), let reservation = reservations[at: due.place] else {
@@ -13,11 +13,10 @@ extension Stock {
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
-        let decided = window.decision(
-            of: cause.command.id, cause.idHash, at: cause.at, for: cause.command)
+        let decided = window.decision(of: cause.command.packedID, at: cause.at)
         if let first = decided.first {
             let command = cause.command
-            return first.commandHash == cause.hash && first.sku == command.sku
+            return first.commandHash == cause.hash && first.packed.sku == command.packedSKU
                 ? .answer(Outcome(of: decided, to: command, isDuplicate: true))
                 : reject(.commandIDConflict, cause)
         }
@@ -56,7 +55,7 @@ extension Stock {
     /// A retired SKU is begun again by a receipt or by a policy; all else is refused, and so is what names
     /// another generation than the one that lives or would begin.
     private func refusalByGeneration(_ cause: Cause) -> Rejection? {
-        let index = itemIndex(of: cause.command.sku)
+        let index = itemIndex(cause)
         let isRetired = index == nil ? false : items[index!].isRetired
         if !isRetired, cause.command.generation == nil { return nil }
         let begins = cause.kind == .receive || cause.kind == .setPolicy
@@ -74,20 +73,25 @@ extension Stock {
     func entry(
         _ movement: Movement, _ cause: Cause, _ quantity: Int64 = 0, after offset: Int = 0
     ) -> LedgerEntry {
+        entry(movement, cause, cause.command.plainIDs, quantity, after: offset)
+    }
+
+    private func entry(
+        _ movement: Movement, _ cause: Cause, _ ids: PackedIDs, _ quantity: Int64, after offset: Int
+    ) -> LedgerEntry {
         var generation: Int64 = 1
         var sequence: Int64 = 0
         var isRetired = false
-        if let index = itemIndex(of: cause.command.sku) {
+        if let index = itemIndex(cause) {
             (generation, sequence) = (items[index].generation, items[index].sequence)
             isRetired = items[index].isRetired
         }
         // Only what begins a retired SKU again gets so far with another movement.
         if isRetired, movement == .receive || movement == .setPolicy { generation += 1 }
         return LedgerEntry(
-            sku: cause.command.sku, generation: generation,
-            sequence: sequence + 1 + Int64(offset), movement: movement, at: cause.at,
-            source: cause.source, command: cause.kind, commandID: cause.command.id,
-            commandHash: cause.hash, quantity: quantity)
+            ids, generation: generation,
+            sequence: sequence + 1 + Int64(offset), movement: movement, at: cause.at, source: cause.source,
+            command: cause.kind, commandHash: cause.hash, quantity: quantity)
     }
 
     /// An entry that moves units in a warehouse; each level at most once in a decision.
@@ -99,7 +103,7 @@ extension Stock {
         entry.warehouse = warehouse
         entry.deltas = deltas
         entry.balances = deltas
-        guard let index = itemIndex(of: cause.command.sku) else { return entry }
+        guard let index = itemIndex(cause) else { return entry }
         entry.balances = balances(in: warehouse, item: index, after: deltas)
         return entry
     }
@@ -127,15 +131,14 @@ extension Stock {
         var entry = entry(movement, cause, quantity, after: offset)
         entry.warehouse = warehouse
         entry.deltas.backordered = delta
-        let before = itemIndex(of: cause.command.sku).map { items[$0].backordered } ?? 0
+        let before = itemIndex(cause).map { items[$0].backordered } ?? 0
         entry.balances.backordered = before + delta
         return entry
     }
 
     /// Says whose the units are.
     func concern(_ entry: inout LedgerEntry, _ reservation: Reservation, remaining: Int64) {
-        entry.reservationID = reservation.id
-        entry.orderID = reservation.orderID
+        entry.packed.set(reservation: reservation.packed.reservation, order: reservation.packed.order)
         entry.origin = reservation.sequence
         entry.channel = reservation.channel
         entry.isNamed = reservation.named != nil
@@ -143,17 +146,27 @@ extension Stock {
         entry.remaining = remaining
     }
 
+    /// The refusal of most commands in a flash sale.
+    private func rejecting(
+        _ reserve: Command.Reserve, _ reason: Rejection, _ cause: Cause
+    ) -> LedgerEntry {
+        var entry = entry(.rejection, cause, cause.command.ids(of: reserve), reserve.quantity, after: 0)
+        entry.reason = reason
+        if reserve.warehouse != nil { entry.warehouse = reserve.warehouse }
+        if reserve.channel != nil { entry.channel = reserve.channel }
+        return entry
+    }
+
     func reject(_ reason: Rejection, _ cause: Cause) -> Decision {
+        if case .reserve(let reserve) = cause.command.body { return .one(rejecting(reserve, reason, cause)) }
         var entry = entry(.rejection, cause)
         entry.reason = reason
-        entry.reservationID = cause.command.reservationID
+        if let id = cause.command.reservationID {
+            entry.packed.set(reservation: PackedID(id), order: .none)
+        }
         if let id = cause.command.transferID { entry.transferID = id }
         switch cause.command.body {
-        case .reserve(let reserve):
-            entry.orderID = reserve.orderID
-            entry.quantity = reserve.quantity
-            entry.warehouse = reserve.warehouse
-            entry.channel = reserve.channel
+        case .reserve: break
         case .confirm(_, let quantity), .release(_, let quantity):
             entry.quantity = quantity ?? 0
         case .receive(let warehouse, let quantity, let reference),

@@ -22,7 +22,7 @@ extension Stock {
     private func refusal(
         toAdd quantity: Int64, in warehouse: String, _ condition: Condition, _ cause: Cause
     ) -> Rejection? {
-        guard let level = item(of: cause.command.sku)?.level(of: warehouse) else {
+        guard let level = item(of: cause.command.packedSKU)?.level(of: warehouse) else {
             return hasRoom(for: warehouse, cause) ? nil : .warehouseLimitExceeded
         }
         // What is in transit here must have room when it arrives.
@@ -32,7 +32,7 @@ extension Stock {
 
     /// Whether the SKU may have a level in one warehouse more.
     private func hasRoom(for warehouse: String, _ cause: Cause) -> Bool {
-        guard let item = item(of: cause.command.sku) else { return true }
+        guard let item = item(of: cause.command.packedSKU) else { return true }
         return item.level(of: warehouse) != nil || item.levels.count < Limits.warehousesPerSKU
             || item.isRetired
     }
@@ -40,7 +40,8 @@ extension Stock {
     func decideDamage(
         _ quantity: Int64, in warehouse: String, _ reference: String?, _ cause: Cause
     ) -> Decision {
-        guard let level = item(of: cause.command.sku)?.level(of: warehouse), level.onHand >= quantity else {
+        guard let level = item(of: cause.command.packedSKU)?.level(of: warehouse), level.onHand >= quantity
+        else {
             return reject(.onHandBelowZero, cause)
         }
         if level.damaged + quantity > Limits.onHand { return reject(.onHandLimitExceeded, cause) }
@@ -53,7 +54,7 @@ extension Stock {
 
     func decideAdjust(_ adjust: Command.Adjust, _ cause: Cause) -> Decision {
         guard hasRoom(for: adjust.warehouse, cause) else { return reject(.warehouseLimitExceeded, cause) }
-        let level = item(of: cause.command.sku)?.level(of: adjust.warehouse)
+        let level = item(of: cause.command.packedSKU)?.level(of: adjust.warehouse)
         let isSellable = adjust.condition == .sellable
         let units = (isSellable ? level?.onHand : level?.damaged) ?? 0
         let delta: Int64
@@ -94,7 +95,7 @@ extension Stock {
         if let refusal = refusal(toAdd: dispatch.quantity, in: dispatch.to, .sellable, cause) {
             return reject(refusal, cause)
         }
-        guard let level = item(of: cause.command.sku)?.level(of: dispatch.from),
+        guard let level = item(of: cause.command.packedSKU)?.level(of: dispatch.from),
             level.onHand - level.reserved >= dispatch.quantity
         else { return reject(.insufficientStock, cause) }
         var out = entry(
@@ -130,7 +131,7 @@ extension Stock {
         }
         let arrived = quantity + damaged
         if arrived > live.remaining { return reject(.quantityExceedsTransfer, cause) }
-        let there = item(of: cause.command.sku)?.level(of: live.to)?.damaged ?? 0
+        let there = item(of: cause.command.packedSKU)?.level(of: live.to)?.damaged ?? 0
         if there + damaged > Limits.onHand { return reject(.onHandLimitExceeded, cause) }
         var entry = entry(
             .transferIn, cause, arrived, in: live.to,
@@ -208,7 +209,7 @@ extension Stock {
     }
 
     func decideRetire(_ cause: Cause) -> Decision {
-        if let item = item(of: cause.command.sku) {
+        if let item = item(of: cause.command.packedSKU) {
             let isEmpty = item.levels.allSatisfy {
                 $0.onHand == 0 && $0.reserved == 0 && $0.inTransit == 0 && $0.damaged == 0
             }

@@ -1,12 +1,12 @@
 /// What can happen to a reservation by a command about it.
 extension Stock {
     func decideReserve(_ reserve: Command.Reserve, _ cause: Cause) -> Decision {
-        if let live = reservations[reserve.reservationID] {
-            return live.commandHash == cause.hash && items[live.item].sku == cause.command.sku
+        if let live = reservations[reserve.packed.reservation] {
+            return live.commandHash == cause.hash && cause.command.packedSKU.isEqual(to: items[live.item].sku)
                 ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
                 : reject(.reservationIDConflict, cause)
         }
-        if !window.ending(of: reserve.reservationID, at: cause.at).isEmpty {
+        if !window.ending(of: reserve.packed.reservation, at: cause.at).isEmpty {
             return reject(.reservationIDConflict, cause)
         }
         guard let expiresAt = expiry(reserve.expiry, from: cause.at) else {
@@ -14,7 +14,7 @@ extension Stock {
         }
         if let named = reserve.warehouse, !isActive(named) { return reject(.warehouseInactive, cause) }
         if isOverOrderLimit(reserve, cause) { return reject(.orderLimitExceeded, cause) }
-        switch allocate(reserve, of: cause.command.sku) {
+        switch allocate(reserve, item: itemIndex(cause)) {
         case .refused(let reason): return reject(reason, cause)
         case .granted(let allocations, let backordered):
             return reserving(reserve, allocations, backordered, until: expiresAt, cause)
@@ -22,7 +22,8 @@ extension Stock {
     }
 
     private func isOverOrderLimit(_ reserve: Command.Reserve, _ cause: Cause) -> Bool {
-        guard let index = itemIndex(of: cause.command.sku), let limit = items[index].policy?.unitsPerOrder
+        guard let index = itemIndex(cause), items[index].hasPolicy,
+            let limit = items[index].policy?.unitsPerOrder
         else { return false }
         let had =
             (items[index].unitsByOrder?[reserve.orderID] ?? 0)
@@ -50,7 +51,7 @@ extension Stock {
         var remaining: Int64 = 0
         for index in entries.indices {
             remaining += entries[index].quantity
-            concern(&entries[index], reserve, until: expiresAt)
+            concern(&entries[index], reserve, until: expiresAt, cause)
             entries[index].origin = entries[0].sequence
             entries[index].remaining = remaining
             if granted < reserve.quantity { entries[index].requested = reserve.quantity }
@@ -63,15 +64,15 @@ extension Stock {
         _ reserve: Command.Reserve, _ allocation: Allocation, until expiresAt: Timestamp, _ cause: Cause
     ) -> LedgerEntry {
         let deltas = LedgerEntry.Deltas(reserved: allocation.quantity)
-        guard let index = itemIndex(of: cause.command.sku) else {
+        guard let index = itemIndex(cause) else {
             preconditionFailure("\(cause.command.sku) has units and is not known")
         }
         let sequence = items[index].sequence + 1
         var entry = LedgerEntry(
-            sku: cause.command.sku, generation: items[index].generation, sequence: sequence,
-            movement: .reserve, at: cause.at, source: cause.source, command: cause.kind,
-            commandID: cause.command.id, commandHash: cause.hash, reservationID: reserve.reservationID,
-            orderID: reserve.orderID, warehouse: allocation.warehouse, quantity: allocation.quantity,
+            cause.command.ids(of: reserve),
+            generation: items[index].generation, sequence: sequence, movement: .reserve, at: cause.at,
+            source: cause.source, command: cause.kind, commandHash: cause.hash,
+            warehouse: allocation.warehouse, quantity: allocation.quantity,
             remaining: allocation.quantity, expiresAt: expiresAt, deltas: deltas,
             balances: balances(in: allocation.warehouse, item: index, after: deltas))
         entry.origin = sequence
@@ -90,10 +91,9 @@ extension Stock {
 
     /// Says for whom the units are claimed.
     private func concern(
-        _ entry: inout LedgerEntry, _ reserve: Command.Reserve, until expiresAt: Timestamp
+        _ entry: inout LedgerEntry, _ reserve: Command.Reserve, until expiresAt: Timestamp, _ cause: Cause
     ) {
-        entry.reservationID = reserve.reservationID
-        entry.orderID = reserve.orderID
+        entry.packed = cause.command.ids(of: reserve)
         entry.channel = reserve.channel
         entry.expiresAt = expiresAt
         entry.isNamed = reserve.warehouse != nil
@@ -116,7 +116,9 @@ extension Stock {
 
     /// The live reservation of that id, if it is of the command's SKU.
     private func live(_ id: String, _ cause: Cause) -> Reservation? {
-        guard let live = reservations[id], items[live.item].sku == cause.command.sku else { return nil }
+        guard let live = reservations[id], cause.command.packedSKU.isEqual(to: items[live.item].sku) else {
+            return nil
+        }
         return live
     }
 
@@ -161,14 +163,15 @@ extension Stock {
     ) -> Decision {
         let ended = window.ending(of: id, at: cause.at)
         // An id that lives under another SKU again is not ours any more.
-        guard let last = ended.last, last.sku == cause.command.sku, !reservations.contains(id) else {
+        guard let last = ended.last, last.packed.sku == cause.command.packedSKU, !reservations.contains(id)
+        else {
             return reject(.reservationNotFound, cause)
         }
-        guard last.generation == itemIndex(of: last.sku).map({ items[$0].generation }) else {
+        guard last.generation == itemIndex(of: last.packed.sku).map({ items[$0].generation }) else {
             return reject(.generationMismatch, cause)
         }
         if last.movement == movement {
-            let first = window.decision(of: last.commandID, at: cause.at)
+            let first = window.decision(of: last.packed.command, at: cause.at)
             return .answer(Outcome(of: first.isEmpty ? ended : first, to: cause.command, isDuplicate: true))
         }
         switch last.movement {
@@ -212,7 +215,7 @@ extension Stock {
     private func reallocation(
         of quantity: Int64, _ ended: [LedgerEntry], _ cause: Cause
     ) -> [Allocation]? {
-        guard let item = item(of: cause.command.sku) else { return nil }
+        guard let item = item(of: cause.command.packedSKU) else { return nil }
         let channel = ended.last?.channel
         var same: [Allocation] = []
         var left = quantity
@@ -240,10 +243,10 @@ extension Stock {
     func answerExpire(of id: String, _ cause: Cause) -> Outcome {
         let command = cause.command
         let ended = window.ending(of: id, at: cause.at)
-        if let last = ended.last, last.sku == command.sku, last.movement == .expire {
+        if let last = ended.last, last.packed.sku == command.packedSKU, last.movement == .expire {
             return Outcome(
                 of: ended, to: command,
-                isDuplicate: last.source != cause.source || last.commandID != command.id)
+                isDuplicate: last.source != cause.source || last.packed.command != command.packedID)
         }
         let live = live(id, cause)
         return Outcome(
@@ -253,7 +256,7 @@ extension Stock {
     }
 
     func decideReallocate(of id: String, to wanted: [Allocation], _ cause: Cause) -> Decision {
-        guard let live = live(id, cause), let item = item(of: cause.command.sku) else {
+        guard let live = live(id, cause), let item = item(of: cause.command.packedSKU) else {
             return decideEnded(id, by: .reallocate, cause) { _ in reject(.reservationExpired, cause) }
         }
         guard wanted.reduce(0, { $0 + $1.quantity }) == live.allocated else {

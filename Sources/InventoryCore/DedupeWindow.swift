@@ -59,44 +59,40 @@ struct DedupeWindow: Sendable {
     mutating func endEarlierLog() { earlierCount = count }
 
     /// The entries that decided the command, if they are remembered at `now`; else none.
-    ///
-    /// - Parameter command: who asks, if it is one: what the entries say in its words costs less.
-    func decision(of commandID: String, at now: Timestamp, for command: Command? = nil) -> [LedgerEntry] {
-        decision(of: commandID, IDHash.of(commandID), at: now, for: command)
-    }
-
-    /// - Parameter hash: of the command's id.
-    func decision(
-        of commandID: String, _ hash: UInt32, at now: Timestamp, for command: Command?
-    ) -> [LedgerEntry] {
-        guard let place = placeOfOwn(commandID, hash) else { return [] }
-        return group(from: place, at: now, for: command) { ring.isOwn($0) }
+    func decision(of commandID: PackedID, at now: Timestamp) -> [LedgerEntry] {
+        guard let place = Self.placeOfOwn(ownByCommand, ring, commandID) else { return [] }
+        return group(from: place, at: now) { ring.isOwn($0) }
     }
 
     /// The entries that ended the reservation, if they are remembered at `now`; else none.
-    func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
-        guard let place = placeOfEnding(reservationID, IDHash.of(reservationID)) else { return [] }
+    func ending(of reservationID: PackedID, at now: Timestamp) -> [LedgerEntry] {
+        guard let place = Self.placeOfEnding(endingByReservation, ring, reservationID) else { return [] }
         let movement = ring.movement(place)
-        return group(from: place, at: now, for: nil) {
+        return group(from: place, at: now) {
             ring.movement($0) == movement && ring.has($0, reservationID: reservationID)
         }
     }
 
-    /// Apart from its callers, which would count all references of the window for it; likewise below.
+    func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
+        ending(of: PackedID(reservationID), at: now)
+    }
+
+    /// Without the window, which would be copied for it; likewise below.
     @inline(never)
-    private func placeOfOwn(_ commandID: String, _ hash: UInt32) -> Int? {
-        var probe = ownByCommand.probe(hash)
-        while let place = ownByCommand.next(&probe) {
-            if ring.has(place, commandID: commandID) { return place }
+    private static func placeOfOwn(_ places: PlaceIndex, _ ring: RememberedEntries, _ id: PackedID) -> Int? {
+        var probe = places.probe(id.hash)
+        while let place = places.next(&probe) {
+            if ring.has(place, commandID: id) { return place }
         }
         return nil
     }
 
     @inline(never)
-    private func placeOfEnding(_ reservationID: String, _ hash: UInt32) -> Int? {
-        var probe = endingByReservation.probe(hash)
-        while let place = endingByReservation.next(&probe) {
-            if ring.has(place, reservationID: reservationID) { return place }
+    private static func placeOfEnding(_ places: PlaceIndex, _ ring: RememberedEntries, _ id: PackedID) -> Int?
+    {
+        var probe = places.probe(id.hash)
+        while let place = places.next(&probe) {
+            if ring.has(place, reservationID: id) { return place }
         }
         return nil
     }
@@ -117,7 +113,7 @@ struct DedupeWindow: Sendable {
     }
 
     private func group(
-        from first: Int, at now: Timestamp, for command: Command?, where isWanted: (Int) -> Bool
+        from first: Int, at now: Timestamp, where isWanted: (Int) -> Bool
     ) -> [LedgerEntry] {
         guard isYoung(first, at: now) else { return [] }
         var place = first
@@ -126,7 +122,7 @@ struct DedupeWindow: Sendable {
         // those who ask for one of them nothing.
         for _ in 0..<ring.count {
             guard ring.isOfSameCommand(place, as: first), isWanted(place) else { break }
-            found.append(ring.entry(at: place, for: command))
+            found.append(ring.entry(at: place))
             guard ring.more(place) else { break }
             place = ring.next(after: place)
         }
@@ -140,18 +136,6 @@ struct DedupeWindow: Sendable {
     /// - Parameter isEarlier: whether it is of an earlier log; then all before it are.
     mutating func append(_ entry: LedgerEntry, isEarlier: Bool = false) {
         guard answers else { return mark(entry, isEarlier: isEarlier) }
-        append(entry, IDHash.of(entry.commandID), isEarlier)
-    }
-
-    /// Adds an entry, if the window answers.
-    ///
-    /// - Parameter hash: of the command's id.
-    mutating func append(_ entry: LedgerEntry, commandIDHash hash: UInt32) {
-        guard answers else { return mark(entry, isEarlier: false) }
-        append(entry, hash, false)
-    }
-
-    private mutating func append(_ entry: LedgerEntry, _ hash: UInt32, _ isEarlier: Bool) {
         var isContinued = false
         if let newest = ring.newest, ring.isOfSameCommand(newest, as: entry) {
             ring.setMore(newest)
@@ -162,37 +146,37 @@ struct DedupeWindow: Sendable {
             if earlierCount > 0 { earlierCount -= 1 }
         }
         // By their reservation are found those that ended one, and the first of several that did so together.
-        let taken = entry.takesFromReservation ? entry.reservationID : nil
-        let takenHash = taken.map { IDHash.of($0) }
+        let takenHash = entry.takesFromReservation ? entry.packed.reservation.hash : nil
         // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
-        let place = ring.append(entry, commandIDHash: hash, reservationIDHash: takenHash)
+        let place = ring.append(entry, reservationIDHash: takenHash)
         if isEarlier { earlierCount += 1 }
         if entry.isOwn && !isContinued {
-            removeOwn(entry.commandID, hash)
-            ownByCommand.insert(hash, place)
+            removeOwn(entry.packed.command)
+            ownByCommand.insert(entry.packed.command.hash, place)
         }
         if entry.movement == .ship, let order = entry.orderID {
             shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
         }
-        if entry.endsReservation, let taken, let takenHash {
-            removeEnding(taken, takenHash)
-            endingByReservation.insert(takenHash, firstOfEnding(entry, last: place))
+        if entry.endsReservation, entry.packed.hasReservation {
+            let taken = entry.packed.reservation
+            removeEnding(taken)
+            endingByReservation.insert(taken.hash, firstOfEnding(entry, last: place))
         }
         if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
     }
 
-    private mutating func removeOwn(_ commandID: String, _ hash: UInt32) {
-        var probe = ownByCommand.probe(hash)
+    private mutating func removeOwn(_ commandID: PackedID) {
+        var probe = ownByCommand.probe(commandID.hash)
         while let place = ownByCommand.next(&probe) {
-            if ring.has(place, commandID: commandID) { return ownByCommand.remove(hash, place) }
+            if ring.has(place, commandID: commandID) { return ownByCommand.remove(commandID.hash, place) }
         }
     }
 
-    private mutating func removeEnding(_ reservationID: String, _ hash: UInt32) {
-        var probe = endingByReservation.probe(hash)
+    private mutating func removeEnding(_ reservationID: PackedID) {
+        var probe = endingByReservation.probe(reservationID.hash)
         while let place = endingByReservation.next(&probe) {
             if ring.has(place, reservationID: reservationID) {
-                return endingByReservation.remove(hash, place)
+                return endingByReservation.remove(reservationID.hash, place)
             }
         }
     }
@@ -229,7 +213,8 @@ struct DedupeWindow: Sendable {
 
     /// Goes back over the entries of the same command that took units of the same reservation in the same way.
     private func firstOfEnding(_ entry: LedgerEntry, last: Int) -> Int {
-        guard let id = entry.reservationID else { return last }
+        guard entry.packed.hasReservation else { return last }
+        let id = entry.packed.reservation
         var first = last
         for _ in 1..<max(ring.count, 1) {
             let place = ring.previous(before: first)

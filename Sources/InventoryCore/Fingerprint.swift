@@ -37,6 +37,24 @@ struct Fingerprint {
         }
     }
 
+    /// The same as of its text.
+    mutating func add(_ id: PackedID) {
+        add(UInt64(id.count))
+        id.withBytes { bytes in
+            var index = 0
+            while index + 8 <= bytes.count {
+                add(bytes.load(fromByteOffset: index, as: UInt64.self).littleEndian)
+                index += 8
+            }
+            var rest: UInt64 = 0
+            while index < bytes.count {
+                rest = rest << 8 | UInt64(bytes[index])
+                index += 1
+            }
+            add(rest)
+        }
+    }
+
     /// A missing text differs from every text.
     mutating func add(_ text: String?) {
         add(text != nil)
@@ -49,7 +67,7 @@ extension Command {
     package var fingerprint: UInt64 {
         var print = Fingerprint()
         print.add(kind.rawValue)
-        print.add(sku)
+        print.add(packedSKU)
         print.add(generation)
         switch body {
         case .reserve(let reserve): print.add(reserve)
@@ -102,8 +120,8 @@ extension Command {
 
 extension Fingerprint {
     fileprivate mutating func add(_ reserve: Command.Reserve) {
-        add(reserve.reservationID)
-        add(reserve.orderID)
+        add(reserve.packed.reservation)
+        add(reserve.packed.order)
         add(reserve.quantity)
         add(reserve.warehouse)
         add(reserve.expiry)

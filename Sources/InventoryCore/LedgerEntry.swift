@@ -30,7 +30,7 @@ package struct LedgerEntry: Equatable, Sendable {
         }
     }
 
-    package var sku: String
+    package var packed: PackedIDs
     /// How often the SKU was begun, from 1.
     package var generation: Int64
     /// Gap-free per SKU, from 1, over all generations.
@@ -42,11 +42,8 @@ package struct LedgerEntry: Equatable, Sendable {
     package var at: Timestamp
     package var source: Source
     package var command: CommandKind
-    package var commandID: String
     /// The command's fingerprint.
     package var commandHash: UInt64
-    package var reservationID: String?
-    package var orderID: String?
     /// The sequence of the entry that began the reservation or the transfer.
     package var origin: Int64?
     package var channel: String?
@@ -84,7 +81,28 @@ package struct LedgerEntry: Equatable, Sendable {
         expiresAt: Timestamp? = nil, deltas: Deltas = Deltas(), balances: Deltas = Deltas(),
         reason: Rejection? = nil, reference: String? = nil
     ) {
-        self.sku = sku
+        self.init(
+            PackedIDs(
+                sku: PackedID(sku), command: PackedID(commandID),
+                reservation: reservationID.map { PackedID($0) } ?? .none,
+                order: orderID.map { PackedID($0) } ?? .none),
+            generation: generation, sequence: sequence, more: more, movement: movement, at: at,
+            source: source,
+            command: command, commandHash: commandHash, warehouse: warehouse, quantity: quantity,
+            remaining: remaining, expiresAt: expiresAt, deltas: deltas, balances: balances, reason: reason)
+        if transferID == nil, counterpart == nil, reference == nil { return }
+        self.transferID = transferID
+        self.counterpart = counterpart
+        self.reference = reference
+    }
+
+    package init(
+        _ packed: PackedIDs, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,
+        at: Timestamp, source: Source, command: CommandKind, commandHash: UInt64, warehouse: String? = nil,
+        quantity: Int64, remaining: Int64? = nil, expiresAt: Timestamp? = nil, deltas: Deltas = Deltas(),
+        balances: Deltas = Deltas(), reason: Rejection? = nil
+    ) {
+        self.packed = packed
         self.generation = generation
         self.sequence = sequence
         self.more = more
@@ -92,10 +110,7 @@ package struct LedgerEntry: Equatable, Sendable {
         self.at = at
         self.source = source
         self.command = command
-        self.commandID = commandID
         self.commandHash = commandHash
-        self.reservationID = reservationID
-        self.orderID = orderID
         self.warehouse = warehouse
         self.quantity = quantity
         self.remaining = remaining
@@ -106,10 +121,26 @@ package struct LedgerEntry: Equatable, Sendable {
         self.balances = balances
         self.setApart = 0
         self.reason = reason
-        if transferID == nil, counterpart == nil, reference == nil { return }
-        self.transferID = transferID
-        self.counterpart = counterpart
-        self.reference = reference
+    }
+
+    package var sku: String {
+        get { packed.sku.text }
+        set { packed.set(sku: PackedID(newValue), command: packed.command) }
+    }
+
+    package var commandID: String {
+        get { packed.command.text }
+        set { packed.set(sku: packed.sku, command: PackedID(newValue)) }
+    }
+
+    package var reservationID: String? {
+        get { packed.hasReservation ? packed.reservation.text : nil }
+        set { packed.set(reservation: newValue.map { PackedID($0) } ?? .none, order: packed.order) }
+    }
+
+    package var orderID: String? {
+        get { packed.order.isNone ? nil : packed.order.text }
+        set { packed.set(reservation: packed.reservation, order: newValue.map { PackedID($0) } ?? .none) }
     }
 
     /// Whether the entry says how many units the SKU has in its warehouse.
@@ -141,7 +172,7 @@ package struct LedgerEntry: Equatable, Sendable {
 
     /// Whether both are of one command. The source alone does not tell: an earlier log has the same offsets.
     package func isOfSameCommand(as other: LedgerEntry) -> Bool {
-        source == other.source && at == other.at && commandID == other.commandID
+        source == other.source && at == other.at && packed.command == other.packed.command
     }
 
     /// Whether the entries before it in its partition's ledger are of an earlier log, and those after it are not.

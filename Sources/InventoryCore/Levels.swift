@@ -67,6 +67,8 @@ package struct Level: Equatable, Sendable {
         set { change { $0.policy = newValue.map(Box.init) } }
     }
 
+    var hasChannels: Bool { rare != nil && !channels.isEmpty }
+
     var hasPolicy: Bool { rare != nil && rare?.value.policy != nil }
 
     /// Units that are set apart for channels and claimed by none of their reservations.
@@ -92,6 +94,7 @@ package struct Level: Equatable, Sendable {
     /// Books what an entry does to its channel, if units are set apart for that. They are used up as the channel's
     /// reservations ship.
     mutating func book(_ entry: LedgerEntry) {
+        if rare == nil { return }
         guard let channel = entry.channel, entry.deltas.reserved != 0,
             let place = channels.firstIndex(where: { $0.channel == channel })
         else { return }
@@ -143,8 +146,7 @@ package enum AlertState: String, CaseIterable, Sendable {
 
 /// A claim on units of one SKU, live until it is confirmed, released, expired or lost.
 package struct Reservation: Equatable, Sendable {
-    package var id: String
-    package var orderID: String
+    package var packed: ReservationIDs
     /// In the order in which they were made; a warehouse stands once.
     package var allocations: Allocations
     package var backordered: Int64
@@ -164,6 +166,9 @@ package struct Reservation: Equatable, Sendable {
     package var commandHash: UInt64
     /// Where its SKU stands in the partition's state.
     var item: Int
+
+    package var id: String { packed.reservation.text }
+    package var orderID: String { packed.order.text }
 
     package var quantity: Int64 { allocated + backordered }
 

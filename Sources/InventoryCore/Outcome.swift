@@ -24,12 +24,9 @@ package struct Outcome: Equatable, Sendable {
 
     package var kind: Kind
     package var command: CommandKind
-    package var commandID: String
-    package var sku: String
+    package var packed: PackedIDs
     package var rejection: Rejection?
     package var noOp: NoOp?
-    package var reservationID: String?
-    package var orderID: String?
     package var transferID: String?
     package var channel: String?
     package var warehouse: String?
@@ -73,12 +70,12 @@ package struct Outcome: Equatable, Sendable {
     ) {
         self.kind = kind
         self.command = command
-        self.commandID = commandID
-        self.sku = sku
+        packed = PackedIDs(
+            sku: PackedID(sku), command: PackedID(commandID),
+            reservation: reservationID.map { PackedID($0) } ?? .none,
+            order: orderID.map { PackedID($0) } ?? .none)
         self.rejection = rejection
         self.noOp = noOp
-        self.reservationID = reservationID
-        self.orderID = orderID
         self.transferID = transferID
         self.warehouse = warehouse
         self.quantity = quantity
@@ -93,6 +90,26 @@ package struct Outcome: Equatable, Sendable {
         self.isDuplicate = isDuplicate
     }
 
+    package var commandID: String {
+        get { packed.command.text }
+        set { packed.set(sku: packed.sku, command: PackedID(newValue)) }
+    }
+
+    package var sku: String {
+        get { packed.sku.text }
+        set { packed.set(sku: PackedID(newValue), command: packed.command) }
+    }
+
+    package var reservationID: String? {
+        get { packed.hasReservation ? packed.reservation.text : nil }
+        set { packed.set(reservation: newValue.map { PackedID($0) } ?? .none, order: packed.order) }
+    }
+
+    package var orderID: String? {
+        get { packed.order.isNone ? nil : packed.order.text }
+        set { packed.set(reservation: packed.reservation, order: newValue.map { PackedID($0) } ?? .none) }
+    }
+
     /// The answer that ledger entries give to `command`, which caused them or repeats what caused them.
     ///
     /// - Parameter own: one command's own entries, or those that ended one reservation, of `entries`, which are
@@ -101,25 +118,24 @@ package struct Outcome: Equatable, Sendable {
         of entries: [LedgerEntry], _ own: Range<Int>? = nil, to command: Command, isDuplicate: Bool
     ) {
         self.init(
-            of: entries, own ?? entries.indices, command.kind, commandID: command.id, isDuplicate: isDuplicate
+            of: entries, own ?? entries.indices, command.kind, commandID: command.packedID,
+            isDuplicate: isDuplicate
         )
     }
 
     /// The same, for who has the command's kind and id. All fields are set at once, and nothing is copied for it.
     init(
-        of entries: [LedgerEntry], _ own: Range<Int>, _ command: CommandKind, commandID: String,
+        of entries: [LedgerEntry], _ own: Range<Int>, _ command: CommandKind, commandID: PackedID,
         isDuplicate: Bool
     ) {
         guard !own.isEmpty else { preconditionFailure("no entry, no answer") }
         let last = own.upperBound - 1
         kind = Self.kind(of: entries[own.lowerBound].movement)
         self.command = command
-        self.commandID = commandID
-        sku = entries[last].sku
+        packed = entries[last].packed
+        if !packed.command.hasSameBytes(as: commandID) { packed.set(sku: packed.sku, command: commandID) }
         rejection = entries[last].reason
         noOp = nil
-        reservationID = entries[last].reservationID
-        orderID = entries[last].orderID
         transferID = entries[last].rare == nil ? nil : entries[last].transferID
         channel = entries[last].channel
         warehouse = nil

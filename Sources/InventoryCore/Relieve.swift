@@ -7,7 +7,7 @@ extension Stock {
     /// within each, the newest first.
     func shortage(_ cause: Cause) -> (warehouse: String, claims: [String])? {
         // By its place: a level is large.
-        guard let index = itemIndex(of: cause.command.sku),
+        guard let index = itemIndex(cause),
             let place = items[index].firstShortage
         else { return nil }
         let level = items[index].levels[place]
@@ -82,7 +82,7 @@ extension Stock {
     /// when none can. The warehouse with most units available serves; a reservation that is bound to a
     /// warehouse waits for that one, and one that may not be split for the one that serves it already.
     func decideFill(_ cause: Cause) -> LedgerEntry? {
-        guard let index = itemIndex(of: cause.command.sku), items[index].backordered > 0 else { return nil }
+        guard let index = itemIndex(cause), items[index].backordered > 0 else { return nil }
         let item = items[index]
         let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
         if open.isEmpty { return nil }

@@ -73,12 +73,12 @@ struct RememberedEntries: Sendable {
 
     func reservationIDHash(_ place: Int) -> UInt32? { packed[place].reservationIDHash }
 
-    func has(_ place: Int, commandID: String) -> Bool {
+    func has(_ place: Int, commandID: PackedID) -> Bool {
         let start = packed[place].texts + Int(packed[place].lengths.sku)
         return isEqual(start, Int(packed[place].lengths.commandID), commandID)
     }
 
-    func has(_ place: Int, reservationID: String) -> Bool {
+    func has(_ place: Int, reservationID: PackedID) -> Bool {
         let lengths = packed[place].lengths
         guard lengths.reservationID >= 0 else { return false }
         let start = packed[place].texts + Int(lengths.sku) + Int(lengths.commandID)
@@ -86,14 +86,14 @@ struct RememberedEntries: Sendable {
     }
 
     /// Texts are equal where they are canonically equivalent, also with other bytes.
-    private func isEqual(_ start: Int, _ count: Int, _ text: String) -> Bool {
-        texts.has(start, count, bytesOf: text) || texts.text(start, count) == text
+    private func isEqual(_ start: Int, _ count: Int, _ id: PackedID) -> Bool {
+        texts.has(start, count, bytesOf: id) || texts.id(start, count) == id
     }
 
     /// Whether both are of one command.
     func isOfSameCommand(_ place: Int, as entry: LedgerEntry) -> Bool {
         packed[place].source == entry.source && packed[place].at == entry.at
-            && has(place, commandID: entry.commandID)
+            && has(place, commandID: entry.packed.command)
     }
 
     func isOfSameCommand(_ place: Int, as other: Int) -> Bool {
@@ -102,7 +102,7 @@ struct RememberedEntries: Sendable {
             return false
         }
         let start = packed[other].texts + Int(packed[other].lengths.sku)
-        return has(place, commandID: texts.text(start, Int(packed[other].lengths.commandID)))
+        return has(place, commandID: texts.id(start, Int(packed[other].lengths.commandID)))
     }
 
     // MARK: Entries
@@ -111,13 +111,12 @@ struct RememberedEntries: Sendable {
 
     /// Adds an entry without its chain hash; in place of the oldest where the ring is full.
     ///
-    /// - Parameters:
-    ///   - commandIDHash: by which it is found, as `commandIDHash` gives it back.
-    ///   - reservationIDHash: likewise; nil for one that is not found so.
+    /// - Parameter reservationIDHash: by which it is found, as `reservationIDHash` gives it back; nil for one that is
+    ///   not found so.
     /// - Returns: its place.
-    mutating func append(_ entry: LedgerEntry, commandIDHash: UInt32, reservationIDHash: UInt32?) -> Int {
+    mutating func append(_ entry: LedgerEntry, reservationIDHash: UInt32?) -> Int {
         if !isFull {
-            packed.append(withUnsafePointer(to: entry) { pack($0, commandIDHash, reservationIDHash) })
+            packed.append(withUnsafePointer(to: entry) { pack($0, reservationIDHash) })
             if let box = entry.rare { rare[packed.count - 1] = box }
             return packed.count - 1
         }
@@ -125,19 +124,20 @@ struct RememberedEntries: Sendable {
         oldest = next(after: oldest)
         if place == oldest { texts.removeAll() } else { texts.removeFirst(upTo: packed[oldest].texts) }
         if packed[place].hasRare { rare[place] = nil }
-        packed[place] = withUnsafePointer(to: entry) { pack($0, commandIDHash, reservationIDHash) }
+        packed[place] = withUnsafePointer(to: entry) { pack($0, reservationIDHash) }
         if let box = entry.rare { rare[place] = box }
         return place
     }
 
     /// By the entry's place: a field of a large value is read there at once, and else through a call.
     private mutating func pack(
-        _ entry: UnsafePointer<LedgerEntry>, _ commandIDHash: UInt32, _ reservationIDHash: UInt32?
+        _ entry: UnsafePointer<LedgerEntry>, _ reservationIDHash: UInt32?
     ) -> Packed {
+        let ids = entry.pointee.packed
         let lengths = Lengths(
-            sku: Self.length(entry.pointee.sku), commandID: Self.length(entry.pointee.commandID),
-            reservationID: Self.length(entry.pointee.reservationID),
-            orderID: Self.length(entry.pointee.orderID),
+            sku: Int16(ids.sku.count), commandID: Int16(ids.command.count),
+            reservationID: ids.hasReservation ? Int16(ids.reservation.count) : -1,
+            orderID: ids.order.isNone ? -1 : Int16(ids.order.count),
             channel: Self.length(entry.pointee.channel), warehouse: Self.length(entry.pointee.warehouse))
         return Packed(
             generation: entry.pointee.generation, sequence: entry.pointee.sequence, at: entry.pointee.at,
@@ -147,7 +147,7 @@ struct RememberedEntries: Sendable {
             remaining: entry.pointee.remaining, expiresAt: entry.pointee.expiresAt,
             deltas: entry.pointee.deltas,
             balances: entry.pointee.balances, setApart: entry.pointee.setApart, texts: write(entry, lengths),
-            lengths: lengths, commandIDHash: commandIDHash, reservationIDHash: reservationIDHash,
+            lengths: lengths, commandIDHash: ids.command.hash, reservationIDHash: reservationIDHash,
             movement: entry.pointee.movement, command: entry.pointee.command, reason: entry.pointee.reason,
             more: entry.pointee.more,
             isNamed: entry.pointee.isNamed, allowSplit: entry.pointee.allowSplit,
@@ -167,12 +167,21 @@ struct RememberedEntries: Sendable {
             Int(lengths.sku) + Int(lengths.commandID) + Int(max(0, lengths.reservationID))
             + Int(max(0, lengths.orderID)) + Int(max(0, lengths.channel)) + Int(max(0, lengths.warehouse))
         return texts.add(count) { place in
-            var place = Self.write(entry.pointee.sku, place)
-            place = Self.write(entry.pointee.commandID, place)
-            if let id = entry.pointee.reservationID { place = Self.write(id, place) }
-            if let id = entry.pointee.orderID { place = Self.write(id, place) }
+            let ids = entry.pointee.packed
+            var place = Self.write(ids.sku, place)
+            place = Self.write(ids.command, place)
+            place = Self.write(ids.reservation, place)
+            place = Self.write(ids.order, place)
             if let id = entry.pointee.channel { place = Self.write(id, place) }
             if let id = entry.pointee.warehouse { place = Self.write(id, place) }
+        }
+    }
+
+    /// - Returns: where the text ends.
+    private static func write(_ id: PackedID, _ place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        id.withBytes { bytes in
+            if let start = bytes.baseAddress { place.copyMemory(from: start, byteCount: bytes.count) }
+            return place + bytes.count
         }
     }
 
@@ -185,32 +194,30 @@ struct RememberedEntries: Sendable {
     }
 
     /// The entry as it was added, but for its chain hash.
-    ///
-    /// - Parameter command: texts that this has too are taken from it, and not made anew.
-    func entry(at place: Int, for command: Command? = nil) -> LedgerEntry {
+    func entry(at place: Int) -> LedgerEntry {
         let packed = packed[place]
         var start = packed.texts
-        func next(_ length: Int16, _ known: String?) -> String? {
+        func next(_ length: Int16) -> PackedID {
+            guard length >= 0 else { return .none }
+            defer { start += Int(length) }
+            return texts.id(start, Int(length))
+        }
+        func nextName(_ length: Int16) -> String? {
             guard length >= 0 else { return nil }
             defer { start += Int(length) }
-            if let known, texts.has(start, Int(length), bytesOf: known) { return known }
             return texts.text(start, Int(length))
         }
-        let sku = next(packed.lengths.sku, command?.sku)
-        let commandID = next(packed.lengths.commandID, command?.id)
-        guard let sku, let commandID else { preconditionFailure("an entry without its command") }
+        let (sku, command) = (next(packed.lengths.sku), next(packed.lengths.commandID))
+        let (reservation, order) = (next(packed.lengths.reservationID), next(packed.lengths.orderID))
+        let ids = PackedIDs(sku: sku, command: command, reservation: reservation, order: order)
         var entry = LedgerEntry(
-            sku: sku, generation: packed.generation, sequence: packed.sequence, more: packed.more,
+            ids, generation: packed.generation, sequence: packed.sequence, more: packed.more,
             movement: packed.movement, at: packed.at, source: packed.source, command: packed.command,
-            commandID: commandID, commandHash: packed.commandHash, quantity: packed.quantity,
-            remaining: packed.remaining, expiresAt: packed.expiresAt, deltas: packed.deltas,
-            balances: packed.balances, reason: packed.reason)
-        entry.reservationID = next(packed.lengths.reservationID, command?.reservationID)
-        var order: String?
-        if case .reserve(let reserve) = command?.body { order = reserve.orderID }
-        entry.orderID = next(packed.lengths.orderID, order)
-        entry.channel = next(packed.lengths.channel, nil)
-        entry.warehouse = next(packed.lengths.warehouse, nil)
+            commandHash: packed.commandHash, quantity: packed.quantity, remaining: packed.remaining,
+            expiresAt: packed.expiresAt, deltas: packed.deltas, balances: packed.balances,
+            reason: packed.reason)
+        entry.channel = nextName(packed.lengths.channel)
+        entry.warehouse = nextName(packed.lengths.warehouse)
         entry.origin = packed.origin
         entry.setApart = packed.setApart
         entry.isNamed = packed.isNamed

@@ -32,12 +32,37 @@ struct ReservationTable: Sendable {
         case free, packed, apart
     }
 
+    /// A reservation whose ids are kept as texts, which take less memory for long.
+    private struct Apart {
+        var reservation: Reservation
+        let id: String
+        let orderID: String
+
+        private static let nobody = ReservationIDs(PackedIDs())
+
+        init(_ reservation: Reservation) {
+            (id, orderID) = (reservation.id, reservation.orderID)
+            self.reservation = reservation
+            self.reservation.packed = Self.nobody
+        }
+
+        func whole(_ known: PackedIDs?) -> Reservation {
+            var whole = reservation
+            if let known, known.reservation.hasBytes(of: id), known.order.hasBytes(of: orderID) {
+                whole.packed = ReservationIDs(known)
+            } else {
+                whole.packed = ReservationIDs(PackedID(id), PackedID(orderID))
+            }
+            return whole
+        }
+    }
+
     /// Packed ones in pieces of the same size: an array of all would have to be twice as large while it grows.
     private var pieces: [[Packed]] = []
     private static let pieceSize = 512
     private var free: [Int] = []
     /// Those that do not fit in, by their places.
-    private var apart: [Int: Reservation] = [:]
+    private var apart: [Int: Apart] = [:]
     private var places = PlaceIndex()
     private var names = Names()
     private(set) var count = 0
@@ -50,86 +75,88 @@ struct ReservationTable: Sendable {
     // MARK: By id
 
     /// Where the reservation stands for as long as it lives.
-    func place(of id: String) -> Int? { place(of: id, IDHash.of(id)) }
-
+    ///
     /// Apart from its callers, which would count all references of the table for it; likewise `unpacked`.
     @inline(never)
-    private func place(of id: String, _ hash: UInt32) -> Int? {
-        var probe = places.probe(hash)
+    func place(of id: PackedID) -> Int? {
+        var probe = places.probe(id.hash)
         while let place = places.next(&probe) {
             if has(place, id: id) { return place }
         }
         return nil
     }
 
-    func contains(_ id: String) -> Bool { place(of: id) != nil }
+    func contains(_ id: String) -> Bool { place(of: PackedID(id)) != nil }
 
-    subscript(id: String) -> Reservation? {
+    subscript(id: PackedID) -> Reservation? {
         get { reservation(id) }
         set {
             guard let newValue else { return remove(id) }
-            precondition(newValue.id == id)
+            precondition(newValue.packed.reservation == id)
             set(newValue)
         }
     }
 
+    /// None where the text is longer than an id can be.
+    subscript(id: String) -> Reservation? {
+        get { id.utf8.count > Limits.idBytes ? nil : self[PackedID(id)] }
+        set { self[PackedID(id)] = newValue }
+    }
+
     /// The reservation with an id.
     ///
-    /// - Parameter orderID: its order as far as the caller knows, which is taken if it is that.
-    func reservation(_ id: String, orderID: String? = nil) -> Reservation? {
+    /// - Parameter known: its ids as far as the caller knows them, which are taken if they have the same bytes.
+    func reservation(_ id: PackedID, known: PackedIDs? = nil) -> Reservation? {
         guard let place = place(of: id) else { return nil }
-        return unpacked(place, id, orderID)
+        return unpacked(place, known)
     }
 
     /// Where a reservation stands or would come to stand.
     struct Found {
-        fileprivate let hash: UInt32
         /// Nil where there is none.
         fileprivate let place: Int?
     }
 
     /// Mutating for its callers, which are, and would count all references of the table for it else.
-    mutating func look(for id: String) -> Found {
-        let hash = IDHash.of(id)
-        var probe = places.probe(hash)
+    mutating func look(for id: PackedID) -> Found {
+        var probe = places.probe(id.hash)
         while let place = places.next(&probe) {
-            if has(place, id: id) { return Found(hash: hash, place: place) }
+            if has(place, id: id) { return Found(place: place) }
         }
-        return Found(hash: hash, place: nil)
+        return Found(place: nil)
     }
 
-    subscript(at found: Found, id: String) -> Reservation? { found.place.map { unpacked($0, id) } }
+    subscript(at found: Found, known: PackedIDs) -> Reservation? { found.place.map { unpacked($0, known) } }
 
     /// Adds a reservation, or takes it in place of the one with its id.
     ///
     /// - Returns: where it stands.
     @discardableResult
     mutating func set(_ reservation: Reservation) -> Int {
-        let found = look(for: reservation.id)
+        let found = look(for: reservation.packed.reservation)
         return set(reservation, found)
     }
 
     /// The same, for who has looked for its id and done nothing else since.
     mutating func set(_ reservation: Reservation, _ found: Found) -> Int {
-        guard let place = found.place else { return add(reservation, found.hash) }
+        guard let place = found.place else { return add(reservation) }
         store(reservation, at: place)
         return place
     }
 
-    private mutating func remove(_ id: String) {
-        let hash = IDHash.of(id)
-        guard let place = place(of: id, hash) else { return }
-        places.remove(hash, place)
+    private mutating func remove(_ id: PackedID) {
+        guard let place = place(of: id) else { return }
+        places.remove(id.hash, place)
         if self[place: place].kind == .apart { apart[place] = nil }
         self[place: place].kind = .free
         free.append(place)
         count -= 1
     }
 
-    private mutating func add(_ reservation: Reservation, _ hash: UInt32) -> Int {
+    private mutating func add(_ reservation: Reservation) -> Int {
         let place = free.popLast() ?? newPlace()
         store(reservation, at: place)
-        places.insert(hash, place)
+        places.insert(reservation.packed.reservation.hash, place)
         count += 1
         return place
     }
@@ -174,7 +201,7 @@ struct ReservationTable: Sendable {
         for place in all {
             let item = change(item(at: place))
             self[place: place].item = Int32(item)
-            apart[place]?.item = item
+            apart[place]?.reservation.item = item
         }
     }
 
@@ -186,7 +213,7 @@ struct ReservationTable: Sendable {
             if wasApart { apart[place] = nil }
             self[place: place] = packed
         } else {
-            apart[place] = reservation
+            apart[place] = Apart(reservation)
             self[place: place] = Self.numbers(of: reservation, .apart)
         }
     }
@@ -206,7 +233,7 @@ struct ReservationTable: Sendable {
         guard reservation.backordered == 0, reservation.allocations.count == 1 else { return nil }
         let allocation = reservation.allocations[0]
         if let named = reservation.named, !Names.areSame(named, allocation.warehouse) { return nil }
-        let (idLength, orderLength) = (reservation.id.utf8.count, reservation.orderID.utf8.count)
+        let (idLength, orderLength) = (reservation.packed.reservation.count, reservation.packed.order.count)
         guard idLength + orderLength <= MemoryLayout<Text>.size,
             let warehouse = names.number(of: allocation.warehouse)
         else { return nil }
@@ -228,62 +255,57 @@ struct ReservationTable: Sendable {
         packed.idLength = UInt8(idLength)
         packed.orderLength = UInt8(orderLength)
         withUnsafeMutableBytes(of: &packed.text) { text in
-            Self.copy(reservation.id, to: text, at: 0)
-            Self.copy(reservation.orderID, to: text, at: idLength)
+            Self.copy(reservation.packed.reservation, to: text, at: 0)
+            Self.copy(reservation.packed.order, to: text, at: idLength)
         }
         return packed
     }
 
-    private static func copy(_ id: String, to text: UnsafeMutableRawBufferPointer, at place: Int) {
-        id.withBytes { UnsafeMutableRawBufferPointer(rebasing: text[place...]).copyMemory(from: .init($0)) }
+    private static func copy(_ id: PackedID, to text: UnsafeMutableRawBufferPointer, at place: Int) {
+        id.withBytes { UnsafeMutableRawBufferPointer(rebasing: text[place...]).copyMemory(from: $0) }
     }
 
-    private func has(_ place: Int, id: String) -> Bool {
+    private func has(_ place: Int, id: PackedID) -> Bool {
         let packed = self[place: place]
-        guard packed.kind == .packed else { return apart[place]?.id == id }
-        return Self.has(packed, 0, packed.idLength, id) || Self.text(packed, 0, packed.idLength) == id
+        guard packed.kind == .packed else { return apart[place].map { id.isEqual(to: $0.id) } ?? false }
+        return Self.has(packed, 0, packed.idLength, id)
+            || Self.id(packed, 0, packed.idLength) == id
     }
 
-    private static func has(_ packed: Packed, _ start: UInt8, _ count: UInt8, _ id: String) -> Bool {
-        return id.withBytes { utf8 in
-            guard utf8.count == count else { return false }
-            return withUnsafeBytes(of: packed.text) { text in
-                let (own, other) = (text[Int(start)..<Int(start) + Int(count)], UnsafeRawBufferPointer(utf8))
-                var index = 0
-                while index + 8 <= other.count {
-                    let word = text.loadUnaligned(fromByteOffset: own.startIndex + index, as: UInt64.self)
-                    if word != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
-                    index += 8
-                }
-                while index < other.count {
-                    if own[own.startIndex + index] != other[index] { return false }
-                    index += 1
-                }
-                return true
-            }
-        }
-    }
-
-    /// - Parameter known: a text that is taken if it has the same bytes.
-    private static func text(
-        _ packed: Packed, _ start: UInt8, _ count: UInt8, _ known: String? = nil
-    ) -> String {
-        if let known, has(packed, start, count, known) { return known }
+    private static func has(_ packed: Packed, _ start: UInt8, _ count: UInt8, _ id: PackedID) -> Bool {
+        guard id.count == count else { return false }
         return withUnsafeBytes(of: packed.text) { text in
-            String(decoding: text[Int(start)..<Int(start) + Int(count)], as: UTF8.self)
+            let own = UnsafeRawBufferPointer(rebasing: text[Int(start)..<Int(start) + Int(count)])
+            guard let own = own.baseAddress else { return true }
+            return id.withBytes { TextRing.areEqual(own, $0.baseAddress!, Int(count)) }
         }
     }
 
-    /// - Parameters: its texts as they are known, which are taken if they have the same bytes.
+    private static func id(_ packed: Packed, _ start: UInt8, _ count: UInt8) -> PackedID {
+        withUnsafeBytes(of: packed.text) { text in
+            PackedID(utf8: UnsafeRawBufferPointer(rebasing: text[Int(start)..<Int(start) + Int(count)]))
+        }
+    }
+
+    private static func ids(_ packed: Packed, _ known: PackedIDs?) -> ReservationIDs {
+        if let known, has(packed, 0, packed.idLength, known.reservation),
+            has(packed, packed.idLength, packed.orderLength, known.order)
+        {
+            return ReservationIDs(known)
+        }
+        return ReservationIDs(
+            id(packed, 0, packed.idLength), id(packed, packed.idLength, packed.orderLength))
+    }
+
+    /// - Parameter known: its ids as they are known, which are taken if they have the same bytes.
     @inline(never)
-    private func unpacked(_ place: Int, _ id: String?, _ orderID: String? = nil) -> Reservation {
+    private func unpacked(_ place: Int, _ known: PackedIDs?) -> Reservation {
         let packed = self[place: place]
-        if packed.kind == .apart, let reservation = apart[place] { return reservation }
+        if packed.kind == .apart, let reservation = apart[place] { return reservation.whole(known) }
         precondition(packed.kind == .packed, "no reservation lives there")
         let warehouse = names[packed.warehouse]
         return Reservation(
-            id: Self.text(packed, 0, packed.idLength, id),
-            orderID: Self.text(packed, packed.idLength, packed.orderLength, orderID),
+            packed: Self.ids(packed, known),
             allocations: Allocations(Allocation(warehouse: warehouse, quantity: packed.quantity)),
             backordered: 0, channel: packed.channel == 0 ? nil : names[packed.channel - 1],
             named: packed.isNamed ? warehouse : nil, allowSplit: packed.allowSplit,
@@ -318,6 +340,13 @@ private struct Names: Sendable {
 
     /// Whether both have the same bytes.
     static func areSame(_ one: String, _ other: String) -> Bool {
-        one == other && one.utf8.elementsEqual(other.utf8)
+        one.withBytes { one in
+            other.withBytes { other in
+                guard one.count == other.count, let first = UnsafeRawPointer(one.baseAddress),
+                    let second = UnsafeRawPointer(other.baseAddress)
+                else { return one.count == other.count }
+                return TextRing.areEqual(first, second, one.count)
+            }
+        }
     }
 }

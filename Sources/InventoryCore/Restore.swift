@@ -188,7 +188,8 @@ extension Stock {
     fileprivate mutating func restore(_ snapshot: ReservationSnapshot) -> Bool {
         guard let index = itemIndex(of: snapshot.sku) else { return false }
         reservations[snapshot.id] = Reservation(
-            id: snapshot.id, orderID: snapshot.orderID, allocations: snapshot.parts,
+            packed: ReservationIDs(PackedID(snapshot.id), PackedID(snapshot.orderID)),
+            allocations: snapshot.parts,
             backordered: snapshot.backordered, channel: snapshot.channel, named: snapshot.warehouse,
             allowSplit: snapshot.allowSplit, isExtended: snapshot.isExtended,
             reservedAt: snapshot.reservedAt, expiresAt: snapshot.expiresAt,

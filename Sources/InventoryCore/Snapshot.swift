@@ -198,12 +198,20 @@ extension Stock {
     package func sequence(of sku: String) -> Int64 { item(of: sku)?.sequence ?? 0 }
 
     /// A live reservation as it is now.
-    ///
-    /// - Parameter orderID: its order, as far as the caller knows it; spares a text made anew.
-    package func reservation(_ id: String, orderID: String? = nil) -> ReservationSnapshot? {
-        reservations.reservation(id, orderID: orderID).map {
+    package func reservation(_ id: String) -> ReservationSnapshot? {
+        reservations[id].map {
             ReservationSnapshot($0, sku: items[$0.item].sku)
         }
+    }
+
+    /// A live reservation as it is now, and its SKU.
+    ///
+    /// - Parameter ids: its id, and its order and its SKU as the caller knows them, which are taken if they have the
+    ///   same bytes.
+    package func reservation(_ ids: PackedIDs) -> (live: Reservation, sku: PackedID)? {
+        guard let live = reservations.reservation(ids.reservation, known: ids) else { return nil }
+        let sku = ids.sku
+        return (live, sku.hasBytes(of: items[live.item].sku) ? sku : PackedID(items[live.item].sku))
     }
 
     /// A live transfer as it is now.

@@ -7,7 +7,7 @@ package struct Stock: Sendable {
     var items: [Item] = []
     private var itemPlaces = PlaceIndex()
     /// The SKU of the present command, which is asked for again and again, and where it stands; -1 for nowhere.
-    private var presentSKU = ""
+    private var presentSKU = PackedID("")
     private var presentIndex = -1
     var reservations = ReservationTable()
     var transfers: [String: Transfer] = [:]
@@ -35,21 +35,27 @@ package struct Stock: Sendable {
 
     func item(of sku: String) -> Item? { itemIndex(of: sku).map { items[$0] } }
 
+    func item(of sku: PackedID) -> Item? { itemIndex(of: sku).map { items[$0] } }
+
     mutating func makeItemIndex(of sku: String) -> Int {
         if let index = itemIndex(of: sku) { return index }
-        items.append(Item(sku: sku))
-        itemPlaces.insert(IDHash.of(sku), items.count - 1)
+        return makeItem(of: sku, IDHash.of(sku))
+    }
+
+    mutating func makeItemIndex(of sku: PackedID) -> Int {
+        if let index = itemIndex(of: sku) { return index }
+        let index = makeItem(of: sku.text, sku.hash)
         look(for: sku)
+        return index
+    }
+
+    private mutating func makeItem(of sku: String, _ hash: UInt32) -> Int {
+        items.append(Item(sku: sku))
+        itemPlaces.insert(hash, items.count - 1)
         return items.count - 1
     }
 
     func itemIndex(of sku: String) -> Int? {
-        presentIndex >= 0 && presentSKU == sku ? presentIndex : search(for: sku)
-    }
-
-    /// Apart from its callers, which would count all references of the state for it.
-    @inline(never)
-    private func search(for sku: String) -> Int? {
         var probe = itemPlaces.probe(IDHash.of(sku))
         while let index = itemPlaces.next(&probe) {
             if items[index].sku == sku { return index }
@@ -57,10 +63,32 @@ package struct Stock: Sendable {
         return nil
     }
 
+    @inline(__always)
+    func itemIndex(of sku: PackedID) -> Int? {
+        presentIndex >= 0 && presentSKU.hasSameBytes(as: sku)
+            ? presentIndex : Self.search(items, itemPlaces, for: sku)
+    }
+
+    /// Without the state, which would be copied for it.
+    @inline(never)
+    private static func search(_ items: [Item], _ places: PlaceIndex, for sku: PackedID) -> Int? {
+        var probe = places.probe(sku.hash)
+        while let index = places.next(&probe) {
+            if sku.isEqual(to: items[index].sku) { return index }
+        }
+        return nil
+    }
+
+    /// Where the command's SKU stands.
+    @inline(__always)
+    func itemIndex(_ cause: Cause) -> Int? {
+        cause.item ?? Self.search(items, itemPlaces, for: cause.command.packedSKU)
+    }
+
     /// Takes note of where the SKU stands that will be asked for.
-    private mutating func look(for sku: String) {
-        guard presentSKU != sku || presentIndex < 0 else { return }
-        presentIndex = itemIndex(of: sku) ?? -1
+    private mutating func look(for sku: PackedID) {
+        if presentIndex >= 0, presentSKU.hasSameBytes(as: sku) { return }
+        presentIndex = Self.search(items, itemPlaces, for: sku) ?? -1
         presentSKU = sku
     }
 
@@ -117,8 +145,9 @@ package struct Effects: Sendable {
     package init() {}
 
     package mutating func removeAll() {
-        entries.removeAll(keepingCapacity: true)
-        alerts.removeAll(keepingCapacity: true)
+        // One by one: there are few, and `removeAll` goes a long way round.
+        while !entries.isEmpty { entries.removeLast() }
+        while !alerts.isEmpty { alerts.removeLast() }
     }
 }
 
@@ -132,10 +161,10 @@ extension Stock {
     package mutating func handle(
         _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
     ) -> Outcome {
-        look(for: command.sku)
+        look(for: command.packedSKU)
         let cause = Cause(
             command: command, kind: command.kind, hash: command.fingerprint,
-            idHash: IDHash.of(command.id), at: at, source: source)
+            item: presentIndex < 0 ? nil : presentIndex, at: at, source: source)
         while let expiry = decideExpiry(cause) { carryOut(expiry, cause, &effects) }
         fillBackorders(cause, &effects)
         var decision = decide(cause)
@@ -165,7 +194,7 @@ extension Stock {
         checkInvariants(after: effects.entries)
         raiseAlerts(for: effects.entries, &effects.alerts)
         return outcome
-            ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.id, isDuplicate: false)
+            ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.packedID, isDuplicate: false)
     }
 
     private mutating func carryOut(_ entries: [LedgerEntry], _ cause: Cause, _ effects: inout Effects) {
@@ -183,11 +212,12 @@ extension Stock {
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
     private mutating func finish(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
         apply(entry)
-        window.append(entry, commandIDHash: cause.idHash)
+        window.append(entry)
         effects.entries.append(entry)
     }
 
     private mutating func relieve(_ cause: Cause, _ effects: inout Effects) {
+        guard let index = itemIndex(cause), items[index].firstShortage != nil else { return }
         while let (warehouse, claims) = shortage(cause) {
             for id in claims {
                 while let relief = decideRelief(warehouse, id, cause) { carryOut(relief, cause, &effects) }
@@ -196,19 +226,23 @@ extension Stock {
     }
 
     private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {
-        guard let index = itemIndex(of: cause.command.sku), items[index].backordered > 0 else { return }
+        guard let index = itemIndex(cause), items[index].backordered > 0 else { return }
         while let fill = decideFill(cause) { carryOut(fill, cause, &effects) }
     }
 
     /// The hash of the SKU's newest ledger entry.
-    package func chainHash(of sku: String) -> ChainHash {
+    package func chainHash(of sku: PackedID) -> ChainHash {
         guard let index = itemIndex(of: sku) else { return .origin }
         return items[index].chainHash
     }
 
+    package func chainHash(of sku: String) -> ChainHash { chainHash(of: PackedID(sku)) }
+
+    package mutating func seal(_ sku: String, with hash: ChainHash) { seal(PackedID(sku), with: hash) }
+
     /// Takes note of the hash that the SKU's newest ledger entry was sealed with.
-    package mutating func seal(_ sku: String, with hash: ChainHash) {
-        guard let index = itemIndex(of: sku) else { preconditionFailure("\(sku) has no entry to seal") }
+    package mutating func seal(_ sku: PackedID, with hash: ChainHash) {
+        guard let index = itemIndex(of: sku) else { preconditionFailure("\(sku.text) has no entry to seal") }
         items[index].chainHash = hash
     }
 
@@ -219,7 +253,7 @@ extension Stock {
     @discardableResult
     package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
         apply(entry)
-        seal(entry.sku, with: entry.chainHash)
+        seal(entry.packed.sku, with: entry.chainHash)
         window.append(entry)
         pending.append(entry)
         guard !entry.more else { return [] }
@@ -238,7 +272,8 @@ extension Stock {
             let isMoved = LedgerEntry.hasBalances(
                 entries[number].movement, in: entries[number].warehouse, entries[number].deltas)
             guard isMoved else { continue }
-            guard let index = itemIndex(of: entries[number].sku), let warehouse = entries[number].warehouse,
+            guard let index = itemIndex(of: entries[number].packed.sku),
+                let warehouse = entries[number].warehouse,
                 let place = items[index].index(of: warehouse)
             else { continue }
             let (reserved, onHand) = (items[index].levels[place].reserved, items[index].levels[place].onHand)
@@ -256,8 +291,8 @@ struct Cause {
     /// The command's: asked for often, and found in its body.
     let kind: CommandKind
     let hash: UInt64
-    /// Of the command's id, by which it is found again.
-    let idHash: UInt32
+    /// Where its SKU stands; nil where it was not seen before the command.
+    let item: Int?
     let at: Timestamp
     let source: Source
 }

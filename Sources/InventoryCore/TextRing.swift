@@ -46,20 +46,22 @@ struct TextRing: Sendable {
     /// Forgets all.
     mutating func removeAll() { begin = end }
 
-    /// Whether `count` bytes at `place` are those of `text`.
-    func has(_ place: Int, _ count: Int, bytesOf text: String) -> Bool {
-        return text.withBytes { utf8 in
-            guard utf8.count == count, let other = UnsafeRawPointer(utf8.baseAddress) else {
-                return utf8.count == count
-            }
-            return withBytes(place, count) { Self.areEqual($0, other, count) }
-        }
-    }
-
     func has(_ place: Int, equalTo other: Int, _ count: Int) -> Bool {
         withBytes(place, count) { one in
             withBytes(other, count) { Self.areEqual(one, $0, count) }
         }
+    }
+
+    /// Whether `count` bytes at `place` are those of `id`.
+    func has(_ place: Int, _ count: Int, bytesOf id: PackedID) -> Bool {
+        guard id.count == count else { return false }
+        return id.withBytes { bytes in
+            withBytes(place, count) { Self.areEqual($0, bytes.baseAddress!, count) }
+        }
+    }
+
+    func id(_ place: Int, _ count: Int) -> PackedID {
+        withBytes(place, count) { PackedID(utf8: UnsafeRawBufferPointer(start: $0, count: count)) }
     }
 
     func text(_ place: Int, _ count: Int) -> String {
@@ -77,7 +79,7 @@ struct TextRing: Sendable {
         return bytes.withUnsafeBytes { body($0.baseAddress! + place & mask) }
     }
 
-    private static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int) -> Bool {
+    static func areEqual(_ one: UnsafeRawPointer, _ other: UnsafeRawPointer, _ count: Int) -> Bool {
         var index = 0
         while index + 8 <= count {
             let word = one.loadUnaligned(fromByteOffset: index, as: UInt64.self)

@@ -3,8 +3,10 @@
 /// An array checks with each byte whether others share it, which here costs more than the writing; this asks once a
 /// record. Unchecked, because who writes has the memory alone: `removeAll` takes other memory where a copy shares
 /// it, and nothing writes before it has called that.
+@usableFromInline
 struct ByteBuffer: @unchecked Sendable {
-    private final class Memory {
+    @usableFromInline
+    final class Memory {
         let start: UnsafeMutablePointer<UInt8>
 
         init(_ count: Int) { start = .allocate(capacity: count) }
@@ -12,10 +14,10 @@ struct ByteBuffer: @unchecked Sendable {
         deinit { start.deallocate() }
     }
 
-    private var memory: Memory
-    private var start: UnsafeMutablePointer<UInt8>
+    @usableFromInline var memory: Memory
+    @usableFromInline var start: UnsafeMutablePointer<UInt8>
     private var capacity: Int
-    private(set) var count = 0
+    @usableFromInline private(set) var count = 0
 
     init(capacity: Int = 1024) {
         memory = Memory(capacity)
@@ -24,10 +26,11 @@ struct ByteBuffer: @unchecked Sendable {
     }
 
     /// Gives what was written to `body`.
+    @inlinable @inline(__always)
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        defer { keep() }
+        defer { withExtendedLifetime(memory) {} }
         return try body(UnsafeRawBufferPointer(start: start, count: count))
     }
 
@@ -144,6 +147,12 @@ struct ByteBuffer: @unchecked Sendable {
         if 0...9 ~= number {
             place[0] = 0x30 + UInt8(truncatingIfNeeded: number)
             return 1
+        }
+        if 10...99 ~= number {
+            let small = UInt32(truncatingIfNeeded: number)
+            place[0] = 0x30 + UInt8(truncatingIfNeeded: small / 10)
+            place[1] = 0x30 + UInt8(truncatingIfNeeded: small % 10)
+            return 2
         }
         if number >= 0 { return write(number.magnitude, to: place) }
         place[0] = 0x2D

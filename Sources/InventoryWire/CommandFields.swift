@@ -2,13 +2,18 @@ import InventoryCore
 
 /// The fields of a record of `stock.commands`.
 enum CommandFields {
-    static func command(_ object: JSONObject) throws(DecodingFailure) -> Command {
+    /// - Parameter ids: memory for the command's.
+    static func command(_ object: JSONObject, _ ids: inout PackedIDs) throws(DecodingFailure) -> Command {
         let kind = try kind(object)
-        let command = Command(
-            id: try object.id("command_id"), sku: try object.id("sku"),
-            generation: try object.optionalInteger("generation", 1 ... .max), body: try body(kind, object))
+        ids.renew()
+        let id = try object.packedID("command_id")
+        ids.set(sku: try object.packedID("sku"), command: id)
+        let generation = try object.optionalInteger("generation", 1 ... .max)
+        if kind != .reserve { ids.set(reservation: .none, order: .none) }
+        let body = try body(kind, object, &ids)
+        let command = Command(CommandIDs(ids), generation: generation, body: body)
         let isOfBook = kind == .setWarehouse || kind == .setSettings
-        guard isOfBook == command.sku.hasPrefix(PartitionBook.prefix) else {
+        guard isOfBook == PartitionBook.isBook(command.packedSKU) else {
             throw DecodingFailure(
                 .invalidID,
                 isOfBook
@@ -36,10 +41,10 @@ enum CommandFields {
     }
 
     private static func body(
-        _ kind: CommandKind, _ object: JSONObject
+        _ kind: CommandKind, _ object: JSONObject, _ ids: inout PackedIDs
     ) throws(DecodingFailure) -> Command.Body {
         switch kind {
-        case .reserve: return .reserve(try reserve(object))
+        case .reserve: return .reserve(try reserve(object, &ids))
         case .confirm:
             return .confirm(
                 reservationID: try object.id("reservation_id"), quantity: try optionalQuantity(object))
@@ -92,10 +97,14 @@ enum CommandFields {
         try object.optionalInteger("quantity", 1...Limits.quantity)
     }
 
-    private static func reserve(_ object: JSONObject) throws(DecodingFailure) -> Command.Reserve {
+    private static func reserve(
+        _ object: JSONObject, _ ids: inout PackedIDs
+    ) throws(DecodingFailure) -> Command.Reserve {
+        let id = try object.packedID("reservation_id")
+        ids.set(reservation: id, order: try object.packedID("order_id"))
         let reserve = Command.Reserve(
-            reservationID: try object.id("reservation_id"), orderID: try object.id("order_id"),
-            quantity: try quantity(object), warehouse: try object.optionalID("warehouse"),
+            ReservationIDs(ids), quantity: try quantity(object),
+            warehouse: try object.optionalID("warehouse"),
             expiry: try expiry(object), strategy: try object.optionalWord("strategy", Strategy.self),
             allowPartial: try object.boolean("allow_partial"),
             allowSplit: try object.optionalBoolean("allow_split") ?? true,

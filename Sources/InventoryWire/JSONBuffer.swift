@@ -1,14 +1,19 @@
 import InventoryCore
 
 /// A buffer that JSON is written into, field by field, and that keeps its memory from record to record.
+@usableFromInline
 struct JSONBuffer: Sendable {
-    private var bytes = ByteBuffer()
+    @usableFromInline private(set) var bytes = ByteBuffer()
     /// 1 where a comma stands before the next field; 0 after an opening bracket.
     private var comma = 0
     private var times = TimeTexts()
+    private var movements = WordText<Movement>()
+    private var commands = WordText<CommandKind>()
+    private var outcomes = WordText<Outcome.Kind>()
 
     var count: Int { bytes.count }
 
+    @inlinable @inline(__always)
     func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -66,6 +71,39 @@ struct JSONBuffer: Sendable {
     mutating func string(_ name: StaticString, _ value: String) {
         field(name)
         appendQuoted(value)
+    }
+
+    /// Left out where there is none.
+    @inline(__always)
+    mutating func string(_ name: StaticString, _ id: PackedID) {
+        if id.isNone { return }
+        field(name)
+        appendQuoted(id)
+    }
+
+    mutating func word(_ name: StaticString, _ movement: Movement) {
+        field(name)
+        appendQuoted(movements.text(of: movement))
+    }
+
+    mutating func word(_ name: StaticString, _ command: CommandKind) {
+        field(name)
+        appendQuoted(commands.text(of: command))
+    }
+
+    mutating func word(_ name: StaticString, _ outcome: Outcome.Kind) {
+        field(name)
+        appendQuoted(outcomes.text(of: outcome))
+    }
+
+    private mutating func appendQuoted(_ id: PackedID) {
+        if id.needsEscape { return appendQuoted(id.text) }
+        bytes.extend(atMost: PackedID.room + 2) { place in
+            place[0] = 0x22
+            id.write(to: place + 1)
+            place[1 + id.count] = 0x22
+            return id.count + 2
+        }
     }
 
     @inline(__always)

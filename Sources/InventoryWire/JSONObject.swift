@@ -125,6 +125,25 @@ struct JSONObject {
         try Self.id(try text(name), name)
     }
 
+    /// The same, packed.
+    func packedID(_ name: StaticString) throws(DecodingFailure) -> PackedID {
+        try Self.packedID(try text(name), name)
+    }
+
+    func optionalPackedID(_ name: StaticString) throws(DecodingFailure) -> PackedID? {
+        guard let value = value(name) else { return nil }
+        return try Self.packedID(try Self.text(value, name), name)
+    }
+
+    private static func packedID(
+        _ bytes: UnsafeRawBufferPointer, _ name: StaticString
+    ) throws(DecodingFailure) -> PackedID {
+        try checkLength(bytes, name, limit: Limits.idBytes)
+        let id = PackedID(utf8: bytes)
+        if id.hasControls { throw DecodingFailure(.invalidID, "\(name) has a control character") }
+        return id
+    }
+
     func optionalID(_ name: StaticString) throws(DecodingFailure) -> String? {
         guard let value = value(name) else { return nil }
         return try Self.id(try Self.text(value, name), name)
@@ -153,6 +172,16 @@ struct JSONObject {
     private static func id(
         _ bytes: UnsafeRawBufferPointer, _ name: StaticString, limit: Int = Limits.idBytes
     ) throws(DecodingFailure) -> String {
+        try checkLength(bytes, name, limit: limit)
+        if hasControl(bytes) {
+            throw DecodingFailure(.invalidID, "\(name) has a control character")
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func checkLength(
+        _ bytes: UnsafeRawBufferPointer, _ name: StaticString, limit: Int
+    ) throws(DecodingFailure) {
         if bytes.isEmpty {
             throw DecodingFailure(.outOfRange, "\(name) is empty; 1 to \(limit) bytes are allowed")
         }
@@ -160,10 +189,6 @@ struct JSONObject {
             throw DecodingFailure(
                 .idTooLong, "\(name) has \(bytes.count) bytes; at most \(limit) are allowed")
         }
-        if hasControl(bytes) {
-            throw DecodingFailure(.invalidID, "\(name) has a control character")
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Whether there is a character of ASCII that is no sign, eight bytes at a time (Mycroft's tests).

@@ -13,6 +13,8 @@ package struct LedgerChain: ~Copyable {
 
     private var bytes = ByteBuffer()
     private var writer = RecordWriter()
+    private var movements = WordText<Movement>()
+    private var commands = WordText<CommandKind>()
     private let algorithm: OpaquePointer
     private let context: OpaquePointer
 
@@ -70,21 +72,22 @@ package struct LedgerChain: ~Copyable {
         bytes.append("64:")
         bytes.append(hexadecimal: previous)
         bytes.append(0x2C)
-        append(entry.pointee.sku)
+        let ids = entry.pointee.packed
+        append(ids.sku)
         append(entry.pointee.generation)
         append(entry.pointee.sequence)
         append(entry.pointee.more)
-        append(entry.pointee.movement.rawValue)
+        append(movements.text(of: entry.pointee.movement))
         append(entry.pointee.at.milliseconds)
-        append(entry.pointee.command.rawValue)
-        append(entry.pointee.commandID)
+        append(commands.text(of: entry.pointee.command))
+        append(ids.command)
         bytes.append("16:")
         bytes.append(hexadecimal: entry.pointee.commandHash)
         bytes.append(0x2C)
         append(Int64(entry.pointee.source.partition))
         append(entry.pointee.source.offset)
-        append(entry.pointee.reservationID)
-        append(entry.pointee.orderID)
+        append(ids.reservation)
+        append(ids.order)
         // Most entries have nothing of what is rare, and are asked for it once.
         let rare = entry.pointee.rare
         append(rare?.value.transferID)
@@ -126,6 +129,17 @@ package struct LedgerChain: ~Copyable {
             bytes.append("-,-,-,-,-,")
         }
         append(entry.pointee.deltas.backordered == 0 ? nil : entry.pointee.balances.backordered)
+    }
+
+    private mutating func append(_ id: PackedID) {
+        if id.isNone { return appendNothing() }
+        bytes.extend(atMost: PackedID.room + ByteBuffer.decimalRoom + 2) { place in
+            let digits = ByteBuffer.write(decimal: Int64(id.count), to: place)
+            place[digits] = 0x3A
+            id.write(to: place + digits + 1)
+            place[digits + 1 + id.count] = 0x2C
+            return digits + id.count + 2
+        }
     }
 
     @inline(__always)

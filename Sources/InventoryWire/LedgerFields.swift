@@ -4,17 +4,19 @@ import InventoryCore
 enum LedgerFields {
     static func entry(_ object: JSONObject) throws(DecodingFailure) -> LedgerEntry {
         let movement = try object.word("movement", Movement.self)
+        let ids = PackedIDs(
+            sku: try object.packedID("sku"), command: try object.packedID("command_id"),
+            reservation: try object.optionalPackedID("reservation_id") ?? .none,
+            order: try object.optionalPackedID("order_id") ?? .none)
         var entry = LedgerEntry(
-            sku: try object.id("sku"),
+            ids,
             generation: try object.optionalInteger("generation", 1 ... .max) ?? 1,
             sequence: try object.integer("sequence", 1 ... .max), more: try object.boolean("more"),
             movement: movement, at: try object.time("at"),
             source: try Shared.source(try object.object("source")),
-            command: try object.word("command", CommandKind.self), commandID: try object.id("command_id"),
+            command: try object.word("command", CommandKind.self),
             commandHash: try object.hexadecimal("command_hash"),
             quantity: try object.integer("quantity", 0 ... .max))
-        entry.reservationID = try object.optionalID("reservation_id")
-        entry.orderID = try object.optionalID("order_id")
         entry.transferID = try object.optionalID("transfer_id")
         entry.origin = try object.optionalInteger("origin", 1 ... .max)
         entry.channel = try object.optionalID("channel")
@@ -77,18 +79,19 @@ extension JSONBuffer {
         // Most entries have nothing of what is rare, and are asked for it once.
         let rare = entry.pointee.rare
         begin()
-        string("sku", entry.pointee.sku)
+        let ids = entry.pointee.packed
+        string("sku", ids.sku)
         if entry.pointee.generation > 1 { integer("generation", entry.pointee.generation) }
         integer("sequence", entry.pointee.sequence)
         flag("more", entry.pointee.more)
-        string("movement", entry.pointee.movement.rawValue)
+        word("movement", entry.pointee.movement)
         time("at", entry.pointee.at)
-        string("command", entry.pointee.command.rawValue)
-        string("command_id", entry.pointee.commandID)
+        word("command", entry.pointee.command)
+        string("command_id", ids.command)
         hexadecimal("command_hash", entry.pointee.commandHash)
         source(entry.pointee.source, topic: .commands)
-        string("reservation_id", entry.pointee.reservationID)
-        string("order_id", entry.pointee.orderID)
+        string("reservation_id", ids.reservation)
+        string("order_id", ids.order)
         if let rare { string("transfer_id", rare.value.transferID) }
         integer("origin", entry.pointee.origin)
         string("channel", entry.pointee.channel)

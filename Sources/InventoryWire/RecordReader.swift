@@ -9,6 +9,8 @@ package struct RecordReader: ~Copyable {
     static let recordBytes = 16 << 20
 
     private var pool: UnsafeMutableRawBufferPointer
+    /// Those of the last command.
+    private var ids: PackedIDs?
 
     package init() { pool = .allocate(byteCount: 1 << 16, alignment: 16) }
 
@@ -18,11 +20,13 @@ package struct RecordReader: ~Copyable {
     package mutating func command(
         key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(DecodingFailure) -> Command {
+        var ids = self.ids.take() ?? PackedIDs()
+        defer { self.ids = ids }
         let command = try read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
             try object.checkFields(limit: Limits.commandFields)
-            return try CommandFields.command(object.indexed())
+            return try CommandFields.command(object.indexed(), &ids)
         }
-        let isKey = command.sku.withBytes { Self.areEqual(key, UnsafeRawBufferPointer($0)) }
+        let isKey = command.packedSKU.withBytes { Self.areEqual(key, $0) }
         guard isKey else {
             throw DecodingFailure(.keyMismatch, "the record's key must be its sku, byte for byte")
         }

@@ -2,7 +2,7 @@ import InventoryCore
 
 /// The key of a record: an id as bytes, in memory that is used again and again.
 package struct RecordKey: Sendable {
-    private var bytes = ByteBuffer(capacity: Limits.idBytes)
+    @usableFromInline private(set) var bytes = ByteBuffer(capacity: Limits.idBytes)
 
     package init() {}
 
@@ -11,6 +11,15 @@ package struct RecordKey: Sendable {
         bytes.append(utf8: id)
     }
 
+    package mutating func set(_ id: PackedID) {
+        bytes.removeAll()
+        bytes.extend(atMost: PackedID.room) { place in
+            id.write(to: place)
+            return id.count
+        }
+    }
+
+    @inlinable @inline(__always)
     package func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -24,11 +33,12 @@ package struct RecordWriter: Sendable {
     /// A dead letter is cut to so many bytes: what `dead.letters` takes, less its key.
     package static let deadLetterBytes = 2_000_000
 
-    var json = JSONBuffer()
+    @usableFromInline var json = JSONBuffer()
 
     package init() {}
 
     /// The bytes of the record that was written last.
+    @inlinable @inline(__always)
     package func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -45,16 +55,17 @@ package struct RecordWriter: Sendable {
 
     /// By its place: a field of a large value is read there at once, and else through a call.
     private mutating func write(outcome: UnsafePointer<Outcome>, _ source: Source) {
+        let ids = outcome.pointee.packed
         json.begin()
-        json.string("command_id", outcome.pointee.commandID)
-        json.string("type", outcome.pointee.command.rawValue)
-        json.string("sku", outcome.pointee.sku)
+        json.string("command_id", ids.command)
+        json.word("type", outcome.pointee.command)
+        json.string("sku", ids.sku)
         json.integer("generation", outcome.pointee.generation)
-        json.string("outcome", outcome.pointee.kind.rawValue)
+        json.word("outcome", outcome.pointee.kind)
         json.string("reason", outcome.pointee.rejection?.rawValue ?? outcome.pointee.noOp?.rawValue)
         json.flag("duplicate", outcome.pointee.isDuplicate)
-        json.string("reservation_id", outcome.pointee.reservationID)
-        json.string("order_id", outcome.pointee.orderID)
+        json.string("reservation_id", ids.reservation)
+        json.string("order_id", ids.order)
         json.string("transfer_id", outcome.pointee.transferID)
         json.string("channel", outcome.pointee.channel)
         json.string("warehouse", outcome.pointee.warehouse)
@@ -147,6 +158,27 @@ package struct RecordWriter: Sendable {
         json.integer("reserved_sequence", reservation.pointee.reservedSequence)
         json.integer("ledger_sequence", reservation.pointee.sequence)
         json.hexadecimal("command_hash", reservation.pointee.commandHash)
+        json.end()
+    }
+
+    /// The same, from the state itself.
+    package mutating func write(reservation: borrowing Reservation, of sku: PackedID) {
+        json.begin()
+        json.string("reservation_id", reservation.packed.reservation)
+        json.string("order_id", reservation.packed.order)
+        json.string("sku", sku)
+        json.integer("quantity", reservation.quantity)
+        json.allocations(reservation.allocations)
+        json.units("backordered", reservation.backordered)
+        json.string("channel", reservation.channel)
+        json.string("warehouse", reservation.named)
+        if !reservation.allowSplit { json.boolean("allow_split", false) }
+        json.flag("extended", reservation.isExtended)
+        json.time("reserved_at", reservation.reservedAt)
+        json.time("expires_at", reservation.expiresAt)
+        json.integer("reserved_sequence", reservation.sequence)
+        json.integer("ledger_sequence", reservation.changed)
+        json.hexadecimal("command_hash", reservation.commandHash)
         json.end()
     }
 

@@ -159,9 +159,14 @@ extension JSONBuffer {
         endElement()
     }
 
+    private static let commands = PackedID(Topic.commands.rawValue)
+
     mutating func source(_ source: Source, topic: Topic?) {
         beginObject("source")
-        string("topic", topic?.rawValue)
+        if let topic {
+            // Most records name the commands' topic.
+            if topic == .commands { string("topic", Self.commands) } else { string("topic", topic.rawValue) }
+        }
         integer("partition", Int64(source.partition))
         integer("offset", source.offset)
         endElement()

@@ -24,6 +24,8 @@ package struct CommandProcessor: ~Copyable {
     /// SKUs changed in this transaction, in the order of their first change.
     private var changed: [String] = []
     private var isChanged: Set<String> = []
+    /// The last that was changed; nil where none was.
+    private var lastChanged: PackedID?
 
     /// - Parameter ownsKey: whether a key belongs into this partition (murmur2, as Java's producers place it).
     ///   A command that its publisher placed otherwise must not be decided here, or the same SKU would be owned
@@ -38,6 +40,8 @@ package struct CommandProcessor: ~Copyable {
 
     /// Processes one record. Bad input goes to `dead.letters`, and is no failure.
     package mutating func process(_ record: LogRecord, _ output: Output) throws(LogFailure) {
+        // Before the next command is read: entries share memory with theirs.
+        effects.removeAll()
         let command: Command
         do throws(DecodingFailure) {
             command = try decode(record)
@@ -46,24 +50,25 @@ package struct CommandProcessor: ~Copyable {
             return try bury(record, error, output)
         }
         let source = Source(partition: partition, offset: record.offset)
-        effects.removeAll()
         let outcome = stock.handle(
             command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &effects)
         counts.add(outcome)
         counts.alerts += effects.alerts.count
-        sealEntries(of: command.sku)
+        sealEntries(of: command.packedSKU)
         try writeLedger(output)
         try writeReservations(output)
         try writeTransfers(output)
         writer.write(outcome: outcome, source: source)
-        try send(.results, key: outcome.sku, output)
+        try send(.results, key: outcome.packed.sku, output)
         try tell(output)
-        if !effects.entries.isEmpty, command.sku != changed.last, isChanged.insert(command.sku).inserted {
-            changed.append(command.sku)
+        if !effects.entries.isEmpty, lastChanged != command.packedSKU {
+            lastChanged = command.packedSKU
+            let sku = command.sku
+            if isChanged.insert(sku).inserted { changed.append(sku) }
         }
     }
 
-    private mutating func sealEntries(of sku: String) {
+    private mutating func sealEntries(of sku: PackedID) {
         guard !effects.entries.isEmpty else { return }
         stock.seal(sku, with: chain.seal(&effects.entries, after: stock.chainHash(of: sku)))
     }
@@ -72,7 +77,7 @@ package struct CommandProcessor: ~Copyable {
         // By places, here and below: an entry is large, and a copy of it costs more than to look at it.
         for place in effects.entries.indices {
             writer.write(entry: place, of: effects.entries)
-            try send(.ledger, key: effects.entries[place].sku, output)
+            try send(.ledger, key: effects.entries[place].packed.sku, output)
         }
     }
 
@@ -81,24 +86,28 @@ package struct CommandProcessor: ~Copyable {
     private mutating func writeReservations(_ output: Output) throws(LogFailure) {
         touched.removeAll(keepingCapacity: true)
         for place in effects.entries.indices where effects.entries[place].movement != .rejection {
-            guard let id = effects.entries[place].reservationID,
-                !isTouched(reservation: id)
-            else { continue }
+            guard !isTouched(reservationOf: place) else { continue }
             touched.append(place)
         }
         for place in touched {
-            guard let id = effects.entries[place].reservationID else { continue }
-            if let live = stock.reservation(id, orderID: effects.entries[place].orderID) {
-                writer.write(reservation: live)
-                try send(.reservations, key: id, output)
+            let ids = effects.entries[place].packed
+            if let found = stock.reservation(ids) {
+                writer.write(reservation: found.live, of: found.sku)
+                try send(.reservations, key: ids.reservation, output)
             } else {
-                try bury(id, .reservations, output)
+                key.set(ids.reservation)
+                try key.withBytes { key throws(LogFailure) in try output(.reservations, key, nil) }
             }
         }
     }
 
-    private func isTouched(reservation id: String) -> Bool {
-        for place in touched where effects.entries[place].reservationID == id { return true }
+    /// Whether the reservation of an entry was touched before, or it has none.
+    private func isTouched(reservationOf place: Int) -> Bool {
+        let ids = effects.entries[place].packed
+        if !ids.hasReservation { return true }
+        for earlier in touched where effects.entries[earlier].packed.reservation == ids.reservation {
+            return true
+        }
         return false
     }
 
@@ -156,6 +165,7 @@ package struct CommandProcessor: ~Copyable {
         }
         changed.removeAll(keepingCapacity: true)
         isChanged.removeAll(keepingCapacity: true)
+        lastChanged = nil
     }
 
     /// What was counted since the last call; taken when a transaction has committed.
@@ -171,7 +181,7 @@ package struct CommandProcessor: ~Copyable {
             throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
         }
         let command = try reader.command(key: record.key, value: record.value)
-        if command.sku.hasPrefix(PartitionBook.prefix) {
+        if PartitionBook.isBook(command.packedSKU) {
             guard command.sku == PartitionBook.sku(partition) else {
                 throw DecodingFailure(
                     .wrongPartition, "\(command.sku) is not the book of partition \(partition)")
@@ -219,6 +229,14 @@ package struct CommandProcessor: ~Copyable {
     private mutating func bury(_ id: String, _ topic: Topic, _ output: Output) throws(LogFailure) {
         key.set(id)
         try key.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
+    }
+
+    /// Sends what was written last.
+    private mutating func send(_ topic: Topic, key id: PackedID, _ output: Output) throws(LogFailure) {
+        key.set(id)
+        try key.withBytes { key throws(LogFailure) in
+            try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }
+        }
     }
 
     /// Sends what was written last.

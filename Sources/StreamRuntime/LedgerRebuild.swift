@@ -41,7 +41,7 @@ package struct LedgerRebuild: ~Copyable {
                 description: "the ledger at offset \(record.offset) has sequence \(entry.sequence) "
                     + (before == 0 ? "for the first" : "after \(before)"))
         }
-        guard chain.hash(of: entry, after: stock.chainHash(of: entry.sku)) == entry.chainHash else {
+        guard chain.hash(of: entry, after: stock.chainHash(of: entry.packed.sku)) == entry.chainHash else {
             throw Inconsistency(
                 sku: entry.sku,
                 description:

@@ -1,0 +1,77 @@
+import InventoryCore
+import Testing
+
+/// An id as bytes is what its text is.
+@Suite("Packed ids")
+struct PackedIDTests {
+    /// Of letters, of what JSON escapes, of control characters and of others than ASCII's.
+    private static let pieces = [
+        "a", "Z", "0", "-", "\"", "\\", "/", "\u{1}", "\u{1F}", "\u{7F}", " ", "é", "e\u{301}", "\u{212A}",
+        "K", "漢",
+    ]
+
+    private static func text(_ random: inout SeededGenerator) -> String {
+        let length = Int.random(in: 0...Limits.idBytes, using: &random)
+        let isPlain = Bool.random(using: &random)
+        var text = ""
+        while true {
+            let piece =
+                isPlain
+                ? "abcdefgh".randomElement(using: &random)!.description
+                : pieces.randomElement(using: &random)!
+            if text.utf8.count + piece.utf8.count > length { return text }
+            text += piece
+        }
+    }
+
+    @Test("An id has the bytes, the hash and the kinds of characters of its text, at every length")
+    func kinds() {
+        var random = SeededGenerator(seed: 17)
+        for _ in 0..<20_000 {
+            let text = Self.text(&random)
+            let id = PackedID(text)
+            #expect(Array(id.text.utf8) == Array(text.utf8) && id.count == text.utf8.count)
+            #expect(id.hash == IDHash.of(text))
+            #expect(id.isASCII == text.utf8.allSatisfy { $0 < 0x80 })
+            #expect(id.needsEscape == text.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C })
+            #expect(id.hasControls == text.utf8.contains { $0 < 0x20 || $0 == 0x7F })
+            #expect(id.hasBytes(of: text) && !id.hasBytes(of: text + "a"))
+        }
+    }
+
+    @Test("Ids are equal where their texts are, whatever their bytes are")
+    func equality() {
+        var random = SeededGenerator(seed: 18)
+        let texts =
+            ["K", "\u{212A}", "é", "e\u{301}", "", "a", "aé", "ae\u{301}"]
+            + (0..<300).map { _ in Self.text(&random) }
+        for left in texts {
+            for right in texts {
+                let (one, other) = (PackedID(left), PackedID(right))
+                #expect((one == other) == (left == right))
+                #expect(left != right || one.hash == other.hash)
+                #expect(one.hasSameBytes(as: other) == (Array(left.utf8) == Array(right.utf8)))
+            }
+        }
+    }
+
+    @Test("What is written of an id is its bytes, and no byte beyond the room that it asks for")
+    func writing() {
+        var random = SeededGenerator(seed: 19)
+        for _ in 0..<2_000 {
+            let text = Self.text(&random)
+            var place = [UInt8](repeating: 0xFF, count: PackedID.room + 1)
+            place.withUnsafeMutableBufferPointer { PackedID(text).write(to: $0.baseAddress!) }
+            #expect(Array(place.prefix(text.utf8.count)) == Array(text.utf8) && place.last == 0xFF)
+        }
+    }
+
+    @Test("An id begins with what its text begins with")
+    func beginnings() {
+        #expect(PackedID("@holdfast/partition/7").begins(with: "@holdfast/partition/"))
+        #expect(
+            PartitionBook.isBook(PackedID(PartitionBook.sku(7)))
+                && !PartitionBook.isBook(PackedID("@holdfast")))
+        #expect(!PackedID("").begins(with: "@") && PackedID("@").begins(with: "@"))
+    }
+}
