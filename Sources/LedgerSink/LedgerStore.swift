@@ -28,11 +28,7 @@ package final class LedgerStore {
         let isThere = try connection.query("SELECT to_regclass('\(schema).sink_offsets') IS NOT NULL")
         guard try isThere.bool(0, 0) == true else { throw SinkFault.schemaMissing }
         try connection.execute("SET ROLE \(connection.quoted(identifier: role))")
-        try connection.execute(
-            """
-            CREATE TEMPORARY TABLE IF NOT EXISTS ledger_staging
-            (LIKE \(schema).inventory_transactions) ON COMMIT DELETE ROWS
-            """)
+        try connection.execute(Self.makeStaging)
     }
 
     /// A statement that names the schema `holdfast`, for the one that this store writes into.
@@ -69,40 +65,73 @@ package final class LedgerStore {
 
     /// Stores a batch in one transaction: the ledger's rows, the projections, and the offsets.
     ///
-    /// Rows that are there already must be the same, and then change nothing.
+    /// Rows that are there already must be the same, and then change nothing. As rows and offsets are stored together,
+    /// there are some only where somebody else put them there; so they are looked for when the COPY finds one.
     /// - Returns: How many rows were new.
     /// - Throws: `SinkFault` when another sink is at work or a row differs; else `PostgresError`.
     @discardableResult
     package func store(_ batch: LedgerBatch) throws -> Int {
+        do {
+            return try store(batch) { rows in
+                try copy(rows, into: sql("holdfast.inventory_transactions"))
+                return rows.count
+            }
+        } catch let error as PostgresError where error.sqlState == Self.uniqueViolation {
+            return try store(batch, rows: storeMissing)
+        }
+    }
+
+    /// SQLSTATE `unique_violation`.
+    private static let uniqueViolation = "23505"
+
+    private func store(_ batch: LedgerBatch, rows storeRows: ([LedgerRow]) throws -> Int) throws -> Int {
         try transaction {
             try moveOffsets(batch)
             guard !batch.isEmpty else { return 0 }
-            try stage(batch.rows)
-            let new = try connection.execute(
-                sql(
-                    """
-                    INSERT INTO holdfast.inventory_transactions SELECT * FROM ledger_staging
-                    ON CONFLICT (sku, sequence) DO NOTHING
-                    """)
-            ).affectedRows
-            if new < batch.rows.count { try compare() }
-            try connection.execute(sql(Self.projectInventory))
-            if batch.rows.contains(where: { $0.entry.movement == .setPolicy || $0.entry.movement == .retire })
-            {
-                try connection.execute(sql(Self.projectPolicies))
-                try connection.execute(sql(Self.clearPolicies))
-            }
-            if batch.rows.contains(where: { $0.entry.movement == .retire }) {
-                try connection.execute(sql(Self.clearSetApart))
-            }
-            try connection.execute(sql(Self.projectSafetyStock))
-            try connection.execute(sql(Self.projectReservations))
-            try connection.execute(sql(Self.changeReservations))
-            if batch.rows.contains(where: { $0.entry.transferID != nil }) {
-                try connection.execute(sql(Self.projectTransfers))
-                try connection.execute(sql(Self.changeTransfers))
-            }
+            let new = try storeRows(batch.rows)
+            try project(batch.rows)
             return new
+        }
+    }
+
+    /// Stores those that are not there yet.
+    /// - Throws: `SinkFault` for one that is there and differs.
+    private func storeMissing(_ rows: [LedgerRow]) throws -> Int {
+        try connection.execute(
+            """
+            CREATE TEMPORARY TABLE IF NOT EXISTS ledger_rows
+            (LIKE \(schema).inventory_transactions) ON COMMIT DELETE ROWS
+            """)
+        try copy(rows, into: "ledger_rows")
+        let new = try connection.execute(
+            sql(
+                """
+                INSERT INTO holdfast.inventory_transactions SELECT * FROM ledger_rows
+                ON CONFLICT (sku, sequence) DO NOTHING
+                """)
+        ).affectedRows
+        if new < rows.count { try compare() }
+        return new
+    }
+
+    private func project(_ rows: [LedgerRow]) throws {
+        let rows = rows.filter(\.isProjected)
+        guard !rows.isEmpty else { return }
+        try stage(rows)
+        try connection.execute(sql(Self.projectInventory))
+        if rows.contains(where: { $0.entry.movement == .setPolicy || $0.entry.movement == .retire }) {
+            try connection.execute(sql(Self.projectPolicies))
+            try connection.execute(sql(Self.clearPolicies))
+        }
+        if rows.contains(where: { $0.entry.movement == .retire }) {
+            try connection.execute(sql(Self.clearSetApart))
+        }
+        try connection.execute(sql(Self.projectSafetyStock))
+        try connection.execute(sql(Self.projectReservations))
+        try connection.execute(sql(Self.changeReservations))
+        if rows.contains(where: { $0.entry.transferID != nil }) {
+            try connection.execute(sql(Self.projectTransfers))
+            try connection.execute(sql(Self.changeTransfers))
         }
     }
 
@@ -125,11 +154,54 @@ package final class LedgerStore {
         guard touched == moved.count else { throw SinkFault.otherSink(topic, moved.map(\.key)) }
     }
 
-    private func stage(_ rows: [LedgerRow]) throws {
-        let copy = "COPY ledger_staging FROM STDIN (FORMAT binary)"
-        try connection.copyIn(copy) { writer throws(PostgresError) in
+    private func copy(_ rows: [LedgerRow], into table: String) throws {
+        try connection.copyIn("COPY \(table) FROM STDIN (FORMAT binary)") { writer throws(PostgresError) in
             for row in rows { try write(row, &writer) }
         }
+    }
+
+    /// What the projections need of the entries of a batch.
+    private static let makeStaging = """
+        CREATE TEMPORARY TABLE IF NOT EXISTS ledger_staging (
+            sku text, sequence bigint, movement text, warehouse_id text, counterpart_id text, quantity bigint,
+            remaining bigint, on_hand bigint, reserved bigint, in_transit bigint, damaged bigint, set_apart bigint,
+            at timestamptz, reservation_id text, order_id text, transfer_id text, origin bigint, channel text,
+            expires_at timestamptz, expected_at timestamptz, details text
+        ) ON COMMIT DELETE ROWS
+        """
+
+    private func stage(_ rows: [LedgerRow]) throws {
+        try connection.copyIn("COPY ledger_staging FROM STDIN (FORMAT binary)") {
+            writer throws(PostgresError) in
+            for row in rows { try stage(row.entry, &writer) }
+        }
+    }
+
+    /// One field a column of the staging table.
+    private func stage(_ entry: LedgerEntry, _ writer: inout BinaryCopyWriter) throws(PostgresError) {
+        let balances = entry.hasBalances ? entry.balances : nil
+        try writer.beginRow(fields: 21)
+        try writer.append(entry.sku)
+        try writer.append(entry.sequence)
+        try writer.append(entry.movement.rawValue)
+        try writer.append(entry.warehouse)
+        try writer.append(entry.counterpart)
+        try writer.append(entry.quantity)
+        try writer.append(entry.remaining)
+        try writer.append(balances?.onHand)
+        try writer.append(balances?.reserved)
+        try writer.append(balances?.inTransit)
+        try writer.append(balances?.damaged)
+        try writer.append(balances == nil ? nil : entry.setApart)
+        try writer.append(microsecondsSince2000: Self.microseconds(entry.at))
+        try writer.append(entry.reservationID)
+        try writer.append(entry.orderID)
+        try writer.append(entry.transferID)
+        try writer.append(entry.origin)
+        try writer.append(entry.channel)
+        try writer.append(entry.expiresAt.map(Self.microseconds))
+        try writer.append(entry.expectedAt.map(Self.microseconds))
+        try writer.append(entry.movement == .setPolicy ? recordWriter.details(of: entry) : nil)
     }
 
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.
@@ -205,7 +277,7 @@ package final class LedgerStore {
         let result = try connection.query(
             sql(
                 """
-                SELECT s.sku, s.sequence FROM ledger_staging s
+                SELECT s.sku, s.sequence FROM ledger_rows s
                 JOIN holdfast.inventory_transactions t USING (sku, sequence)
                 WHERE NOT EXISTS (SELECT s.* INTERSECT SELECT t.*)
                 ORDER BY s.sku, s.sequence LIMIT 1
@@ -342,4 +414,11 @@ package final class LedgerStore {
         ) e
         WHERE t.sku = e.sku AND t.dispatched_sequence = e.origin AND t.ledger_sequence < e.sequence
         """
+}
+
+extension LedgerRow {
+    /// Whether the entry shows in any projection: it changes a level, or a reservation, a transfer or what is laid down.
+    fileprivate var isProjected: Bool {
+        entry.hasBalances || entry.origin != nil || entry.movement == .setPolicy || entry.movement == .retire
+    }
 }
