@@ -36,11 +36,14 @@ let package = Package(
         .target(name: "LedgerSink", dependencies: ["InventoryCore", "InventoryWire", "PostgresClient"]),
         .target(name: "Operations", dependencies: ["CMicrohttpd"]),
 
+        // What a system of a size does, as a queueing network; pure.
+        .target(name: "Sizing"),
+
         .executableTarget(
             name: "holdfast",
             dependencies: [
                 "InventoryCore", "InventoryWire", "StreamRuntime", "Audit", "KafkaClient", "PostgresClient",
-                "LedgerSink", "Operations",
+                "LedgerSink", "Operations", "Sizing",
             ]),
 
         // The production code over a model of Kafka and PostgreSQL; and the rules once more, for whoever checks.
@@ -66,6 +69,7 @@ let package = Package(
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
+        .testTarget(name: "SizingTests", dependencies: ["Sizing"]),
         .testTarget(name: "SimulationTests", dependencies: ["InventoryCore", "Simulation", "KafkaClient"]),
         .testTarget(
             name: "IntegrationTests",

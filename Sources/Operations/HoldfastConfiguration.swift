@@ -264,6 +264,16 @@ package enum HoldfastConfiguration {
                 what each contestant does in a second, and its p99 at the rate of --rates.
                 """),
         ConfigurationRole(
+            "scale", summary: "what more processors do on this machine, and what a command costs whom",
+            details: """
+                Gives the same commands to one, two and four processors, on topics of their own, all at once when every                 processor has its partitions; with all cores for everyone, and with the broker on cores of its own.                 Tells the processor time of a command and of a transaction, of the broker, the processors and the                 reader each; what two machines would give; and what the model of holdfast size makes of the same.                 deploy/local scale runs it with all that it needs. It ends by itself.
+                """),
+        ConfigurationRole(
+            "size", summary: "what a system for so many reservations a second needs, by simulation",
+            details: """
+                A queueing simulation with times that holdfast scale has measured. --part rates: partitions,                 processes, brokers and memory for each of --rates, latency, and how long a lost process is missed.                 --part partitions: the rate of --rate on the same machines with more and more partitions. --part hot: one                 SKU, and the same split into virtual SKUs, with more and more cores. --part leases: the end of a sale of a                 SKU that is lent to buckets. Without --part, all. docs/sizing.md tells what is measured, what is                 simulated and what is assumed. It needs no servers.
+                """),
+        ConfigurationRole(
             "version", summary: "print the version of the program and its libraries",
             details: "Prints the version of the program and of the libraries that it runs with.",
             takesSettings: false),
@@ -274,7 +284,7 @@ package enum HoldfastConfiguration {
     private static let keys: [ConfigurationKey] =
         connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
         + deadLetterKeys + auditKeys + redriveKeys + rebuildKeys + reconcileKeys + demoKeys + chaosKeys
-        + benchKeys
+        + benchKeys + sizeKeys
 
     private static let connectionKeys = [
         ConfigurationKey(
@@ -323,14 +333,14 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "25",
             roleDefaults: ["relay": "10"],
-            roles: ["process", "relay", "demo", "bench"],
+            roles: ["process", "relay", "demo", "bench", "scale", "size"],
             help: """
                 The shortest time from one commit of a partition to the next while commands come in. What comes to an \
                 idle partition is committed at once. (For the relay: how long a transaction stays open at most.)
                 """),
         ConfigurationKey(
             "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
-            roles: ["process", "demo", "bench"], help: "Commands in a transaction at most."),
+            roles: ["process", "demo", "bench", "scale", "size"], help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
             roles: ["process", "relay", "topics grow", "dead-letters redrive", "rebuild", "demo"],
@@ -402,6 +412,7 @@ package enum HoldfastConfiguration {
             "share_directory", .text(1...4096),
             roles: [
                 "topics apply", "topics grow", "acls apply", "sink", "rebuild", "demo", "chaos", "bench",
+                "scale", "size",
             ],
             help: """
                 Where topics/ and deploy/sql/ are. Without it they are looked for upwards from the executable, \
@@ -411,8 +422,9 @@ package enum HoldfastConfiguration {
 
     private static let toolKeys = [
         ConfigurationKey(
-            "partitions", .integer(1...1000, unit: "partitions"), roleDefaults: ["demo": "2", "bench": "2"],
-            roles: ["topics apply", "topics grow", "demo", "bench"],
+            "partitions", .integer(1...1000, unit: "partitions"),
+            roleDefaults: ["demo": "2", "bench": "2", "scale": "4"],
+            roles: ["topics apply", "topics grow", "demo", "bench", "scale"],
             help:
                 "Partitions of the stock topics that are created; without it, what the topic's settings say."),
         ConfigurationKey(
@@ -455,7 +467,7 @@ package enum HoldfastConfiguration {
             roles: shows.union([
                 "dead-letters list", "dead-letters show", "dead-letters redrive", "replay", "verify",
                 "rebuild", "topics grow",
-                "sink", "reconcile",
+                "sink", "reconcile", "scale", "size",
             ]),
             isFlagOnly: true,
             help: """
@@ -572,13 +584,16 @@ package enum HoldfastConfiguration {
             help: "A flash sale, or a day in a shop, which takes none of the sale's settings."),
         ConfigurationKey(
             "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000",
-            roleDefaults: ["bench": "1000000"],
-            roles: ["demo", "bench"], isFlagOnly: true,
-            help: "SKUs besides the hot one."),
+            roleDefaults: ["bench": "1000000", "scale": "20000", "size": "1000000"],
+            roles: ["demo", "bench", "scale", "size"], isFlagOnly: true,
+            help: "SKUs (of the demo, besides the hot one)."),
         ConfigurationKey(
             "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000",
-            roleDefaults: ["chaos": "300"], roles: ["demo", "chaos"], isFlagOnly: true,
-            help: "Of a sale: reservations over the other SKUs a second. Of chaos: commands a second."),
+            roleDefaults: ["chaos": "300", "size": "100000"], roles: ["demo", "chaos", "size"],
+            isFlagOnly: true,
+            help: """
+                Of a sale: reservations over the other SKUs a second. Of chaos: commands a second. Of size: that of the                 parts partitions and leases.
+                """),
         ConfigurationKey(
             "seconds", .integer(1...3600, unit: "s"), default: "20", roleDefaults: ["bench": "10"],
             roles: ["demo", "bench"], isFlagOnly: true,
@@ -590,8 +605,11 @@ package enum HoldfastConfiguration {
                 started is slow until its code is compiled. What is practised is checked, and not timed.
                 """),
         ConfigurationKey(
-            "seed", .integer(0...999_999_999, unit: nil), roles: ["demo", "chaos"], isFlagOnly: true,
-            help: "What the sale, or the victims, are drawn from; without it, another one each time."),
+            "seed", .integer(0...999_999_999, unit: nil), roleDefaults: ["size": "1"],
+            roles: ["demo", "chaos", "size"], isFlagOnly: true,
+            help: """
+                What the sale, the victims or the arrivals are drawn from; without it, another one each time (of size, 1).
+                """),
         ConfigurationKey(
             "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
             help: "Stock processors to start; give as many --partitions, or some have nothing to do."),
@@ -616,8 +634,8 @@ package enum HoldfastConfiguration {
             "only", .text(1...1000), roles: ["chaos"], isFlagOnly: true,
             help: "The faults to try, by name, with commas between; without it, all."),
         ConfigurationKey(
-            "rounds", .integer(1...100_000, unit: "rounds"), roleDefaults: ["bench": "3"],
-            roles: ["chaos", "bench"], isFlagOnly: true,
+            "rounds", .integer(1...100_000, unit: "rounds"), roleDefaults: ["bench": "3", "scale": "2"],
+            roles: ["chaos", "bench", "scale"], isFlagOnly: true,
             help:
                 "How often each fault is done (without it, as often as --list says), or each figure measured."
         ),
@@ -628,7 +646,7 @@ package enum HoldfastConfiguration {
             "list", .boolean, default: "false", roles: ["chaos"], isFlagOnly: true,
             help: "Tells the faults, and does none."),
         ConfigurationKey(
-            "folder", .text(1...1000), roles: ["chaos", "bench"], isFlagOnly: true,
+            "folder", .text(1...1000), roles: ["chaos", "bench", "scale"], isFlagOnly: true,
             help: """
                 An empty folder for the servers' data and the logs of the roles; it stays. Without it, one in the \
                 folder for temporary files.
@@ -660,8 +678,9 @@ package enum HoldfastConfiguration {
             "expiry_rate", .integer(1...1_000_000, unit: "commands a second"), default: "1000",
             roles: ["bench"], isFlagOnly: true, help: "Other commands a second meanwhile."),
         ConfigurationKey(
-            "commands", .integer(1000...100_000_000, unit: "commands"), default: "600000", roles: ["bench"],
-            isFlagOnly: true, help: "Commands of a run that measures throughput; a fifth of them is warm-up."),
+            "commands", .integer(1000...100_000_000, unit: "commands"), default: "600000",
+            roleDefaults: ["scale": "300000"], roles: ["bench", "scale"], isFlagOnly: true,
+            help: "Commands of a run that measures throughput; a fifth of them is warm-up."),
         ConfigurationKey(
             "contestants", .text(1...1000), roles: ["bench"], isFlagOnly: true,
             help:
@@ -671,20 +690,57 @@ package enum HoldfastConfiguration {
             "loads", .text(1...1000), roles: ["bench", "bench report"], isFlagOnly: true,
             help: """
                 What is sent, with commas between: hot (one SKU), sold_out (one SKU that has none), even (many SKUs), \
-                zipf (many SKUs, few of them wanted most), mix (reserve, confirm, release); without it, all. The first \
-                one is that of the fixed rates.
+                zipf (many SKUs, few of them wanted most), mix (reserve, confirm, release); without it, these. And \
+                hot_split_2, hot_split_4: as hot, the SKU split into virtual ones on as many partitions. The first \
+                load is that of the fixed rates.
                 """),
         ConfigurationKey(
             "rates", .text(1...1000), default: "10000,30000,60000,100000",
-            roleDefaults: ["bench report": "10000"],
-            roles: ["bench", "bench report"], isFlagOnly: true,
-            help: "Commands a second of the runs that measure latency, with commas between."),
+            roleDefaults: ["bench report": "10000", "size": "1000,10000,100000,1000000"],
+            roles: ["bench", "bench report", "size"], isFlagOnly: true,
+            help: """
+                Commands a second of the runs that measure latency, or of the systems to size, with commas between.
+                """),
         ConfigurationKey(
-            "report", .text(1...4096), roles: ["bench", "bench report"], isFlagOnly: true,
-            help: "The file of the figures, a line of JSON each; what is measured is added to it."),
+            "report", .text(1...4096), roles: ["bench", "bench report", "scale"], isFlagOnly: true,
+            help: """
+                The file of the figures, a line of JSON each; what bench measures is added to it, scale makes it anew.
+                """),
         ConfigurationKey(
             "picture", .text(1...4096), roles: ["bench report"], isFlagOnly: true,
             help: "The file to draw to (SVG)."),
+    ]
+
+    private static let sizeKeys = [
+        ConfigurationKey(
+            "times", .text(1...4096), roles: ["scale", "size"], isFlagOnly: true,
+            help: """
+                The file of service times: scale writes it, size reads it (without it, deploy/bench/scale.json: those of \
+                the machine of docs/sizing.md).
+                """),
+        ConfigurationKey(
+            "part", .enumeration(["rates", "partitions", "hot", "leases"]), roles: ["size"], isFlagOnly: true,
+            help: "One table alone."),
+        ConfigurationKey(
+            "partition_counts", .text(1...1000), default: "16,64,256,1000", roles: ["size"], isFlagOnly: true,
+            help: "Numbers of partitions of the part partitions, with commas between."),
+        ConfigurationKey(
+            "cores", .integer(1...1024, unit: "cores"), default: "8", roles: ["size"], isFlagOnly: true,
+            help: "Of each machine; a process or a broker has one to itself."),
+        ConfigurationKey(
+            "life", .integer(1...86_400, unit: "s"), default: "120", roles: ["size"], isFlagOnly: true,
+            help: "How long a reservation lives, on average."),
+        ConfigurationKey(
+            "segment_seconds", .integer(1...86_400, unit: "s"), default: "3600", roles: ["size"],
+            isFlagOnly: true,
+            help:
+                "segment.ms of the compacted topics, in seconds: what is younger is read whole by a restore."),
+        ConfigurationKey(
+            "decides_ahead", .boolean, default: "false", roles: ["size"], isFlagOnly: true,
+            help: "Workers decide on while their commits are under way."),
+        ConfigurationKey(
+            "answer_ms", .integer(1...10_000, unit: "ms"), default: "20", roles: ["size"], isFlagOnly: true,
+            help: "Of the part leases: from a command to its committed answer."),
     ]
 
     private static let relations = [

@@ -70,6 +70,10 @@ case ("bench", "report"):
     run("bench report", arguments.dropFirst(2)) { try BenchRender(service: $0).run() }
 case ("bench", _):
     run("bench", arguments.dropFirst()) { try Bench(service: $0).run() }
+case ("scale", _):
+    run("scale", arguments.dropFirst()) { try Scale(service: $0).run() }
+case ("size", _):
+    run("size", arguments.dropFirst()) { try Size(service: $0).run() }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
         ["topics", "acls", "dead-letters", "show", "bench"].contains(unknown) ? 2 : 1

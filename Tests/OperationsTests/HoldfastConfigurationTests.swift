@@ -20,7 +20,7 @@ struct HoldfastConfigurationTests {
         #expect(configuration.integer("http_port") == 0)
         #expect(configuration.optionalString("instance_id") == nil)
         // The demo has topics of its own, with as many partitions as it has processors by default.
-        #expect(configuration.optionalInteger("partitions") == (["demo", "bench"].contains(role) ? 2 : nil))
+        #expect(configuration.optionalInteger("partitions") == (["demo": 2, "bench": 2, "scale": 4][role]))
         #expect(configuration.string("topic_prefix") == (role == "demo" ? "demo." : ""))
     }
 

@@ -33,6 +33,22 @@ OPTIONS go to `holdfast bench`: --parts throughput,latency,sink,restore,expiry, 
 hot,even,..., --rates N,..., --contestants holdfast,copy,streams, --partitions N; all are told by `holdfast bench
 --help`. More: docs/benchmarks.md.
 TEXT
+        scale) cat <<'TEXT' ;;
+deploy/local scale [--quick] [--json] [OPTIONS]
+Sets everything up, builds, starts Kafka, and measures one, two and four processors: with all cores for everyone, and
+with the broker on half of the cores and the processors on the others. Tells the processor time of a command of the
+broker and of the processors, what two machines would give, and what the model of `deploy/local size` makes of the same.
+It ends by itself, after about six minutes, with --quick after about two. --json prints a line of JSON for each
+figure, and nothing else. The figures: .local/scale/figures.jsonl; the service times: .local/scale/times.json.
+OPTIONS go to `holdfast scale`: --partitions N, --commands N, --rounds N; all are told by `holdfast scale --help`.
+More: docs/sizing.md.
+TEXT
+        size) cat <<'TEXT' ;;
+deploy/local size [--part rates|partitions|hot|leases] [OPTIONS]
+Builds, and simulates how large a system must be for a rate, with the times of deploy/bench/scale.json or of
+--times FILE. OPTIONS go to `holdfast size`: --rates N,..., --cores N, --commit-interval-ms N; all are told by `holdfast
+size --help`. It needs no servers. More: docs/sizing.md.
+TEXT
         test) cat <<'TEXT' ;;
 deploy/local test [--only PATTERN]
 Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs all tests.
@@ -102,6 +118,8 @@ deploy/local SUBCOMMAND [OPTIONS]
   test     everything from set-up to the result of all tests
   chaos    faults on servers of its own, each with its time to recover
   bench    how fast it is, beside a bare copy and peers that do the same job
+  scale    one, two and four processors, and who takes how much of the cores
+  size     how large a system must be for a rate, by simulation
   micro    what a command costs, without Kafka
   mutants  wrong versions of the core, which the tests must catch
   fuzz     mutated records for the decoder

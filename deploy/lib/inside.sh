@@ -25,6 +25,8 @@ cd "$PROJECT"
 . "$here/micro.sh"
 # shellcheck source=deploy/lib/bench.sh
 . "$here/bench.sh"
+# shellcheck source=deploy/lib/scale.sh
+. "$here/scale.sh"
 # shellcheck source=deploy/lib/chaos.sh
 . "$here/chaos.sh"
 
@@ -114,6 +116,8 @@ case $subcommand in
     demo) run_demo "$@" ;;
     chaos) run_chaos "$@" ;;
     bench) run_bench "$@" ;;
+    scale) run_scale "$@" ;;
+    size) run_size "$@" ;;
     test) run_tests "$@" ;;
     mutants) run_mutants "$@" ;;
     fuzz) run_fuzz "$@" ;;

@@ -27,7 +27,7 @@ final class Bench {
         parts = try Self.chosen(configuration, "parts", BenchPart.allCases)
         contestants = try Self.chosen(configuration, "contestants", BenchContestant.allCases).filter(
             \.isThere)
-        loads = try Self.chosen(configuration, "loads", BenchLoad.Kind.allCases)
+        loads = try Self.chosen(configuration, "loads", BenchLoad.Kind.usual)
         rates = try (configuration.optionalString("rates") ?? "").split(separator: ",").map {
             guard let rate = Int($0), rate > 0 else {
                 throw RoleFailure(.usage, "--rates: \($0) is not a number of commands a second")
@@ -37,14 +37,15 @@ final class Bench {
     }
 
     private static func chosen<Item: RawRepresentable<String> & CaseIterable>(
-        _ configuration: Configuration, _ key: String, _ all: [Item]
+        _ configuration: Configuration, _ key: String, _ usual: [Item]
     ) throws -> [Item] {
-        guard let text = configuration.optionalString(key) else { return all }
+        guard let text = configuration.optionalString(key) else { return usual }
         return try text.split(separator: ",").map { name in
             guard let item = Item(rawValue: String(name)) else {
                 throw RoleFailure(
                     .usage,
-                    "--\(key): there is no \(name); there are \(all.map(\.rawValue).joined(separator: ", "))")
+                    "--\(key): there is no \(name); there are "
+                        + Item.allCases.map(\.rawValue).joined(separator: ", "))
             }
             return item
         }
@@ -78,7 +79,9 @@ final class Bench {
     }
 
     private func load(_ kind: BenchLoad.Kind) -> BenchLoad {
-        BenchLoad(kind, skus: service.configuration.integer("skus"))
+        BenchLoad(
+            kind, skus: service.configuration.integer("skus"),
+            partitions: Int32(service.configuration.integer("partitions")))
     }
 
     private func make(_ contestant: BenchContestant, _ load: BenchLoad) throws -> BenchRun {

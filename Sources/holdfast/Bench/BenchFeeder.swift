@@ -122,7 +122,9 @@ final class BenchFeeder: Sendable {
     /// How many receipts each partition gets.
     func receiptCounts() -> [Int] {
         var counts = Array(repeating: 0, count: Int(partitions))
-        for sku in 0..<load.skuCount { counts[Int((0..<partitions).first { owns($0, "SKU-\(sku)") }!)] += 1 }
+        for sku in 0..<load.skuCount {
+            counts[Int((0..<partitions).first { owns($0, load.receipt(sku).sku) }!)] += 1
+        }
         return counts
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import InventoryCore
+import KafkaClient
 
 /// What is sent in a benchmark: commands by number, the same ones for every contestant.
 struct BenchLoad {
@@ -14,6 +15,22 @@ struct BenchLoad {
         case zipf
         /// Of ten commands six reserve, three confirm, one releases; many SKUs.
         case mix
+        /// As `hot`, but the SKU's units are shared out to two or four virtual SKUs, each on a partition of its own, as
+        /// far as there are so many; reservations take them in turn.
+        case hotSplit2 = "hot_split_2"
+        case hotSplit4 = "hot_split_4"
+
+        /// What is measured where nobody asks for loads. That of a split tells something only with partitions enough.
+        static let usual = allCases.filter { $0.buckets == 1 }
+
+        /// How many SKUs the hot one is split into.
+        var buckets: Int {
+            switch self {
+            case .hotSplit2: 2
+            case .hotSplit4: 4
+            default: 1
+            }
+        }
     }
 
     static let warehouse = "BER"
@@ -25,10 +42,18 @@ struct BenchLoad {
     let skuCount: Int
     /// Where each SKU's share of the draws ends, for Zipf's law.
     private let shares: [Double]
+    /// The names of virtual SKUs; without them, SKUs are named by their numbers.
+    private let buckets: [String]
 
-    init(_ kind: Kind, skus: Int) {
+    /// - Parameter partitions: of the commands; virtual SKUs are named so that they come to lie apart.
+    init(_ kind: Kind, skus: Int, partitions: Int32) {
         self.kind = kind
-        skuCount = kind == .hot || kind == .soldOut ? 1 : skus
+        buckets = kind.buckets == 1 ? [] : (0..<kind.buckets).map { Self.bucket($0, partitions) }
+        switch kind {
+        case .hot, .soldOut: skuCount = 1
+        case .hotSplit2, .hotSplit4: skuCount = kind.buckets
+        case .even, .zipf, .mix: skuCount = skus
+        }
         guard kind == .zipf else {
             shares = []
             return
@@ -40,12 +65,27 @@ struct BenchLoad {
         }
     }
 
+    /// A name that belongs into the partition of the number.
+    private static func bucket(_ number: Int, _ partitions: Int32) -> String {
+        for tries in 0... {
+            var name = "HOT@\(number).\(tries)"
+            let found = name.withUTF8 {
+                murmur2Partition(key: UnsafeRawBufferPointer($0), partitionCount: partitions)
+            }
+            if found == Int32(number) % partitions { return name }
+        }
+        preconditionFailure("a range without an end has ended")
+    }
+
+    private func name(_ sku: Int) -> String { buckets.isEmpty ? "SKU-\(sku)" : buckets[sku] }
+
     /// Each SKU gets its stock first.
     func receipt(_ sku: Int) -> Command {
         Command(
-            id: "receipt-\(sku)", sku: "SKU-\(sku)",
+            id: "receipt-\(sku)", sku: name(sku),
             body: .receive(
-                warehouse: Self.warehouse, quantity: kind == .soldOut ? 1 : 1_000_000_000, reference: nil))
+                warehouse: Self.warehouse,
+                quantity: kind == .soldOut ? 1 : 1_000_000_000 / Int64(kind.buckets), reference: nil))
     }
 
     /// The command of a number, counted from 0.
@@ -70,7 +110,7 @@ struct BenchLoad {
     private func sku(_ number: Int) -> Int {
         switch kind {
         case .hot, .soldOut: return 0
-        case .even, .mix: return number % skuCount
+        case .even, .mix, .hotSplit2, .hotSplit4: return number % skuCount
         case .zipf:
             var random = ChaosRandom(seed: UInt64(number))
             let draw = Double(random.next() >> 11) / Double(1 << 53) * shares[skuCount - 1]
@@ -80,7 +120,7 @@ struct BenchLoad {
 
     private func reserve(_ number: Int, sku: Int) -> Command {
         Command(
-            id: "command-\(number)", sku: "SKU-\(sku)",
+            id: "command-\(number)", sku: name(sku),
             body: .reserve(
                 Command.Reserve(
                     reservationID: "reservation-\(number)", orderID: "order-\(number)", quantity: 1,

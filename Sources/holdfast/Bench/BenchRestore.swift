@@ -19,7 +19,7 @@ struct BenchRestore {
     }
 
     func run(rounds: Int, tell: (BenchFigure) throws -> Void) throws {
-        try stage.decide(BenchLoad(.even, skus: skus), commands: skus)
+        try stage.decide(BenchLoad(.even, skus: skus, partitions: stage.partitions), commands: skus)
         for round in 1...rounds {
             let bare = try bareRead(round)
             try tell(bare)

@@ -193,11 +193,6 @@ final class BenchRun {
 
     /// What the process has used of the processors.
     private func cpuSeconds() -> Double? {
-        guard let process,
-            let text = try? String(contentsOfFile: "/proc/\(process.identifier)/stat", encoding: .utf8),
-            let fields = text.split(separator: ")").last?.split(separator: " "), fields.count > 12,
-            let user = Double(fields[11]), let system = Double(fields[12])
-        else { return nil }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        process.flatMap { ProcessorTime.seconds(process: $0.identifier) }
     }
 }

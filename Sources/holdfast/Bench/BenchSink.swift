@@ -27,7 +27,8 @@ struct BenchSink {
 
     func run(rounds: Int, tell: (BenchFigure) throws -> Void) throws {
         let wanted = stage.service.configuration.integer("sink_rows")
-        let load = BenchLoad(.mix, skus: max(1, wanted / Self.skuShare))
+        let load = BenchLoad(
+            .mix, skus: max(1, wanted / Self.skuShare), partitions: stage.partitions)
         try stage.decide(load, commands: wanted - load.skuCount)
         let scan = TopicScan(settings: stage.settings, events: .ignored)
         var rows = 0

@@ -34,9 +34,11 @@ final class BenchStage {
     // MARK: Roles
 
     /// Starts a role of Holdfast.
-    /// - Parameter variables: what its environment has besides ours.
+    /// - Parameters:
+    ///   - variables: what its environment has besides ours.
+    ///   - cores: those that it is bound to, as taskset(1) takes them; nil: all.
     func start(
-        _ name: String, _ arguments: [String] = [], variables: [String: String] = [:]
+        _ name: String, _ arguments: [String] = [], variables: [String: String] = [:], cores: String? = nil
     ) throws -> BenchRole {
         let configuration = service.configuration
         let common =
@@ -46,21 +48,23 @@ final class BenchStage {
             ]
             + configuration.kafka.sorted { $0.key < $1.key }.flatMap { ["--kafka.\($0.key)", $0.value] }
         let role = try BenchRole(
-            name, common + arguments, variables: variables,
+            name, common + arguments, variables: variables, cores: cores,
             log: "\(folder)/\(prefix)\(name)-\(roles.count + 1).log")
         roles.append(role)
         return role
     }
 
     /// A stock processor with the benchmark's settings.
-    func startProcessor() throws -> BenchRole {
+    /// - Parameter limit: commands in a transaction at most, other than the benchmark's.
+    func startProcessor(limit: Int? = nil, cores: String? = nil) throws -> BenchRole {
         let configuration = service.configuration
         return try start(
             "process",
             [
                 "--commit-interval-ms", String(configuration.integer("commit_interval_ms")),
-                "--transaction-max-commands", String(configuration.integer("transaction_max_commands")),
-            ])
+                "--transaction-max-commands",
+                String(limit ?? configuration.integer("transaction_max_commands")),
+            ], cores: cores)
     }
 
     func waitUntilReady(_ role: BenchRole) throws {
@@ -164,15 +168,22 @@ final class BenchRole {
     private let process: ChildProcess
     private let port: Int
 
-    init(_ name: String, _ arguments: [String], variables: [String: String], log: String) throws {
+    init(
+        _ name: String, _ arguments: [String], variables: [String: String], cores: String?, log: String
+    ) throws {
         self.name = name
         port = try freeLoopbackPort()
         let environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
         began = MonotonicTime.now()
+        // taskset becomes the program: its id is the program's.
+        let words = (cores.map { ["/usr/bin/taskset", "-c", $0] } ?? []) + [ShareDirectory.executable]
         process = try ChildProcess(
-            name: name, executable: ShareDirectory.executable,
-            arguments: arguments + ["--http-port", String(port)], environment: environment, logPath: log)
+            name: name, executable: words[0],
+            arguments: words.dropFirst() + arguments + ["--http-port", String(port)],
+            environment: environment, logPath: log)
     }
+
+    var identifier: Int32 { process.identifier }
 
     var isReady: Bool { HTTPProbe.status(port: port, path: "/readyz") == 200 }
 
@@ -190,6 +201,12 @@ final class BenchRole {
             guard line.hasPrefix(name + "{") || line.hasPrefix(name + " ") else { return sum }
             return sum + (line.split(separator: " ").last.flatMap { Double($0) } ?? 0)
         }
+    }
+
+    /// Of how many partitions it says something by this metric.
+    func partitions(with name: String) -> Int {
+        guard let answer = HTTPProbe.get(port: port, path: "/metrics") else { return 0 }
+        return answer.split(separator: "\n").count { $0.hasPrefix(name + "{") }
     }
 
     /// The fields of the newest line of its log with that message.

@@ -29,7 +29,7 @@ struct BenchStorm {
     }
 
     func run(round: Int) throws -> BenchFigure {
-        let live = BenchLoad(.even, skus: Self.liveSKUs)
+        let live = BenchLoad(.even, skus: Self.liveSKUs, partitions: stage.partitions)
         let feeder = BenchFeeder(live, settings: stage.settings, partitions: stage.partitions)
         let reader = BenchStormReader(stage.settings, partitions: stage.partitions, reservations: count)
         reader.start()

@@ -35,11 +35,15 @@ final class DemoPublisher {
     /// How many records were published again.
     private(set) var repeated = 0
 
-    /// - Parameter repeats: publishes again what was not delivered, unless a new try would meet the same error. Without
-    ///   it, the first failure is thrown by `finish`.
-    init(settings: KafkaSettings, events: ClientEvents, repeats: Bool = false) throws(KafkaError) {
+    /// - Parameters:
+    ///   - repeats: publishes again what was not delivered, unless a new try would meet the same error. Without it, the
+    ///     first failure is thrown by `finish`.
+    ///   - transactionalID: then nothing of it is seen by readers of what is committed before `commit`.
+    init(
+        settings: KafkaSettings, events: ClientEvents, repeats: Bool = false, transactionalID: String? = nil
+    ) throws(KafkaError) {
         let deliveries = Deliveries()
-        producer = try Producer(configuration: settings.producer(), events: events) { report in
+        let note: (DeliveryReport) -> Void = { report in
             guard let error = report.error else {
                 deliveries.pending[report.tag] = nil
                 return
@@ -50,6 +54,21 @@ final class DemoPublisher {
             } else {
                 deliveries.failure = error
             }
+        }
+        if let transactionalID {
+            var configuration = settings.producer()
+            configuration["enable.idempotence"] = "true"
+            configuration["transactional.id"] = transactionalID
+            // The longest that the local broker allows.
+            configuration["transaction.timeout.ms"] = "60000"
+            configuration["linger.ms"] = "20"
+            let producer = try TransactionalProducer(
+                configuration: configuration, events: events, deliveries: note)
+            try producer.initTransactions(timeoutMilliseconds: 30_000)
+            try producer.begin()
+            self.producer = producer
+        } else {
+            producer = try Producer(configuration: settings.producer(), events: events, deliveries: note)
         }
         self.settings = settings
         self.deliveries = deliveries
@@ -138,6 +157,7 @@ final class DemoPublisher {
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }
 
+<<<<<<< HEAD
     /// Publishes again those of which `poll` has learnt that they were not delivered.
     func publishAgain() throws(KafkaError) {
         let failed = deliveries.failed
@@ -146,6 +166,12 @@ final class DemoPublisher {
             repeated += 1
             try produce(deliveries.pending[tag]!, tag: tag)
         }
+=======
+    /// Lets readers see all of it at once; of a publisher with a transactional id, and once.
+    func commit() throws(KafkaError) {
+        try finish()
+        try (producer as? TransactionalProducer)?.commit(timeoutMilliseconds: 60_000)
+>>>>>>> ecb6dd4 (scale and size: processors measured on pinned cores, larger systems simulated; a hot SKU split, in bench)
     }
 
     /// Waits until the broker has all of it.
