@@ -141,8 +141,9 @@ package struct SizingPlan: Sendable {
         let seconds = min(20, max(3, 2_000_000 / rate))
         let figures = ScaleModel.run(
             layout, .rate(rate, seconds: seconds, warmUp: seconds / 3), times, seed: seed)
+        // Several full transactions for each partition: with fewer, the window begins and ends in the midst of them.
         let most = ScaleModel.run(
-            layout, .backlog(Int(min(4_000_000, max(400_000, rate * 4)))), times, seed: seed)
+            layout, .backlog(sized.partitions * commandLimit * 5), times, seed: seed)
         let records = restoreRecords(rate: rate, partitions: sized.partitions)
         let watched = rate >= 500_000 ? 40.0 : 120
         let loss = ScaleModel.run(

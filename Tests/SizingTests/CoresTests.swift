@@ -1,6 +1,5 @@
+import Sizing
 import Testing
-
-@testable import Sizing
 
 /// The cores of the model, against what queueing theory knows.
 @Suite struct CoresTests {

@@ -1,6 +1,5 @@
+import Sizing
 import Testing
-
-@testable import Sizing
 
 @Suite struct LeaseSaleTests {
     private func sale(
