@@ -157,7 +157,6 @@ final class DemoPublisher {
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }
 
-<<<<<<< HEAD
     /// Publishes again those of which `poll` has learnt that they were not delivered.
     func publishAgain() throws(KafkaError) {
         let failed = deliveries.failed
@@ -166,12 +165,12 @@ final class DemoPublisher {
             repeated += 1
             try produce(deliveries.pending[tag]!, tag: tag)
         }
-=======
+    }
+
     /// Lets readers see all of it at once; of a publisher with a transactional id, and once.
     func commit() throws(KafkaError) {
         try finish()
         try (producer as? TransactionalProducer)?.commit(timeoutMilliseconds: 60_000)
->>>>>>> ecb6dd4 (scale and size: processors measured on pinned cores, larger systems simulated; a hot SKU split, in bench)
     }
 
     /// Waits until the broker has all of it.

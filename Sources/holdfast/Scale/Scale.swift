@@ -145,7 +145,9 @@ final class Scale {
     /// A line of JSON for the report, and either it or its text for who watches.
     private func put(_ line: Data, _ text: String) throws {
         try report?.write(contentsOf: line)
-        if isJSON { FileHandle.standardOutput.write(line) } else { tell(text) }
+        guard isJSON else { return tell(text) }
+        print(String(decoding: line, as: UTF8.self), terminator: "")
+        fflush(nil)
     }
 
     private func tell(_ text: String) {

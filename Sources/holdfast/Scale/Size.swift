@@ -232,6 +232,7 @@ struct Size {
         guard let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys]) else {
             return
         }
-        FileHandle.standardOutput.write(data + Data("\n".utf8))
+        Swift.print(String(decoding: data, as: UTF8.self))
+        fflush(nil)
     }
 }
