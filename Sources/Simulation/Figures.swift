@@ -7,6 +7,9 @@ package struct Figures: Sendable {
         case restores
         case warm = "restores from what a standby had read"
         case overtaken = "restores overtaken by another owner"
+        case ahead = "commands decided while a commit was under way"
+        case aheadDropped = "of them dropped, for the commit did not say yes"
+        case aheadLost = "of them lost in a crash"
         case aborted = "transactions aborted"
         case timedOut = "transactions aborted by the broker's time-out"
         case unknown = "commits of unknown outcome"

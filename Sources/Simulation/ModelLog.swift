@@ -15,7 +15,14 @@ class ModelLog: PartitionLog {
     private(set) var lastIdentity: ModelBroker.Identity?
     /// Produced, and not sent yet.
     var outbox: [(topic: Topic, key: [UInt8]?, value: [UInt8]?)] = []
-    private var position: Int64 = 0
+    private(set) var position: Int64 = 0
+    /// Where the commit that is under way is to come to.
+    private var pending: Int64?
+    /// What became of it, which its worker does not know yet.
+    private var outcome: Result<Void, LogFailure>?
+    private var isCarryingOut = false
+    /// Commands that were read since the commit began.
+    private(set) var ahead = 0
     /// The worker has nothing to do before.
     var wakesAt: Int64 = 0
 
@@ -113,6 +120,10 @@ class ModelLog: PartitionLog {
             try give(record, to: body)
             if host.isDead { throw Self.dead }
         }
+        if pending != nil {
+            ahead += count
+            world.figures[.ahead] += count
+        }
         // Nothing was there: the call would have waited.
         if count == 0 { wakesAt = world.now + Int64(min(timeoutMilliseconds, world.random.within(1...12))) }
         return count
@@ -120,11 +131,19 @@ class ModelLog: PartitionLog {
 
     func begin() throws(LogFailure) {
         if host.isDead { throw Self.dead }
+        checkAlone("begins a transaction")
+    }
+
+    /// The client belongs to the commit while that is under way.
+    private func checkAlone(_ what: String) {
+        guard pending != nil, !isCarryingOut else { return }
+        world.violate("partition \(partition): \(host.name) \(what) in the midst of a commit")
     }
 
     func produce(
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(LogFailure) {
+        checkAlone("produces")
         outbox.append((topic, key.map { Array($0) }, value.map { Array($0) }))
         try request(.produce) { () throws(BrokerError) in }
         // The client sends when it likes; what was sent lies in the log, whether it is committed or not.
@@ -144,6 +163,44 @@ class ModelLog: PartitionLog {
         }
     }
 
+    func startCommit(nextOffset: Int64) throws(LogFailure) {
+        if host.isDead { throw Self.dead }
+        checkAlone("begins a commit")
+        pending = nextOffset
+        // It is done before its worker decides on, or after.
+        if world.random.oneIn(2) { carryOut(nextOffset) }
+    }
+
+    private func carryOut(_ nextOffset: Int64) {
+        isCarryingOut = true
+        do throws(LogFailure) {
+            outcome = .success(try commit(nextOffset: nextOffset))
+        } catch {
+            outcome = .failure(error)
+        }
+        isCarryingOut = false
+    }
+
+    func isCommitted(timeoutMilliseconds: Int) throws(LogFailure) -> Bool {
+        if host.isDead { throw Self.dead }
+        if outcome == nil, world.random.oneIn(2) { carryOut(pending!) }
+        guard let outcome, world.random.oneIn(2) else {
+            if timeoutMilliseconds > 0 { wakesAt = world.now + Int64(world.random.within(1...6)) }
+            return false
+        }
+        if case .failure = outcome { world.figures[.aheadDropped] += ahead }
+        forgetCommit()
+        try outcome.get()
+        return true
+    }
+
+    private func forgetCommit() {
+        pending = nil
+        outcome = nil
+        ahead = 0
+    }
+
+    /// A commit, from its beginning to its answer.
     func commit(nextOffset: Int64) throws(LogFailure) {
         try flush()
         try sendOffsets(nextOffset)
@@ -179,6 +236,7 @@ class ModelLog: PartitionLog {
     private final class Flag { var isSet = false }
 
     func close() {
+        checkAlone("gives up")
         identity = nil
         outbox = []
     }

@@ -83,7 +83,7 @@ package final class World {
 
     // MARK: Running
 
-    /// The most steps that the system may need after the last fault; three times what was seen in 10,000 seeds.
+    /// The most steps that the system may need after the last fault; more than twice what was seen in 10,000 seeds.
     static let recoveryLimit = 3_000
     private static let stormLimit = 2_500
 

@@ -37,8 +37,9 @@ package protocol PartitionReader: AnyObject {
 /// What a partition processor needs of the log: one input partition to consume, the partition of the same
 /// number of each output topic to write and to restore from, all in transactions of one stable id.
 ///
-/// The calls block, each for a limited time, and come from one thread. StreamRuntime knows nothing else of
-/// Kafka; a simulation of the log can stand behind the same protocol.
+/// The calls block, each for a limited time, and come from one thread. Between `startCommit` and the word of
+/// `isCommitted`, `poll` and `isCommitted` are the only ones. StreamRuntime knows nothing else of Kafka; a simulation
+/// of the log can stand behind the same protocol.
 package protocol PartitionLog: PartitionReader {
     /// How many partitions there are.
     var partitionCount: Int32 { get }
@@ -52,7 +53,8 @@ package protocol PartitionLog: PartitionReader {
     /// Places the reader of `stock.commands` before `offset`; what it had fetched is dropped.
     func startReading(at offset: Int64) throws(LogFailure)
 
-    /// Gives at most `limit` commands to `body`, having waited at most `timeoutMilliseconds` for the first.
+    /// Gives at most `limit` commands to `body`, having waited at most `timeoutMilliseconds` for the first, and no
+    /// longer than until a commit that is under way has ended.
     func poll(
         limit: Int, timeoutMilliseconds: Int, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int
@@ -64,8 +66,12 @@ package protocol PartitionLog: PartitionReader {
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(LogFailure)
 
-    /// Commits the transaction, together with the next input offset.
-    func commit(nextOffset: Int64) throws(LogFailure)
+    /// Begins to commit the transaction, together with the next input offset, and does not wait for the outcome.
+    func startCommit(nextOffset: Int64) throws(LogFailure)
+
+    /// Waits for the outcome of the commit, at most so long. Throws if it is not yes; then, too, the commit is over.
+    /// - Returns: true when the commit said yes, false while it is under way.
+    func isCommitted(timeoutMilliseconds: Int) throws(LogFailure) -> Bool
 
     /// Drops the producer with whatever transaction it has open. Never fails, never waits for long.
     func close()

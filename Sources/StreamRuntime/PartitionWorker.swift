@@ -91,19 +91,23 @@ package struct PartitionWorker {
         switch order() {
         case .work: break
         case .stop: action = lifecycle.stop(insteadOf: action)
-        case .abandon: action = .finish(halted: nil)
+        case .abandon: action = lifecycle.abandon()
         }
         if case .finish(let halted) = action {
             log.close()
             observer.worker(log.partition, finished: halted)
             return false
         }
-        observer.worker(log.partition, isBackWithin: actionLimit)
+        // A commit is held to the promise that was made at its beginning, whatever is done meanwhile.
+        if !lifecycle.isCommitUnderWay { observer.worker(log.partition, isBackWithin: actionLimit) }
         do throws(LogFailure) {
             action = try perform(action)
         } catch {
-            action = lifecycle.failed(error)
-            if error.consequence != .stopped {
+            // What the end of a commit is waited for was told when it happened.
+            let isTold = lifecycle.isEnding
+            action =
+                if case .settle = action { lifecycle.commitFailed(error) } else { lifecycle.failed(error) }
+            if error.consequence != .stopped, !isTold {
                 observer.worker(log.partition, failed: error, inARow: lifecycle.failuresInARow)
             }
         }
@@ -113,10 +117,24 @@ package struct PartitionWorker {
     /// What lives from a restore to the next failure, and is dropped whole.
     private final class Session {
         var processor: CommandProcessor
+        /// The command after the last one that was decided.
         var nextOffset: Int64 = 0
+        /// When the first command of the transaction came, and of what is decided ahead.
         var transactionStart: Int64 = 0
+        var aheadStart: Int64 = 0
+        let ahead = OutputBuffer()
+        /// What is being committed.
+        var underWay = Transaction()
 
         init(processor: consuming CommandProcessor) { self.processor = processor }
+    }
+
+    /// What is to be told of a transaction when it has committed.
+    private struct Transaction {
+        var counts = CommandCounts()
+        var start: Int64 = 0
+        var nextOffset: Int64 = 0
+        var liveReservations = 0
     }
 
     private mutating func perform(
@@ -142,8 +160,19 @@ package struct PartitionWorker {
         case .poll(let limit, let timeout):
             return try poll(limit, timeout, session!)
         case .commit:
-            try commit(session!)
+            try startCommit(session!)
+            return lifecycle.commitBegan()
+        case .decideAhead(let limit, let timeout):
+            return try decideAhead(limit, timeout, session!)
+        case .settle(let timeout):
+            guard try log.isCommitted(timeoutMilliseconds: timeout) else {
+                return lifecycle.stillCommitting()
+            }
+            tell(session!.underWay)
             return lifecycle.committed()
+        case .handOver:
+            try handOver(session!)
+            return lifecycle.handedOver(at: clock() / 1_000_000)
         case .drop:
             log.close()
             session = nil
@@ -194,15 +223,45 @@ package struct PartitionWorker {
         return lifecycle.polled(commands: count, at: clock() / 1_000_000)
     }
 
-    private func commit(_ session: Session) throws(LogFailure) {
+    private func startCommit(_ session: Session) throws(LogFailure) {
         try session.processor.writeChangedLevels { topic, key, value throws(LogFailure) in
             try log.produce(topic, key: key, value: value)
         }
-        try log.commit(nextOffset: session.nextOffset)
+        session.underWay = Transaction(
+            counts: session.processor.takeCounts(), start: session.transactionStart,
+            nextOffset: session.nextOffset, liveReservations: session.processor.stock.liveReservations)
+        try log.startCommit(nextOffset: session.nextOffset)
+    }
+
+    /// Decides commands of the next transaction. Nobody sees anything of it before that has begun.
+    private mutating func decideAhead(
+        _ limit: Int, _ timeout: Int, _ session: Session
+    ) throws(LogFailure) -> WorkerLifecycle.Action {
+        let ahead = session.ahead
+        let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
+            precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
+            if ahead.isEmpty { session.aheadStart = clock() }
+            try session.processor.process(record) { topic, key, value throws(LogFailure) in
+                ahead.append(topic, key: key, value: value)
+            }
+            session.nextOffset = record.offset + 1
+        }
+        return lifecycle.decidedAhead(commands: count, bytes: ahead.byteCount)
+    }
+
+    private func handOver(_ session: Session) throws(LogFailure) {
+        try log.begin()
+        session.transactionStart = session.aheadStart
+        try session.ahead.take { topic, key, value throws(LogFailure) in
+            try log.produce(topic, key: key, value: value)
+        }
+    }
+
+    private func tell(_ transaction: Transaction) {
         observer.worker(
-            log.partition, committed: session.processor.takeCounts(),
+            log.partition, committed: transaction.counts,
             TransactionFigures(
-                seconds: Double(clock() - session.transactionStart) / 1e9, nextOffset: session.nextOffset,
-                liveReservations: session.processor.stock.liveReservations))
+                seconds: Double(clock() - transaction.start) / 1e9, nextOffset: transaction.nextOffset,
+                liveReservations: transaction.liveReservations))
     }
 }

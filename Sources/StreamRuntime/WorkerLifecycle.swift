@@ -1,9 +1,14 @@
 /// The life of the worker of one partition, as a state machine: events come in, the action to do next comes
 /// out, and the runner does it (DESIGN.md, section 5).
 ///
-///     open -> locate -> restore -> read -> poll <-> commit -> finish
-///       ^                                   |         |
-///       +---- wait <- drop <----------------+---------+   on a failure
+///     open -> locate -> restore -> read -> poll -> commit -> decideAhead <-> settle -> finish
+///       ^                                   ^ |      ^                         | |
+///       |                                   | |      +------- handOver <-------+ |   with what was decided ahead
+///       |                                   +-|----------------------------------+   without
+///       +---- wait <- drop <------------------+----------------------------------+   on a failure
+///
+/// While a commit is under way the worker reads and decides on. What comes of that is in no transaction until the
+/// commit has said yes; if it does not, it goes with the state.
 package struct WorkerLifecycle: Sendable {
     package enum Action: Equatable, Sendable {
         /// Open the producer; this fences the owner before us.
@@ -16,8 +21,15 @@ package struct WorkerLifecycle: Sendable {
         case read(from: Int64)
         /// Process what is there, and wait for it at most so long.
         case poll(limit: Int, timeoutMilliseconds: Int)
-        /// Write the changed levels and commit.
+        /// Write the changed levels, and begin the commit.
         case commit
+        /// Process what is there, and keep what comes of it; wait for a command at most so long, and no longer than
+        /// the commit takes.
+        case decideAhead(limit: Int, timeoutMilliseconds: Int)
+        /// Learn what became of the commit; wait for it at most so long.
+        case settle(timeoutMilliseconds: Int)
+        /// Begin a transaction with what was decided ahead.
+        case handOver
         /// Drop the producer and the state.
         case drop
         case wait(milliseconds: Int64)
@@ -33,8 +45,13 @@ package struct WorkerLifecycle: Sendable {
         package var commitInterval: Int64
         /// A transaction is committed at once when it has so many commands.
         package var commandLimit: Int
-        /// How long an idle worker waits for a command before it looks around, in milliseconds.
+        /// How long an idle worker waits for a command before it looks around, in milliseconds; as long waits for its
+        /// commit who has nothing else to do.
         package var idleTimeout: Int = 100
+        /// So many commands are decided ahead, at most, between two looks at the commit: about a millisecond's work.
+        package var aheadStep = 256
+        /// When what was decided ahead has so many bytes, nothing more is until the commit has ended.
+        package var aheadBytes = 16 << 20
         /// The wait before the first restart in a row; it doubles to the longest, in milliseconds.
         package var shortestBackoff: Int64 = 100
         package var longestBackoff: Int64 = 5_000
@@ -56,7 +73,14 @@ package struct WorkerLifecycle: Sendable {
         case placing
         case idle
         case inTransaction(commands: Int)
+        /// The levels are still to be written.
         case committing
+        /// The commit is under way, and so much was decided since it began.
+        case deciding(ahead: Int, isFull: Bool)
+        /// The commit is under way, and nothing but its end is waited for: then the recovery of the failure follows, or
+        /// the end.
+        case ending(after: LogFailure?)
+        case handingOver(commands: Int)
         case dropping(backoff: Int64)
         case waiting
         case finished
@@ -79,10 +103,23 @@ package struct WorkerLifecycle: Sendable {
         if case .inTransaction = state { true } else { false }
     }
 
+    /// The log works on a commit, and must be left alone but for polls.
+    package var isCommitUnderWay: Bool {
+        switch state {
+        case .deciding, .ending: true
+        default: false
+        }
+    }
+
+    /// The worker only waits for the end of a commit, to drop everything or to finish.
+    package var isEnding: Bool {
+        if case .ending = state { true } else { false }
+    }
+
     /// The partition is restored, and its commands are being processed.
     package var isReady: Bool {
         switch state {
-        case .idle, .inTransaction, .committing: true
+        case .idle, .inTransaction, .committing, .deciding, .handingOver: true
         default: false
         }
     }
@@ -149,15 +186,74 @@ package struct WorkerLifecycle: Sendable {
         return .poll(limit: settings.commandLimit - total, timeoutMilliseconds: Int(left))
     }
 
-    package mutating func committed() -> Action {
-        precondition(state == .committing, "committed in \(state)")
-        failuresInARow = 0
-        state = .idle
-        return isStopping ? finish() : pollIdle
+    /// The commit is under way.
+    package mutating func commitBegan() -> Action {
+        precondition(state == .committing, "a commit began in \(state)")
+        state = .deciding(ahead: 0, isFull: false)
+        return stillCommitting()
     }
 
-    /// The recovery of every fault of the log.
+    /// - Parameters:
+    ///   - commands: how many commands were decided now.
+    ///   - bytes: what all that was decided ahead has come to.
+    package mutating func decidedAhead(commands: Int, bytes: Int) -> Action {
+        guard case .deciding(let before, _) = state else { preconditionFailure("decided ahead in \(state)") }
+        let total = before + commands
+        let isFull = total >= settings.commandLimit || bytes >= settings.aheadBytes
+        state = .deciding(ahead: total, isFull: isFull)
+        return .settle(timeoutMilliseconds: isFull ? settings.idleTimeout : 0)
+    }
+
+    /// What becomes of the commit is not known yet.
+    package mutating func stillCommitting() -> Action {
+        guard case .deciding(let ahead, false) = state, !isStopping else { return settle }
+        return .decideAhead(
+            limit: min(settings.aheadStep, settings.commandLimit - ahead),
+            timeoutMilliseconds: settings.idleTimeout)
+    }
+
+    /// The commit said yes.
+    package mutating func committed() -> Action {
+        failuresInARow = 0
+        switch state {
+        case .deciding where isStopping:
+            // What was decided ahead stands nowhere, and is the next owner's to decide.
+            return finish()
+        case .deciding(ahead: 0, isFull: _):
+            state = .idle
+            return pollIdle
+        case .deciding(let ahead, _):
+            state = .handingOver(commands: ahead)
+            return .handOver
+        case .ending(let failure):
+            return failure.map { recover(from: $0) } ?? finish()
+        default:
+            preconditionFailure("committed in \(state)")
+        }
+    }
+
+    /// The commit said no, or nothing.
+    package mutating func commitFailed(_ failure: LogFailure) -> Action {
+        precondition(isCommitUnderWay, "a commit failed in \(state)")
+        return state == .ending(after: nil) ? finish() : recover(from: failure)
+    }
+
+    /// What was decided ahead is in a transaction.
+    package mutating func handedOver(at now: Int64) -> Action {
+        guard case .handingOver(let commands) = state else { preconditionFailure("handed over in \(state)") }
+        state = .inTransaction(commands: 0)
+        return polled(commands: commands, at: now)
+    }
+
+    /// The recovery of every fault of the log but of a commit's. A commit that is under way is waited for first: it
+    /// cannot be called back.
     package mutating func failed(_ failure: LogFailure) -> Action {
+        guard isCommitUnderWay else { return recover(from: failure) }
+        state = .ending(after: failure)
+        return settle
+    }
+
+    private mutating func recover(from failure: LogFailure) -> Action {
         switch failure.consequence {
         case .stopped:
             return finish()
@@ -199,12 +295,24 @@ package struct WorkerLifecycle: Sendable {
         case (.inTransaction, _):
             state = .committing
             return .commit
-        case (.committing, _), (_, .finish):
+        case (.committing, _), (.ending, _), (_, .finish):
             return action
+        case (.deciding, _):
+            return settle
         default:
             return finish()
         }
     }
+
+    /// The partition is another's already: nothing is committed any more but what is under way.
+    /// - Returns: what to do instead of what was to be done next.
+    package mutating func abandon() -> Action {
+        guard isCommitUnderWay else { return finish() }
+        state = .ending(after: nil)
+        return settle
+    }
+
+    private var settle: Action { .settle(timeoutMilliseconds: settings.idleTimeout) }
 
     private var pollIdle: Action {
         .poll(limit: settings.commandLimit, timeoutMilliseconds: settings.idleTimeout)

@@ -58,7 +58,8 @@ struct SimulationTests {
     @Test(
         "A wrong version of the protocol is caught",
         arguments: [
-            "offsets-before", "emit-again", "wall-clock", "delay-once", "delay-own-clock", "delay-deaf",
+            "offsets-before", "emit-again", "ahead-though-failed", "ahead-offset", "wall-clock", "delay-once",
+            "delay-own-clock", "delay-deaf",
             "sink-offsets-first", "sink-no-guard", "relay-offsets-after", "relay-not-placed",
         ])
     func mutants(name: String) throws {

@@ -47,6 +47,11 @@ final class MemoryLog: PartitionLog {
     private var epoch: Int?
     private var transaction: [(Topic, Int)]?
     private var position: Int64 = 0
+    /// Where a commit that is under way is to come to, and whether it was asked for.
+    private var pending: Int64?
+    private var wasAsked = false
+    /// What each transaction that committed had: where it came to, and its records.
+    private(set) var transactions: [(nextOffset: Int64, records: [(topic: Topic, index: Int)])] = []
     /// What the worker did, in order.
     private(set) var operations: [String] = []
 
@@ -58,6 +63,8 @@ final class MemoryLog: PartitionLog {
     private func step<Result>(
         _ operation: String, _ body: () throws(LogFailure) -> Result
     ) throws(LogFailure) -> Result {
+        precondition(
+            pending == nil || operation == "poll" || operation == "commit", "\(operation) during a commit")
         operations.append(operation)
         let fault = fault(operation)
         if case .before(let consequence) = fault {
@@ -133,8 +140,25 @@ final class MemoryLog: PartitionLog {
         }
     }
 
-    func commit(nextOffset: Int64) throws(LogFailure) {
+    func startCommit(nextOffset: Int64) throws(LogFailure) {
+        pending = nextOffset
+        wasAsked = false
+    }
+
+    /// It answers when it is asked for the second time, so that something is decided ahead.
+    func isCommitted(timeoutMilliseconds: Int) throws(LogFailure) -> Bool {
+        guard wasAsked else {
+            wasAsked = true
+            return false
+        }
+        defer { pending = nil }
+        try commit(nextOffset: pending!)
+        return true
+    }
+
+    private func commit(nextOffset: Int64) throws(LogFailure) {
         try step("commit") { () throws(LogFailure) in
+            transactions.append((nextOffset, transaction!.map { (topic: $0.0, index: $0.1) }))
             for (topic, index) in transaction! { topics.records[topic]![index].isCommitted = true }
             topics.committedOffset = nextOffset
             transaction = nil
@@ -142,6 +166,7 @@ final class MemoryLog: PartitionLog {
     }
 
     func close() {
+        precondition(pending == nil, "closed during a commit")
         operations.append("close")
         transaction = nil
     }

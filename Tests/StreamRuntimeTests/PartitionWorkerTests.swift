@@ -167,6 +167,49 @@ struct PartitionWorkerTests {
         #expect(repeats > 0)
     }
 
+    @Test("What is decided while a commit is under way is in the next transaction, and so is its offset")
+    func ahead() throws {
+        let topics = MemoryTopics()
+        publishMix(400, to: topics, seed: 11)
+        let log = MemoryLog(topics)
+        #expect(run(log).failures.isEmpty)
+        let polls = log.operations.split(separator: "commit", omittingEmptySubsequences: false).dropLast()
+            .filter { part in part.last == "poll" }
+        #expect(polls.count > 20, "each commit is preceded by the poll that goes ahead of the next")
+        var reader = RecordReader()
+        var first: Int64 = 0
+        for transaction in log.transactions {
+            let offsets = try transaction.records.filter { $0.topic == .results }.compactMap {
+                try topics.records[.results]![$0.index].value!.withUnsafeBytes { try reader.outcome($0) }
+                    .source.offset
+            }
+            #expect(offsets.allSatisfy { first..<transaction.nextOffset ~= $0 })
+            let skus = transaction.records.filter { $0.topic == .levels }.map {
+                topics.records[.levels]![$0.index].key
+            }
+            #expect(Set(skus).count == skus.count, "levels are written once a SKU and transaction")
+            first = transaction.nextOffset
+        }
+        #expect(first == Int64(topics.records[.commands]!.count))
+    }
+
+    @Test("Nothing that was decided ahead is produced when the commit did not say yes")
+    func aheadOfFailure() {
+        let topics = MemoryTopics()
+        publishMix(100, to: topics, seed: 12)
+        var commits = 0
+        let log = MemoryLog(topics) { operation in
+            if operation == "commit" { commits += 1 }
+            return operation == "commit" && commits == 3 ? .before(.restart) : .none
+        }
+        let observer = run(log)
+        #expect(observer.failures.count == 1)
+        let operations = log.operations
+        let failed = operations.indices.filter { operations[$0] == "commit" }[2]
+        #expect(operations[failed - 1] == "poll", "commands were decided ahead")
+        #expect(Array(operations[(failed + 1)...].prefix(2)) == ["close", "open"])
+    }
+
     @Test("A worker whose id another took is fenced, and writes nothing more")
     func zombie() {
         let topics = MemoryTopics()

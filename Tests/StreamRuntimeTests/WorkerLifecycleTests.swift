@@ -13,8 +13,8 @@ struct WorkerLifecycleTests {
     }
 
     /// A worker that waits for its first command.
-    func restored() -> WorkerLifecycle {
-        var lifecycle = fresh()
+    func restored(_ settings: WorkerLifecycle.Settings? = nil) -> WorkerLifecycle {
+        var lifecycle = settings.map { WorkerLifecycle(settings: $0) } ?? fresh()
         _ = lifecycle.start()
         _ = lifecycle.opened()
         _ = lifecycle.located(committed: 40)
@@ -40,7 +40,7 @@ struct WorkerLifecycleTests {
         var lifecycle = restored()
         lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1000) == .commit)
-        #expect(lifecycle.committed() == Self.idle)
+        #expect(lifecycle.commits() == Self.idle)
         lifecycle.began()
         #expect(lifecycle.polled(commands: 3, at: 1010) == .commit)
     }
@@ -50,11 +50,11 @@ struct WorkerLifecycleTests {
         var lifecycle = restored()
         lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1000) == .commit)
-        #expect(lifecycle.committed() == Self.idle)
+        #expect(lifecycle.commits() == Self.idle)
         lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1004) == .poll(limit: 99, timeoutMilliseconds: 6))
         #expect(lifecycle.polled(commands: 0, at: 1010) == .commit)
-        #expect(lifecycle.committed() == Self.idle)
+        #expect(lifecycle.commits() == Self.idle)
     }
 
     @Test("A transaction ends when it has as many commands as it may")
@@ -62,7 +62,7 @@ struct WorkerLifecycleTests {
         var lifecycle = restored()
         lifecycle.began()
         _ = lifecycle.polled(commands: 1, at: 1000)
-        _ = lifecycle.committed()
+        _ = lifecycle.commits()
         lifecycle.began()
         #expect(lifecycle.polled(commands: 60, at: 1001) == .poll(limit: 40, timeoutMilliseconds: 9))
         #expect(lifecycle.polled(commands: 40, at: 1002) == .commit)
@@ -79,7 +79,8 @@ struct WorkerLifecycleTests {
         var lifecycle = restored()
         lifecycle.began()
         #expect(lifecycle.polled(commands: 1, at: 1010) == .commit)
-        #expect(lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out")) == .drop)
+        _ = lifecycle.commitBegan()
+        #expect(lifecycle.commitFailed(Self.timedOut) == .drop)
         #expect(lifecycle.dropped() == .wait(milliseconds: 100))
         #expect(!lifecycle.isReady)
         #expect(lifecycle.waited() == .open)
@@ -105,7 +106,7 @@ struct WorkerLifecycleTests {
         _ = lifecycle.placed()
         lifecycle.began()
         _ = lifecycle.polled(commands: 1, at: 10)
-        _ = lifecycle.committed()
+        _ = lifecycle.commits()
         #expect(lifecycle.failuresInARow == 0)
     }
 
@@ -143,8 +144,113 @@ struct WorkerLifecycleTests {
         let next = lifecycle.polled(commands: 1, at: 1001)
         #expect(lifecycle.stop(insteadOf: next) == .commit)
         #expect(lifecycle.stop(insteadOf: .commit) == .commit)
-        #expect(lifecycle.committed() == .finish(halted: nil))
+        #expect(lifecycle.commits() == .finish(halted: nil))
     }
+
+    // MARK: While a commit is under way
+
+    static let timedOut = LogFailure(.restart, operation: "commit", message: "timed out")
+    static let ahead = Action.decideAhead(limit: 20, timeoutMilliseconds: 100)
+    static let wait = Action.settle(timeoutMilliseconds: 100)
+
+    /// A worker whose first commit, begun at 1000, is under way.
+    func committing() -> WorkerLifecycle {
+        var settings = WorkerLifecycle.Settings(commitInterval: 10, commandLimit: 100)
+        settings.aheadStep = 20
+        settings.aheadBytes = 1_000
+        var lifecycle = restored(settings)
+        lifecycle.began()
+        _ = lifecycle.polled(commands: 1, at: 1000)
+        #expect(lifecycle.commitBegan() == Self.ahead)
+        return lifecycle
+    }
+
+    @Test(
+        "What comes during a commit is decided at once, and is in a transaction when the commit has said yes")
+    func decideAhead() {
+        var lifecycle = committing()
+        #expect(lifecycle.isCommitUnderWay && lifecycle.isReady)
+        #expect(lifecycle.decidedAhead(commands: 20, bytes: 200) == .settle(timeoutMilliseconds: 0))
+        #expect(lifecycle.stillCommitting() == Self.ahead)
+        #expect(lifecycle.decidedAhead(commands: 5, bytes: 250) == .settle(timeoutMilliseconds: 0))
+        #expect(lifecycle.committed() == .handOver)
+        #expect(!lifecycle.isCommitUnderWay)
+        #expect(lifecycle.handedOver(at: 1004) == .poll(limit: 75, timeoutMilliseconds: 6))
+        #expect(lifecycle.polled(commands: 0, at: 1010) == .commit)
+    }
+
+    @Test("When the commit took longer than the interval, what was decided ahead is committed at once")
+    func commitAhead() {
+        var lifecycle = committing()
+        _ = lifecycle.decidedAhead(commands: 20, bytes: 200)
+        _ = lifecycle.committed()
+        #expect(lifecycle.handedOver(at: 1040) == .commit)
+    }
+
+    @Test("No more is decided ahead than a transaction may have, in commands and in bytes")
+    func aheadIsBounded() {
+        var lifecycle = committing()
+        for _ in 0..<4 { _ = lifecycle.decidedAhead(commands: 19, bytes: 900) }
+        #expect(lifecycle.stillCommitting() == Self.ahead)
+        #expect(lifecycle.decidedAhead(commands: 19, bytes: 990) == .settle(timeoutMilliseconds: 0))
+        #expect(lifecycle.stillCommitting() == .decideAhead(limit: 5, timeoutMilliseconds: 100))
+        #expect(lifecycle.decidedAhead(commands: 5, bytes: 990) == Self.wait)
+        #expect(lifecycle.stillCommitting() == Self.wait)
+
+        lifecycle = committing()
+        #expect(lifecycle.decidedAhead(commands: 1, bytes: 1_000) == Self.wait)
+        #expect(lifecycle.stillCommitting() == Self.wait)
+        #expect(lifecycle.committed() == .handOver)
+    }
+
+    @Test("What was decided ahead of a commit that did not say yes goes with the state")
+    func aheadOfFailure() {
+        var lifecycle = committing()
+        _ = lifecycle.decidedAhead(commands: 20, bytes: 200)
+        #expect(lifecycle.commitFailed(Self.timedOut) == .drop)
+        #expect(lifecycle.dropped() == .wait(milliseconds: 100))
+    }
+
+    @Test("A failure during a commit is recovered from when the commit has ended, whatever it said")
+    func failureDuringCommit() {
+        let lost = LogFailure(.restart, operation: "poll", message: "no broker")
+        for saidYes in [true, false] {
+            var lifecycle = committing()
+            #expect(lifecycle.failed(lost) == Self.wait)
+            #expect(lifecycle.isEnding && !lifecycle.isReady)
+            #expect(lifecycle.stillCommitting() == Self.wait)
+            #expect((saidYes ? lifecycle.committed() : lifecycle.commitFailed(Self.timedOut)) == .drop)
+        }
+    }
+
+    @Test("A stop during a commit decides nothing more, and leaves what was decided ahead to the next owner")
+    func stopDuringCommit() {
+        var lifecycle = committing()
+        let next = lifecycle.decidedAhead(commands: 20, bytes: 200)
+        #expect(lifecycle.stop(insteadOf: next) == Self.wait)
+        #expect(lifecycle.stillCommitting() == Self.wait)
+        #expect(lifecycle.committed() == .finish(halted: nil))
+
+        lifecycle = committing()
+        _ = lifecycle.decidedAhead(commands: 20, bytes: 200)
+        #expect(lifecycle.stop(insteadOf: lifecycle.committed()) == .finish(halted: nil))
+    }
+
+    @Test("A partition that is lost during a commit is given up when the commit has ended")
+    func abandonDuringCommit() {
+        for saidYes in [true, false] {
+            var lifecycle = committing()
+            #expect(lifecycle.abandon() == Self.wait)
+            #expect(lifecycle.stop(insteadOf: Self.wait) == Self.wait)
+            #expect(
+                (saidYes ? lifecycle.committed() : lifecycle.commitFailed(Self.timedOut))
+                    == .finish(halted: nil))
+        }
+        var lifecycle = restored()
+        #expect(lifecycle.abandon() == .finish(halted: nil))
+    }
+
+    // MARK: Stopping
 
     @Test("A stop of a worker without a transaction is done at once")
     func stopIdle() {
@@ -160,9 +266,8 @@ struct WorkerLifecycleTests {
         var lifecycle = restored()
         lifecycle.began()
         _ = lifecycle.stop(insteadOf: lifecycle.polled(commands: 1, at: 1001))
-        #expect(
-            lifecycle.failed(LogFailure(.restart, operation: "commit", message: "timed out"))
-                == .finish(halted: nil))
+        _ = lifecycle.commitBegan()
+        #expect(lifecycle.commitFailed(Self.timedOut) == .finish(halted: nil))
     }
 
     @Test("The first start reads from the first command that there is")
@@ -195,5 +300,13 @@ struct WorkerLifecycleTests {
             return
         }
         #expect(halted.contains(argument.why))
+    }
+}
+
+extension WorkerLifecycle {
+    /// A commit that says yes before anything was decided ahead.
+    fileprivate mutating func commits() -> Action {
+        _ = commitBegan()
+        return committed()
     }
 }

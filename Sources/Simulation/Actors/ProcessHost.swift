@@ -64,6 +64,7 @@ final class ProcessHost: Host, Actor {
     }
 
     override func die() {
+        if !isDead { for worker in workers { world.figures[.aheadLost] += worker.ahead } }
         super.die()
         restartsAt = world.now + Int64(world.random.within(20...700))
         wakesAt = restartsAt
@@ -97,6 +98,8 @@ final class ProcessWorker: Actor {
         log = world.mutant?.makeLog(partition, host) ?? ModelLog(partition: partition, host: host)
         witness = WorkerWitness(host, log)
         var settings = WorkerLifecycle.Settings(commitInterval: 10, commandLimit: 8)
+        settings.aheadStep = 3
+        settings.aheadBytes = 4_000
         settings.fencedBackoff = 250
         settings.longestBackoff = 800
         // What the worker keeps must not keep the world: a run is dropped whole.
@@ -109,6 +112,8 @@ final class ProcessWorker: Actor {
             takeImage: { [unowned host] in host.standby?.take(partition) })
     }
 
+    /// Commands that it has decided while a commit is under way.
+    var ahead: Int { log.ahead }
     var wakesAt: Int64 { order == .work ? max(pausedUntil, log.wakesAt) : 0 }
     var isReady: Bool { !isActing && !isFinished && !host.isDead && !host.isPaused }
     var isGone: Bool { !isActing && (isFinished || host.isDead) }

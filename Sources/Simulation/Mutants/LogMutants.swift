@@ -239,6 +239,24 @@ final class ShortTail: ModelLog {
     }
 }
 
+final class AheadThoughFailed: ModelLog {
+    override func isCommitted(timeoutMilliseconds: Int) throws(LogFailure) -> Bool {
+        let isAhead = ahead > 0
+        do throws(LogFailure) {
+            return try super.isCommitted(timeoutMilliseconds: timeoutMilliseconds)
+        } catch {
+            guard isAhead, error.consequence == .restart else { throw error }
+            return true
+        }
+    }
+}
+
+final class AheadOffset: ModelLog {
+    override func commit(nextOffset: Int64) throws(LogFailure) {
+        try super.commit(nextOffset: position)
+    }
+}
+
 // Those that stand behind another protection.
 
 final class NoGeneration: ModelLog {

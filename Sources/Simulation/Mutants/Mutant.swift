@@ -67,6 +67,12 @@ package struct Mutant: Sendable {
         Mutant(
             "commit-on-close", "a worker that gives up commits what it has", log: CommitOnClose.self),
         Mutant(
+            "ahead-though-failed", "what was decided ahead is produced although the commit did not say yes",
+            log: AheadThoughFailed.self),
+        Mutant(
+            "ahead-offset", "a transaction commits the offset of what is decided ahead", log: AheadOffset.self
+        ),
+        Mutant(
             "random-id", "each producer has a random transactional id", log: RandomID.self),
         Mutant(
             "wall-clock", "decisions take the processor's clock for the time", log: WallClock.self),

@@ -5,7 +5,7 @@ import Operations
 import StreamRuntime
 
 /// One partition's log on Kafka: reads through the queue of its partition in the process's one consumer, writes
-/// through a transactional producer of its own, whose id is the partition's.
+/// through a transactional producer of its own, whose id is the partition's. Commits wait on a thread of their own.
 final class KafkaPartitionLog: PartitionLog {
     let partition: Int32
     let partitionCount: Int32
@@ -18,6 +18,7 @@ final class KafkaPartitionLog: PartitionLog {
     private var producer: TransactionalProducer?
     /// Few, and looked for with each record: comparing is quicker than a hash.
     private var topics: [(topic: Topic, handle: KafkaClient.Topic)] = []
+    private let committer: Committer
     /// Messages that stand in the queue from before the last seek are older than this.
     private var nextOffset: Int64 = 0
 
@@ -34,7 +35,10 @@ final class KafkaPartitionLog: PartitionLog {
         self.isStopping = isStopping
         reader = KafkaPartitionReader(
             partition: partition, settings: settings, events: events, isStopping: isStopping, beat: beat)
+        committer = Committer("commit-\(partition)") { queue.wake() }
     }
+
+    deinit { committer.end() }
 
     func open() throws(LogFailure) {
         close()
@@ -145,13 +149,21 @@ final class KafkaPartitionLog: PartitionLog {
         preconditionFailure("\(topic.rawValue) is not open")
     }
 
-    func commit(nextOffset: Int64) throws(LogFailure) {
-        try attempt("commit the transaction") { () throws(KafkaError) in
-            try producer!.sendOffsets(
-                [TopicPartitionOffset(settings.name(.commands), partition, offset: nextOffset)],
-                groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: settings.callTimeout)
-            try producer!.commit(timeoutMilliseconds: settings.callTimeout)
+    func startCommit(nextOffset: Int64) throws(LogFailure) {
+        let place = TopicPartitionOffset(settings.name(.commands), partition, offset: nextOffset)
+        // The producer is the committer's from here on, until `isCommitted` has its word.
+        nonisolated(unsafe) let producer = producer!
+        committer.start { [consumer, limit = settings.callTimeout] () throws(LogFailure) in
+            try attempt("commit the transaction") { () throws(KafkaError) in
+                try producer.sendOffsets(
+                    [place], groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: limit)
+                try producer.commit(timeoutMilliseconds: limit)
+            }
         }
+    }
+
+    func isCommitted(timeoutMilliseconds: Int) throws(LogFailure) -> Bool {
+        try committer.isDone(timeoutMilliseconds: timeoutMilliseconds)
     }
 
     func close() {
