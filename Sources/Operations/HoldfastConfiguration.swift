@@ -364,6 +364,13 @@ package enum HoldfastConfiguration {
                 How long an assignment waits for the leaders of its partitions; then the process ends with 70, so \
                 that others may try. It should last for a few elections of leaders.
                 """),
+        ConfigurationKey(
+            "stall_timeout_ms", .integer(0...600_000, unit: "ms"), default: "10000", roles: ["process"],
+            help: """
+                After so long without a command the broker is asked, by another client, whether there is one; if there \
+                is, and the same is found after as long again, the process ends with 70, for librdkafka can lose a \
+                partition for good. 0 asks never; else at least 1000.
+                """),
     ]
 
     private static let standbyKeys = [
@@ -750,6 +757,12 @@ package enum HoldfastConfiguration {
         ConfigurationRelation.exceeds(
             "watchdog_timeout_ms", "transaction_timeout_ms",
             because: "a worker that waits for the broker to end a transaction does not hang"),
+        ConfigurationRelation(
+            keys: ["stall_timeout_ms"],
+            rule:
+                "stall_timeout_ms must be 0 (never ask) or at least 1000: a client that has only just lost its "
+                + "broker must have time to find it again"
+        ) { $0.integer("stall_timeout_ms") == 0 || $0.integer("stall_timeout_ms") >= 1_000 },
     ]
 
     /// What the promises of exactly once rest on cannot be changed from outside.

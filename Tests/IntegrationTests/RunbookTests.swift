@@ -33,6 +33,7 @@ struct RunbookTests {
         try book.run("First look", before: traffic(system))
         try book.run("Answers come late", before: traffic(system))
         try book.run("One partition is late, the others are not", before: [0: system.publishHotSKU])
+        try book.run("A partition is read no more", before: traffic(system))
         try areTheBooksRight(system)
         try askHistory(system)
         try mendLetters(system)

@@ -14,6 +14,8 @@ final class KafkaPartitionLog: PartitionLog {
     private let queue: PartitionQueue
     private let events: ClientEvents
     private let isStopping: () -> Bool
+    /// How far it has read, for who watches over it.
+    private let mark: ReadingMark
     private let reader: KafkaPartitionReader
     private var producer: TransactionalProducer?
     /// Few, and looked for with each record: comparing is quicker than a hash.
@@ -24,9 +26,11 @@ final class KafkaPartitionLog: PartitionLog {
 
     init(
         queue: PartitionQueue, partitionCount: Int32, settings: KafkaSettings, consumer: Consumer,
-        events: ClientEvents, isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+        events: ClientEvents, mark: ReadingMark, isStopping: @escaping () -> Bool,
+        beat: @escaping () -> Void
     ) {
         self.queue = queue
+        self.mark = mark
         partition = queue.partition.partition
         self.partitionCount = partitionCount
         self.settings = settings
@@ -81,7 +85,8 @@ final class KafkaPartitionLog: PartitionLog {
             let deadline = Deadline(milliseconds: settings.callTimeout)
             while true {
                 do throws(KafkaError) {
-                    return try consumer.seek(place, timeoutMilliseconds: settings.callTimeout)
+                    try consumer.seek(place, timeoutMilliseconds: settings.callTimeout)
+                    return mark.start(at: offset)
                 } catch {
                     // Right after its assignment the partition is not fetched yet, and cannot be placed.
                     guard error.code.name == "_STATE", !deadline.isPast, !isStopping() else { throw error }
@@ -111,6 +116,7 @@ final class KafkaPartitionLog: PartitionLog {
             }
         }
         if let failure { throw failure }
+        mark.polled(next: nextOffset)
         return count
     }
 
@@ -167,6 +173,7 @@ final class KafkaPartitionLog: PartitionLog {
     }
 
     func close() {
+        mark.rest()
         topics = []
         producer = nil
     }

@@ -22,6 +22,7 @@ final class ProcessRole {
     private let events: ClientEvents
     private var workers: [Int32: RunningWorker] = [:]
     private var standby: Standby?
+    private var stallGuard: StallGuard?
     /// The consumer's thread, as the watchdog knows it.
     private var watched: WatchedWorker?
     /// Why the group's last word could not be followed: then the process cannot stay a member.
@@ -49,6 +50,15 @@ final class ProcessRole {
                 watchdog: watchdog)
             standby?.start()
         }
+        let stallTimeout = service.configuration.integer("stall_timeout_ms")
+        if stallTimeout > 0 {
+            stallGuard = StallGuard(
+                topic: settings.name(.commands), timeout: stallTimeout, settings: settings, events: events,
+                questions: service.metrics.counter(
+                    "holdfast_stall_questions_total",
+                    help: "How often the broker was asked for commands that this process does not get."))
+            stallGuard?.start()
+        }
         let watched = watchdog.register("consumer")
         self.watched = watched
         let limit = service.configuration.integer("watchdog_timeout_ms")
@@ -69,6 +79,10 @@ final class ProcessRole {
                 lost.isRefusal ? lost.description : "the consumer is lost: \(lost)")
         }
         if let refusal = board.refusal { throw RoleFailure(.usage, refusal) }
+        stallGuard?.end()
+        if let stall = stallGuard?.finding, !service.shutdown.isRequested {
+            throw RoleFailure(.internalFault, stall)
+        }
         service.logger.info("stopped")
         return .success
     }
@@ -81,7 +95,7 @@ final class ProcessRole {
         let limit = service.configuration.integer("watchdog_timeout_ms")
         unfollowed = nil
         var lost: KafkaError?
-        while !service.shutdown.isRequested, lost == nil, board.refusal == nil {
+        while !service.shutdown.isRequested, lost == nil, board.refusal == nil, stallGuard?.finding == nil {
             watched.beat(limitMilliseconds: limit)
             consumer.consumeBatch(
                 maxMessages: 1000, timeoutMilliseconds: 100,
@@ -174,12 +188,14 @@ final class ProcessRole {
         let logger = service.logger.child("worker", ["partition": partition])
         let (board, metrics, settings, events, watchdog) = (board, metrics, settings, events, watchdog)
         let standby = standby
+        let mark = ReadingMark()
+        stallGuard?.watch(partition, mark)
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
         Service.startThread("partition-\(partition)") {
             let log = KafkaPartitionLog(
                 queue: queue, partitionCount: partitionCount, settings: settings, consumer: consumer,
-                events: events, isStopping: { worker.order != .work },
+                events: events, mark: mark, isStopping: { worker.order != .work },
                 beat: { watched.beat(limitMilliseconds: Int(limit)) })
             PartitionWorker(
                 log: log,
@@ -215,7 +231,10 @@ final class ProcessRole {
         let stopping = partitions.compactMap { partition in
             workers.removeValue(forKey: partition).map { (partition, $0) }
         }
-        for (_, worker) in stopping { worker.give(order) }
+        for (partition, worker) in stopping {
+            stallGuard?.forget(partition)
+            worker.give(order)
+        }
         let deadline = Deadline(milliseconds: limit)
         for (partition, worker) in stopping
         where !worker.waitForEnd(milliseconds: deadline.remainingMilliseconds) {

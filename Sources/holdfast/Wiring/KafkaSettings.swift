@@ -92,6 +92,17 @@ struct KafkaSettings: Sendable {
         return settings
     }
 
+    /// A client that only looks whether there is a record: little is fetched for it.
+    func probe() -> KafkaConfiguration {
+        var settings = reader(isolation: .committed)
+        // Nobody polls it between two questions, and they would heap up.
+        settings["statistics.interval.ms"] = "0"
+        settings["queued.min.messages"] = "1"
+        settings["queued.max.messages.kbytes"] = "1024"
+        settings["fetch.message.max.bytes"] = "65536"
+        return settings
+    }
+
     /// The producer of a partition's transactions.
     func producer(transactionalID: String) -> KafkaConfiguration {
         var settings = producing()
