@@ -23,6 +23,7 @@ let package = Package(
 
         // The domain. InventoryCore imports nothing, Foundation included.
         .target(name: "InventoryCore"),
+        .target(name: "OrderCore", dependencies: ["InventoryCore"]),
         .target(name: "InventoryWire", dependencies: ["InventoryCore", "CCrypto", "CYyjson"]),
         .target(name: "StreamRuntime", dependencies: ["InventoryCore", "InventoryWire"]),
 
@@ -62,6 +63,7 @@ let package = Package(
 
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
+        .testTarget(name: "OrderCoreTests", dependencies: ["OrderCore"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
         .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
         .testTarget(name: "AuditTests", dependencies: ["Audit"]),

@@ -1,0 +1,173 @@
+import InventoryCore
+
+/// The state of one order: all that `order.state` holds of it. Changed only by what happens to it (`OrderEvents.swift`,
+/// `OrderReplies.swift`, `OrderTimes.swift`).
+package struct Order: Equatable, Sendable {
+    package enum Phase: Equatable, Sendable {
+        /// Events have come for it, and no `order.placed`.
+        case unknown(since: Timestamp)
+        /// Commands are on their way; events wait.
+        case busy(Work)
+        case settled
+        /// Its final outcome was told, and nothing is left of it in stock.
+        case ended(OrderOutcomeKind, at: Timestamp)
+        /// Nothing is to be remembered of it.
+        case forgotten
+    }
+
+    /// What the commands are for that are on their way.
+    package enum Work: String, CaseIterable, Sendable {
+        /// The lines are being reserved.
+        case placing
+        /// A line was refused: what was granted goes back.
+        case refusing
+        /// More units are being reserved for a change.
+        case changing
+        /// Units go back after a change, or its deadline is carried to the reservations.
+        case adjusting
+        /// Units ship.
+        case paying
+        /// A paid order's reservations are being kept for longer, at first and again.
+        case securing, renewing
+        /// Units go back: cancelled, past the deadline, or because others were lost.
+        case cancelling, expiring, losing
+    }
+
+    /// One reservation.
+    package struct Claim: Equatable, Sendable {
+        /// Its number in the line, from 1.
+        package var attempt: Int
+        /// The units that warehouses keep.
+        package var parts: [Allocation] = []
+        package var backordered: Int64 = 0
+        /// As the stock processor told it last.
+        package var expiresAt: Timestamp?
+        /// The command that has no reply yet.
+        package var pending: Pending?
+        /// The commands sent so far, repeats aside.
+        package var commands = 0
+        /// The newest ledger entry of its SKU that it was told of.
+        package var sequence: Int64 = 0
+        /// The stock processor has fewer units for it than the order thinks; then commands are about all of them.
+        package var isShort = false
+
+        package init(attempt: Int) { self.attempt = attempt }
+
+        package var units: Int64 { parts.reduce(0) { $0 + $1.quantity } }
+        package var held: Int64 { units + backordered }
+        package var isEmpty: Bool { pending == nil && held == 0 }
+    }
+
+    package struct Pending: Equatable, Sendable {
+        package enum Verb: String, CaseIterable, Sendable { case reserve, confirm, release, extend }
+
+        package var verb: Verb
+        /// Nil for all that the reservation has.
+        package var quantity: Int64?
+        /// For `reserve` and `extend`.
+        package var expiresAt: Timestamp?
+
+        package init(_ verb: Verb, quantity: Int64? = nil, expiresAt: Timestamp? = nil) {
+            self.verb = verb
+            self.quantity = quantity
+            self.expiresAt = expiresAt
+        }
+    }
+
+    package struct Line: Equatable, Sendable {
+        package var sku: String
+        package var warehouse: String?
+        /// The units that the order wants, as outcomes tell them.
+        package var asked: Int64
+        /// The most units that it is to have, shipped ones included: more are given back.
+        package var goal: Int64
+        /// The units that were paid, and those that are to ship.
+        package var paid: Int64 = 0
+        package var toShip: Int64 = 0
+        /// From where units shipped.
+        package var shipments: [Allocation] = []
+        package var refusal: Rejection?
+        package var attempts = 0
+        package var claims: [Claim] = []
+
+        package init(sku: String, warehouse: String? = nil, asked: Int64) {
+            self.sku = sku
+            self.warehouse = warehouse
+            self.asked = asked
+            goal = asked
+        }
+
+        package var reserved: Int64 { claims.reduce(0) { $0 + $1.units } }
+        package var backordered: Int64 { claims.reduce(0) { $0 + $1.backordered } }
+        package var held: Int64 { reserved + backordered }
+        package var shipped: Int64 { shipments.reduce(0) { $0 + $1.quantity } }
+        /// The units that were paid and cannot be had.
+        package var refund: Int64 { max(0, paid - shipped - held) }
+    }
+
+    /// What a change has to go back to if it is refused.
+    package struct Before: Equatable, Sendable {
+        /// Of each line that there was, in their order.
+        package var asked: [Int64]
+        package var deadline: Timestamp
+
+        package init(asked: [Int64], deadline: Timestamp) {
+            self.asked = asked
+            self.deadline = deadline
+        }
+    }
+
+    package var id: String
+    /// Of `orders` and of the topics that go with it.
+    package var partition: Int32
+    package var phase: Phase
+    package var version: Int64 = 0
+    package var mode = OrderMode.allOrNothing
+    package var deadline = Timestamp(milliseconds: 0)
+    package var strategy: Strategy?
+    package var allowSplit = true
+    package var channel: String?
+    package var shipTo: Point?
+    package var deliverWithinHours: Int64?
+    package var lines: [Line] = []
+    /// All of it was paid.
+    package var isPaid = false
+    /// Until when a paid order's reservations are kept.
+    package var securedUntil: Timestamp?
+    package var before: Before?
+    /// The final outcome was told.
+    package var finalKind: OrderOutcomeKind?
+    /// The units to be refunded, and those that ship, as they were told last.
+    package var refundTold: Int64 = 0
+    package var shippedTold: Int64 = 0
+    /// What befell its reservations and was not told yet.
+    package var hasLost = false
+    package var hasExpired = false
+    package var hasMoved = false
+    package var hasFilled = false
+    /// When the commands on their way were sent last, and how often again.
+    package var askedAt = Timestamp(milliseconds: 0)
+    package var asks = 0
+    package var isStuck = false
+    /// Events that it cannot heed yet, in their order.
+    package var waiting: [OrderEvent] = []
+    /// Hashes of the newest events' ids, the newest last.
+    package var remembered: [UInt64] = []
+
+    package init(id: String, partition: Int32, phase: Phase) {
+        self.id = id
+        self.partition = partition
+        self.phase = phase
+    }
+
+    /// Whether a command has no reply yet.
+    package var isAsking: Bool { lines.contains { $0.claims.contains { $0.pending != nil } } }
+
+    /// Whether units are claimed for it.
+    package var isLive: Bool { lines.contains { $0.held > 0 } }
+
+    package var shipped: Int64 { lines.reduce(0) { $0 + $1.shipped } }
+    package var hasShipped: Bool { shipped > 0 }
+    package var refund: Int64 { lines.reduce(0) { $0 + $1.refund } }
+    package var isPaidInPart: Bool { lines.contains { $0.paid > 0 } }
+}

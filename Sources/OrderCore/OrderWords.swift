@@ -1,0 +1,237 @@
+import InventoryCore
+
+/// What an order wants where not all is to be had. The raw values are the words of the topics.
+package enum OrderMode: String, CaseIterable, Sendable {
+    /// Every line whole, or nothing.
+    case allOrNothing = "all_or_nothing"
+    /// As many units of each line as there are.
+    case partial
+    /// Every line whole, backordered where need be, until the order's deadline.
+    case wait
+}
+
+/// What is told of an order.
+package enum OrderOutcomeKind: String, CaseIterable, Sendable {
+    /// Every line is reserved whole.
+    case reserved
+    /// Fewer units than asked for are reserved, or some are backordered.
+    case partiallyReserved = "partially_reserved"
+    /// Nothing is reserved; each refused line says why.
+    case rejected
+    /// The order is paid: what it says as `shipped` leaves the warehouses, what is reserved is kept for it.
+    case confirmed
+    /// Units went back because the order, or a part of it, was cancelled.
+    case released
+    /// The deadline passed without a payment, and all units went back.
+    case expired
+    /// Units were paid for that cannot be had: their payment must go back.
+    case refundRequired = "refund_required"
+    /// The order has other quantities, another deadline or other warehouses.
+    case changed
+    /// Damage or a count took units of the order.
+    case lost
+}
+
+/// Units of one SKU; all that the order has of it where `quantity` is nil.
+package struct LineUnits: Equatable, Sendable {
+    package var sku: String
+    package var quantity: Int64?
+
+    package init(sku: String, quantity: Int64? = nil) {
+        self.sku = sku
+        self.quantity = quantity
+    }
+}
+
+/// What happens to an order, as upstream tells it.
+package struct OrderEvent: Equatable, Sendable {
+    package enum Body: Equatable, Sendable {
+        case placed(Placed)
+        /// Lines that were paid; the whole order where there are none. Likewise below.
+        case paid([LineUnits])
+        case cancelled([LineUnits])
+        case changed(Changed)
+        /// Fulfilment has sent the goods; heeded only where orders ship on this word.
+        case shipped([LineUnits])
+    }
+
+    package struct Placed: Equatable, Sendable {
+        package var mode: OrderMode
+        /// Of one SKU each.
+        package var lines: [Line]
+        /// The order's deadline: until when it is to be paid.
+        package var expiry: Command.Expiry
+        package var strategy: Strategy?
+        package var allowSplit: Bool
+        package var channel: String?
+        package var shipTo: Point?
+        package var deliverWithinHours: Int64?
+
+        package init(
+            mode: OrderMode = .allOrNothing, lines: [Line], expiry: Command.Expiry = .standard,
+            strategy: Strategy? = nil, allowSplit: Bool = true, channel: String? = nil, shipTo: Point? = nil,
+            deliverWithinHours: Int64? = nil
+        ) {
+            self.mode = mode
+            self.lines = lines
+            self.expiry = expiry
+            self.strategy = strategy
+            self.allowSplit = allowSplit
+            self.channel = channel
+            self.shipTo = shipTo
+            self.deliverWithinHours = deliverWithinHours
+        }
+    }
+
+    package struct Line: Equatable, Sendable {
+        package var sku: String
+        /// 1 at least; for a change 0 takes the line away.
+        package var quantity: Int64
+        /// The one that must serve it.
+        package var warehouse: String?
+
+        package init(sku: String, quantity: Int64, warehouse: String? = nil) {
+            self.sku = sku
+            self.quantity = quantity
+            self.warehouse = warehouse
+        }
+    }
+
+    package struct Changed: Equatable, Sendable {
+        /// The new quantities; lines that are not named stay as they are.
+        package var lines: [Line]
+        /// A new deadline; nil leaves it.
+        package var expiry: Command.Expiry?
+
+        package init(lines: [Line], expiry: Command.Expiry? = nil) {
+            self.lines = lines
+            self.expiry = expiry
+        }
+    }
+
+    /// A repeat has the same.
+    package var id: String
+    package var orderID: String
+    /// The time of its record, and where that stands in its partition of `orders`.
+    package var at: Timestamp
+    package var offset: Int64
+    package var body: Body
+
+    package init(id: String, orderID: String, at: Timestamp, offset: Int64 = 0, body: Body) {
+        self.id = id
+        self.orderID = orderID
+        self.at = at
+        self.offset = offset
+        self.body = body
+    }
+}
+
+/// What the stock processor says to an order.
+package enum OrderReply: Equatable, Sendable {
+    /// The result of a command about one of its reservations, its own commands' or another's.
+    case result(Outcome)
+    case notice(Notice)
+
+    package var orderID: String? {
+        switch self {
+        case .result(let outcome): outcome.reservationID.flatMap(OrderAddress.init)?.orderID
+        case .notice(let notice): OrderAddress(reservationID: notice.reservationID)?.orderID
+        }
+    }
+}
+
+/// What an order has come to: published to `order.outcomes`.
+package struct OrderOutcome: Equatable, Sendable {
+    package struct Line: Equatable, Sendable {
+        package var sku: String
+        /// The units that the order wants.
+        package var quantity: Int64
+        /// The units that warehouses keep for it, and those that are backordered.
+        package var reserved: Int64
+        package var backordered: Int64
+        package var allocations: [Allocation]
+        /// The units that were paid.
+        package var paid: Int64
+        /// The units that ship, and from where.
+        package var shipped: Int64
+        package var shipments: [Allocation]
+        /// The units whose payment must go back.
+        package var refund: Int64
+        /// Why the stock refused the line, or what more it was to have.
+        package var reason: Rejection?
+
+        package init(
+            sku: String, quantity: Int64, reserved: Int64 = 0, backordered: Int64 = 0,
+            allocations: [Allocation] = [], paid: Int64 = 0, shipped: Int64 = 0, shipments: [Allocation] = [],
+            refund: Int64 = 0, reason: Rejection? = nil
+        ) {
+            self.sku = sku
+            self.quantity = quantity
+            self.reserved = reserved
+            self.backordered = backordered
+            self.allocations = allocations
+            self.paid = paid
+            self.shipped = shipped
+            self.shipments = shipments
+            self.refund = refund
+            self.reason = reason
+        }
+    }
+
+    package var orderID: String
+    /// From 1, without a gap.
+    package var version: Int64
+    package var kind: OrderOutcomeKind
+    /// The order has ended with it. One outcome of each order says so; only a payment that must go back may follow.
+    package var isFinal: Bool
+    package var mode: OrderMode
+    package var lines: [Line]
+    package var deadline: Timestamp
+    /// The time of the record that brought it about.
+    package var at: Timestamp
+
+    package init(
+        orderID: String, version: Int64, kind: OrderOutcomeKind, isFinal: Bool, mode: OrderMode,
+        lines: [Line], deadline: Timestamp, at: Timestamp
+    ) {
+        self.orderID = orderID
+        self.version = version
+        self.kind = kind
+        self.isFinal = isFinal
+        self.mode = mode
+        self.lines = lines
+        self.deadline = deadline
+        self.at = at
+    }
+}
+
+/// What orders go by that their events do not say. Times in milliseconds.
+package struct OrderSettings: Equatable, Sendable {
+    /// From `order.placed` to the deadline, where it names none.
+    package var ttl: Int64
+    /// How much longer than the order its reservations live, so that no line expires while a payment is on its way.
+    package var grace: Int64
+    /// Whether units ship when fulfilment says so, instead of when they are paid.
+    package var shipsOnShipped: Bool
+    /// How long reservations of a paid order are kept for its shipment at a time; they are extended before that.
+    package var shipWithin: Int64
+    /// After so long without a reply a command is sent again; after so many times the order is stuck.
+    package var replyLimit: Int64
+    package var askLimit: Int
+    /// For how long events of an order that was not placed wait for that.
+    package var unknownLimit: Int64
+
+    package init(
+        ttl: Int64 = Limits.defaultTTL, grace: Int64 = 600_000, shipsOnShipped: Bool = false,
+        shipWithin: Int64 = 604_800_000, replyLimit: Int64 = 30_000, askLimit: Int = 3,
+        unknownLimit: Int64 = 60_000
+    ) {
+        self.ttl = ttl
+        self.grace = grace
+        self.shipsOnShipped = shipsOnShipped
+        self.shipWithin = shipWithin
+        self.replyLimit = replyLimit
+        self.askLimit = askLimit
+        self.unknownLimit = unknownLimit
+    }
+}

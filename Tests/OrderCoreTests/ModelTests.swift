@@ -1,0 +1,251 @@
+import Foundation
+import InventoryCore
+import OrderCore
+import Testing
+
+/// Random orders whose events come in random order and repeated, with the genuine stock as the counterpart, against
+/// books that are kept apart from both.
+@Suite("Random orders")
+struct ModelTests {
+    /// SplitMix64 (Steele, Lea and Flood, 2014).
+    struct Random {
+        var state: UInt64
+        mutating func next() -> UInt64 {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            var z = state
+            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+            return z ^ (z >> 31)
+        }
+        mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+    }
+
+    /// What one history has come to, where that is wrong.
+    struct Fault: Error, CustomStringConvertible {
+        var description: String
+    }
+
+    static var histories: Int {
+        ProcessInfo.processInfo.environment["HOLDFAST_TEST_ORDERS"].flatMap(Int.init) ?? 100_000
+    }
+
+    @Test(
+        "In any order of events each order has one final outcome, and stock and orders agree to the unit",
+        .timeLimit(.minutes(5)))
+    func model() throws {
+        let seed = ProcessInfo.processInfo.environment["HOLDFAST_TEST_SEED"].flatMap(UInt64.init) ?? 7
+        var kinds: [String: Int] = [:]
+        var faults = 0
+        for history in 0..<Self.histories {
+            do {
+                for kind in try Self.live(Random(state: seed &+ UInt64(history) &* 0x1_0001)) {
+                    kinds[kind, default: 0] += 1
+                }
+            } catch {
+                Issue.record("seed \(seed), history \(history): \(error)")
+                faults += 1
+                if faults == 10 { return }
+            }
+        }
+        // Every end occurs.
+        for kind in ["rejected", "confirmed", "released", "expired", "refund_required", "lost"] {
+            #expect(kinds[kind, default: 0] > 0, "\(kind) never occurred: \(kinds)")
+        }
+    }
+
+    /// One history.
+    /// - Returns: the final outcome of each order.
+    static func live(_ seed: Random) throws(Fault) -> [String] {
+        var random = seed
+        let skus = ["A", "B", "C"]
+        let shipsOnShipped = random.below(4) == 0
+        // Replies are lost in some histories, units in others: what was lost meanwhile no repeat would tell.
+        let losesReplies = random.below(4) == 0
+        let losesUnits = !losesReplies && random.below(2) == 0
+        var shop = Shop(
+            OrderSettings(grace: 2_000, shipsOnShipped: shipsOnShipped, shipWithin: 90_000, replyLimit: 500),
+            stock: ["A": Int64(random.below(8)), "B": Int64(random.below(8)), "C": 6])
+        if random.below(2) == 0 {
+            shop.decide("A", .receive(warehouse: "HAM", quantity: 3, reference: nil))
+            shop.decide("A", .setPolicy(warehouse: nil, Policy(backorderLimit: 5)))
+        }
+        let ids = (0...random.below(4)).map { "o\($0)" }
+        var sent: [OrderEvent] = []
+        for id in ids where random.below(8) > 0 { sent.append(placing(id, skus, &random, &shop)) }
+        for _ in 0..<20 + random.below(40) {
+            let id = ids[random.below(ids.count)]
+            switch random.below(24) {
+            case 0: sent.append(placing(id, skus, &random, &shop))
+            case 1, 2: sent.append(shop.send(id, .paid(units(skus, &random))))
+            case 3: sent.append(shop.send(id, .cancelled(units(skus, &random))))
+            case 4: sent.append(shop.send(id, .changed(change(skus, &random))))
+            case 5: sent.append(shop.send(id, .shipped(units(skus, &random))))
+            case 6: if !sent.isEmpty { shop.send(sent[random.below(sent.count)]) }
+            case 7: shop.wait(Int64(random.below(100)))
+            case 8: if random.below(3) == 0 { shop.wait(Int64(random.below(6_000))) }
+            case 9: shop.expireDue()
+            case 10 where losesUnits: disturb(skus[random.below(3)], &random, &shop)
+            case 11:
+                shop.decide(skus[random.below(3)], .receive(warehouse: "BER", quantity: 1, reference: nil))
+            case 12 where losesReplies: loseReply(&random, &shop)
+            case 13...18: if !shop.commands.isEmpty { shop.decideNext(random.below(shop.commands.count)) }
+            default:
+                if !shop.replies.isEmpty {
+                    shop.readNext(random.below(shop.replies.count), keep: random.below(50) == 0)
+                }
+            }
+            try check(shop)
+        }
+        return try end(&shop, ids)
+    }
+
+    private static func placing(
+        _ id: String, _ skus: [String], _ random: inout Random, _ shop: inout Shop
+    ) -> OrderEvent {
+        let lines = (0...random.below(3)).map { _ in
+            OrderEvent.Line(sku: skus[random.below(3)], quantity: Int64(1 + random.below(4)))
+        }
+        return shop.send(
+            id,
+            .placed(
+                OrderEvent.Placed(
+                    mode: OrderMode.allCases[random.below(3)], lines: lines,
+                    expiry: .after(milliseconds: Int64(1_000 + random.below(5_000))))))
+    }
+
+    private static func units(_ skus: [String], _ random: inout Random) -> [LineUnits] {
+        if random.below(2) == 0 { return [] }
+        return [
+            LineUnits(
+                sku: skus[random.below(3)], quantity: random.below(2) == 0 ? nil : Int64(1 + random.below(3)))
+        ]
+    }
+
+    private static func change(_ skus: [String], _ random: inout Random) -> OrderEvent.Changed {
+        OrderEvent.Changed(
+            lines: [OrderEvent.Line(sku: skus[random.below(3)], quantity: Int64(random.below(6)))],
+            expiry: random.below(4) == 0 ? .after(milliseconds: Int64(1_000 + random.below(9_000))) : nil)
+    }
+
+    private static func disturb(_ sku: String, _ random: inout Random, _ shop: inout Shop) {
+        shop.decide(
+            sku,
+            .damage(
+                warehouse: random.below(2) == 0 ? "BER" : "HAM", quantity: Int64(1 + random.below(3)),
+                reference: nil))
+    }
+
+    /// Only what answers a command: what befell a reservation is told once.
+    private static func loseReply(_ random: inout Random, _ shop: inout Shop) {
+        guard !shop.replies.isEmpty else { return }
+        let place = random.below(shop.replies.count)
+        guard case .result(let outcome) = shop.replies[place].queue[0], outcome.command != .expire else {
+            return
+        }
+        shop.replies[place].queue.removeFirst()
+        if shop.replies[place].queue.isEmpty { shop.replies.remove(at: place) }
+    }
+
+    /// What holds at any time.
+    private static func check(_ shop: Shop) throws(Fault) {
+        guard let told = shop.outcomes.last else { return }
+        for line in told.lines where told.mode == .allOrNothing && told.kind == .reserved {
+            guard line.reserved == line.quantity, line.reason == nil else {
+                throw Fault(description: "a granted order with a refused line: \(told)")
+            }
+        }
+    }
+
+    /// Lets everything come to its end, and compares the books.
+    private static func end(_ shop: inout Shop, _ ids: [String]) throws(Fault) -> [String] {
+        for id in ids where shop.settings.shipsOnShipped { shop.send(id, .shipped([])) }
+        var rounds = 0
+        while rounds < 60 {
+            rounds += 1
+            shop.run()
+            shop.expireDue()
+            shop.run()
+            shop.wait(rounds < 20 ? 500 : 10_000)
+            if shop.settings.shipsOnShipped {
+                for order in shop.orders where order.isPaid && order.phase == .settled {
+                    shop.send(order.id, .shipped([]))
+                }
+            }
+        }
+        shop.run()
+        var kinds: [String] = []
+        for id in ids {
+            if let kind = try account(id, shop) { kinds.append(kind) }
+        }
+        guard shop.stock.allReservations.isEmpty else {
+            throw Fault(description: "units are stranded: \(shop.stock.allReservations)")
+        }
+        return kinds
+    }
+
+    private static func account(_ id: String, _ shop: Shop) throws(Fault) -> String? {
+        let told = shop.told(id)
+        guard told.map(\.version) == (0..<Int64(told.count)).map({ $0 + 1 }) else {
+            throw Fault(description: "\(id): versions \(told.map(\.version))")
+        }
+        guard let order = shop.order(id) else {
+            guard told.isEmpty else { throw Fault(description: "\(id) was forgotten: \(shop.story(id))") }
+            return nil
+        }
+        let finals = told.filter(\.isFinal)
+        guard finals.count == 1, case .ended = order.phase else {
+            throw Fault(description: "\(id) has not ended once: \(shop.story(id)), \(order)")
+        }
+        let after = told.drop { !$0.isFinal }.dropFirst()
+        guard after.allSatisfy({ $0.kind == .refundRequired }) else {
+            throw Fault(description: "\(id): \(shop.story(id))")
+        }
+        // The last word about shipments, by SKU, against the ledger.
+        for line in told.last?.lines ?? [] {
+            let shipped = shop.ledger.filter {
+                $0.orderID == id && $0.sku == line.sku && $0.movement == .ship
+            }.reduce(0) { $0 + $1.quantity }
+            guard shipped == line.shipped, line.reserved == 0, line.backordered == 0 else {
+                throw Fault(description: "\(id) \(line.sku): \(shipped) shipped, told \(line)")
+            }
+        }
+        try checkConfirmed(id, shop)
+        return finals[0].kind.rawValue
+    }
+
+    /// What was told of an order, and what the stock did for it.
+    private static func history(_ id: String, _ shop: Shop) -> String {
+        let told = shop.told(id).map { outcome in
+            (
+                outcome.at.milliseconds,
+                "\(outcome.kind) "
+                    + outcome.lines.map { "\($0.sku) \($0.reserved)+\($0.backordered)" }.joined(
+                        separator: ", ")
+            )
+        }
+        let done = shop.ledger.filter { $0.orderID == id }.map { entry in
+            (
+                entry.at.milliseconds,
+                "\(entry.commandID): \(entry.movement) \(entry.quantity) \(entry.warehouse ?? "-") left \(entry.remaining ?? -1) until \(entry.expiresAt?.milliseconds ?? 0)"
+            )
+        }
+        return (told + done).sorted { $0.0 < $1.0 }.map { "\($0.0) \($0.1)" }.joined(separator: "\n")
+    }
+
+    /// A confirmed line that was to ship later has not expired in between.
+    private static func checkConfirmed(_ id: String, _ shop: Shop) throws(Fault) {
+        guard shop.settings.shipsOnShipped,
+            let confirmed = shop.told(id).first(where: { $0.kind == .confirmed })
+        else { return }
+        for line in confirmed.lines where line.reserved > 0 && line.paid >= line.reserved + line.shipped {
+            let expired = shop.ledger.contains {
+                $0.orderID == id && $0.sku == line.sku && $0.movement == .expire && $0.at > confirmed.at
+                    && $0.deltas.backordered == 0
+            }
+            if expired {
+                throw Fault(
+                    description: "\(id): a confirmed line expired: \(confirmed)\n\(history(id, shop))")
+            }
+        }
+    }
+}

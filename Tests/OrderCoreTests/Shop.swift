@@ -1,0 +1,235 @@
+import InventoryCore
+import OrderCore
+import Testing
+
+/// A shop in one process: orders by the machine, stock by the genuine core, and between them queues that a test
+/// empties step by step.
+struct Shop {
+    var settings: OrderSettings
+    var now: Int64 = 1_000_000
+    var orders: [Order] = []
+    /// Where orders stand.
+    private var places: [String: Int] = [:]
+    var stock = Stock(settings: Settings(dedupeCount: 4096))
+    /// What is on its way, by SKU: each SKU's commands are decided in their order, and so are its replies read.
+    var commands: [(sku: String, queue: [Command])] = []
+    var replies: [(sku: String, queue: [OrderReply])] = []
+    var outcomes: [OrderOutcome] = []
+    var refused: [OrderEffects.Refused] = []
+    var ignored = 0
+    var repeats = 0
+    /// What the stock did, from the first.
+    var ledger: [LedgerEntry] = []
+    private var offset: Int64 = 0
+    private var events: Int64 = 0
+
+    init(_ settings: OrderSettings = OrderSettings(), stock units: [String: Int64] = [:]) {
+        self.settings = settings
+        for (sku, quantity) in units.sorted(by: { $0.key < $1.key }) where quantity > 0 {
+            decide(sku, .receive(warehouse: "BER", quantity: quantity, reference: nil))
+        }
+    }
+
+    // MARK: Upstream
+
+    mutating func place(
+        _ id: String = "o", _ mode: OrderMode = .allOrNothing, _ lines: [(String, Int64)],
+        ttl: Int64 = 60_000
+    ) {
+        send(
+            id,
+            .placed(
+                OrderEvent.Placed(
+                    mode: mode, lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) },
+                    expiry: .after(milliseconds: ttl))))
+    }
+
+    mutating func pay(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .paid(units)) }
+    mutating func cancel(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .cancelled(units)) }
+    mutating func ship(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .shipped(units)) }
+
+    mutating func change(
+        _ id: String = "o", _ lines: [(String, Int64)], expiry: Command.Expiry? = nil
+    ) {
+        send(
+            id,
+            .changed(
+                OrderEvent.Changed(
+                    lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) }, expiry: expiry)))
+    }
+
+    @discardableResult
+    mutating func send(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+        events += 1
+        let event = OrderEvent(
+            id: "e\(events)", orderID: id, at: Timestamp(milliseconds: now), offset: events, body: body)
+        send(event)
+        return event
+    }
+
+    mutating func send(_ event: OrderEvent) {
+        var event = event
+        event.at = Timestamp(milliseconds: now)
+        with(event.orderID) { order, settings, effects in order.handle(event, settings, into: &effects) }
+    }
+
+    mutating func due(_ id: String) {
+        let at = Timestamp(milliseconds: now)
+        with(id) { order, settings, effects in order.due(at: at, settings, into: &effects) }
+    }
+
+    private mutating func with(
+        _ id: String, _ body: (inout Order, OrderSettings, inout OrderEffects) -> Void
+    ) {
+        var effects = OrderEffects()
+        let place = place(of: id)
+        body(&orders[place], settings, &effects)
+        if orders[place].phase == .forgotten { forget(place) }
+        take(effects)
+    }
+
+    private mutating func place(of id: String) -> Int {
+        if let place = places[id] { return place }
+        orders.append(
+            Order(id: id, partition: 3, phase: .unknown(since: Timestamp(milliseconds: now))))
+        places[id] = orders.count - 1
+        return orders.count - 1
+    }
+
+    private mutating func forget(_ place: Int) {
+        orders.remove(at: place)
+        places = [:]
+        for (place, order) in orders.enumerated() { places[order.id] = place }
+    }
+
+    /// The coordinator loses all that it knows.
+    mutating func forgetAll() {
+        orders = []
+        places = [:]
+    }
+
+    private mutating func take(_ effects: OrderEffects) {
+        for command in effects.commands {
+            if let place = commands.firstIndex(where: { $0.sku == command.sku }) {
+                commands[place].queue.append(command)
+            } else {
+                commands.append((command.sku, [command]))
+            }
+        }
+        outcomes += effects.outcomes
+        refused += effects.refused
+        ignored += effects.ignored
+        repeats += effects.repeats
+    }
+
+    // MARK: The stock processor
+
+    /// Decides the next command of a SKU.
+    mutating func decideNext(_ place: Int) {
+        let command = commands[place].queue.removeFirst()
+        if commands[place].queue.isEmpty { commands.remove(at: place) }
+        decide(command)
+    }
+
+    mutating func decide(_ sku: String, _ body: Command.Body) {
+        events += 1
+        decide(Command(id: "c\(events)", sku: sku, body: body))
+    }
+
+    private mutating func decide(_ command: Command) {
+        var effects = Effects()
+        let source = Source(partition: 0, offset: offset)
+        offset += 1
+        let outcome = stock.handle(
+            command, at: Timestamp(milliseconds: now), source: source, into: &effects)
+        ledger += effects.entries
+        var told: [OrderReply] = []
+        if let id = outcome.reservationID, OrderAddress.isAddress(id) { told.append(.result(outcome)) }
+        for entry in effects.entries {
+            guard let notice = Notice(of: entry), OrderAddress.isAddress(notice.reservationID) else {
+                continue
+            }
+            told.append(.notice(notice))
+        }
+        if told.isEmpty { return }
+        if let place = replies.firstIndex(where: { $0.sku == command.sku }) {
+            replies[place].queue += told
+        } else {
+            replies.append((command.sku, told))
+        }
+    }
+
+    /// The delay service.
+    mutating func expireDue() {
+        for live in stock.allReservations where live.expiresAt.milliseconds <= now {
+            decide(live.sku, .expire(reservationID: live.id))
+        }
+    }
+
+    // MARK: The coordinator
+
+    /// Reads the next reply of a SKU.
+    mutating func readNext(_ place: Int, keep: Bool = false) {
+        let reply = replies[place].queue[0]
+        if !keep {
+            replies[place].queue.removeFirst()
+            if replies[place].queue.isEmpty { replies.remove(at: place) }
+        }
+        guard let id = reply.orderID else { return }
+        let at = Timestamp(milliseconds: now)
+        guard places[id] != nil else {
+            var effects = OrderEffects()
+            if case .result(let outcome) = reply, let release = Order.release(ofStray: outcome) {
+                effects.commands.append(release)
+            }
+            return take(effects)
+        }
+        with(id) { order, settings, effects in order.handle(reply, at: at, settings, into: &effects) }
+    }
+
+    /// Until nothing is on its way.
+    mutating func run() {
+        var rounds = 0
+        while !commands.isEmpty || !replies.isEmpty {
+            while !commands.isEmpty { decideNext(0) }
+            while !replies.isEmpty { readNext(0) }
+            rounds += 1
+            precondition(rounds < 1_000, "orders and stock turn in circles: \(orders)")
+        }
+    }
+
+    /// Time passes, and what is due by then is looked at.
+    mutating func wait(_ milliseconds: Int64) {
+        now += milliseconds
+        lookAtDue()
+    }
+
+    mutating func lookAtDue() {
+        for id in orders.map(\.id) {
+            guard let order = order(id), let due = order.dueAt(settings),
+                due.milliseconds <= now
+            else { continue }
+            self.due(id)
+        }
+    }
+
+    // MARK: What is seen
+
+    func order(_ id: String = "o") -> Order? { places[id].map { orders[$0] } }
+
+    func told(_ id: String = "o") -> [OrderOutcome] { outcomes.filter { $0.orderID == id } }
+
+    /// What was told of an order, in a line each: `released!` is final.
+    func story(_ id: String = "o") -> [String] {
+        told(id).map { $0.kind.rawValue + ($0.isFinal ? "!" : "") }
+    }
+
+    /// The units that an order has reserved, by the stock's own books.
+    func held(_ id: String = "o") -> Int64 {
+        stock.allReservations.filter { $0.orderID == id }.reduce(0) { $0 + $1.quantity }
+    }
+
+    func shipped(_ id: String = "o") -> Int64 {
+        ledger.filter { $0.orderID == id && $0.movement == .ship }.reduce(0) { $0 + $1.quantity }
+    }
+}
