@@ -24,8 +24,8 @@ let package = Package(
         // The domain. InventoryCore imports nothing, Foundation included.
         .target(name: "InventoryCore"),
         .target(name: "OrderCore", dependencies: ["InventoryCore"]),
-        .target(name: "InventoryWire", dependencies: ["InventoryCore", "CCrypto", "CYyjson"]),
-        .target(name: "StreamRuntime", dependencies: ["InventoryCore", "InventoryWire"]),
+        .target(name: "InventoryWire", dependencies: ["InventoryCore", "OrderCore", "CCrypto", "CYyjson"]),
+        .target(name: "StreamRuntime", dependencies: ["InventoryCore", "OrderCore", "InventoryWire"]),
 
         // Whether what the topics hold is right; pure, on records that someone else reads.
         .target(name: "Audit", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime"]),
@@ -43,8 +43,8 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "InventoryCore", "InventoryWire", "StreamRuntime", "Audit", "KafkaClient", "PostgresClient",
-                "LedgerSink", "Operations", "Sizing",
+                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Audit", "KafkaClient",
+                "PostgresClient", "LedgerSink", "Operations", "Sizing",
             ]),
 
         // The production code over a model of Kafka and PostgreSQL; and the rules once more, for whoever checks.
@@ -64,8 +64,8 @@ let package = Package(
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
         .testTarget(name: "OrderCoreTests", dependencies: ["OrderCore"]),
-        .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
-        .testTarget(name: "StreamRuntimeTests", dependencies: ["StreamRuntime"]),
+        .testTarget(name: "InventoryWireTests", dependencies: ["OrderCore", "InventoryWire"]),
+        .testTarget(name: "StreamRuntimeTests", dependencies: ["OrderCore", "StreamRuntime"]),
         .testTarget(name: "AuditTests", dependencies: ["Audit"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
@@ -76,7 +76,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "InventoryCore", "InventoryWire", "KafkaClient", "PostgresClient", "Operations", "holdfast",
+                "InventoryCore", "OrderCore", "InventoryWire", "KafkaClient", "PostgresClient", "Operations",
+                "holdfast",
             ]),
     ],
     swiftLanguageModes: [.v6]

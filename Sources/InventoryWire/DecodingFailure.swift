@@ -30,6 +30,10 @@ package struct DecodingFailure: Error, Equatable, Sendable {
         case keyMismatch = "key_mismatch"
         /// The key belongs into another partition: its publisher does not place keys by murmur2.
         case wrongPartition = "wrong_partition"
+        /// An event of an order that was not placed, not for long enough, or is forgotten.
+        case unknownOrder = "unknown_order"
+        /// An event that its order cannot heed; the detail says why.
+        case eventRefused = "event_refused"
     }
 
     package var reason: Reason

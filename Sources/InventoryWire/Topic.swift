@@ -9,6 +9,16 @@ package enum Topic: String, CaseIterable, Sendable {
     case alerts = "stock.alerts"
     case deadLetters = "dead.letters"
     case warehouses, products, settings
+    case orders
+    case orderReplies = "order.replies"
+    case orderOutcomes = "order.outcomes"
+    case orderState = "order.state"
+
+    /// Those of orders of several lines: they have the same number of partitions, and only the coordinator needs them.
+    package static let ofOrders: [Topic] = [.orders, .orderReplies, .orderOutcomes, .orderState]
+
+    /// Those that every role needs.
+    package static let needed: [Topic] = allCases.filter { !ofOrders.contains($0) }
 
     /// Those that have the same number of partitions: a processor writes to the partition that it owns.
     package static let stock: [Topic] = [

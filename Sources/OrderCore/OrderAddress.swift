@@ -4,7 +4,8 @@
 ///
 ///     @holdfast/order/PARTITION/ORDER/LINE/ATTEMPT
 package struct OrderAddress: Equatable, Sendable {
-    package static let prefix = "@holdfast/order/"
+    package static let prefixBytes: StaticString = "@holdfast/order/"
+    package static let prefix = prefixBytes.description
 
     /// Of `order.replies`.
     package var partition: Int32

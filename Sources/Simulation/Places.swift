@@ -16,6 +16,10 @@ extension Topic {
         case .warehouses: 8
         case .products: 9
         case .settings: 10
+        case .orders: 11
+        case .orderReplies: 12
+        case .orderOutcomes: 13
+        case .orderState: 14
         }
     }
 }

@@ -1,5 +1,6 @@
 import InventoryCore
 import InventoryWire
+import OrderCore
 
 /// Turns records of commands into records of outcomes: decode -> decide -> apply -> encode. Owns the stock of
 /// one partition.
@@ -9,7 +10,14 @@ package struct CommandProcessor: ~Copyable {
         _ topic: Topic, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
     ) throws(LogFailure) -> Void
 
+    /// Where replies to orders go: into a partition of `order.replies`.
+    package typealias Reply = (
+        _ partition: Int32, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) throws(LogFailure) -> Void
+
     package private(set) var stock: Stock
+    /// Nil where nobody replies, as in an audit.
+    private let reply: Reply?
     /// The commands since the last call of `takeCounts`.
     private var counts = CommandCounts()
     private let partition: Int32
@@ -31,9 +39,11 @@ package struct CommandProcessor: ~Copyable {
     ///   A command that its publisher placed otherwise must not be decided here, or the same SKU would be owned
     ///   twice and could be oversold.
     package init(
-        stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
+        stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
+        reply: Reply? = nil
     ) {
         self.stock = stock
+        self.reply = reply
         self.partition = partition
         self.ownsKey = ownsKey
     }
@@ -60,6 +70,9 @@ package struct CommandProcessor: ~Copyable {
         try writeTransfers(output)
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.packed.sku, output)
+        if outcome.packed.reservationBegins(with: OrderAddress.prefixBytes) {
+            try sendReply(about: outcome.packed.reservation.text)
+        }
         try tell(output)
         if !effects.entries.isEmpty, lastChanged != command.packedSKU {
             lastChanged = command.packedSKU
@@ -147,6 +160,7 @@ package struct CommandProcessor: ~Copyable {
             counts.notices += 1
             writer.write(notice: notice)
             try send(.results, key: notice.sku, output)
+            try sendReply(about: notice.reservationID)
         }
         for alert in effects.alerts {
             writer.write(alert: alert)
@@ -229,6 +243,17 @@ package struct CommandProcessor: ~Copyable {
     private mutating func bury(_ id: String, _ topic: Topic, _ output: Output) throws(LogFailure) {
         key.set(id)
         try key.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
+    }
+
+    /// Sends what was written last to the order as well, if the reservation's name is an order's address.
+    private mutating func sendReply(about reservation: String) throws(LogFailure) {
+        guard OrderAddress.isAddress(reservation), let reply,
+            let address = OrderAddress(reservationID: reservation)
+        else { return }
+        key.set(address.orderID)
+        try key.withBytes { key throws(LogFailure) in
+            try writer.withBytes { value throws(LogFailure) in try reply(address.partition, key, value) }
+        }
     }
 
     /// Sends what was written last.

@@ -4,6 +4,7 @@ import InventoryWire
 package final class OutputBuffer {
     private struct Record {
         let topic: Topic
+        let partition: Int32?
         /// How many bytes each has; -1 for none at all.
         let keyCount: Int32
         let valueCount: Int32
@@ -28,9 +29,12 @@ package final class OutputBuffer {
     package var isEmpty: Bool { records.isEmpty }
 
     /// Keeps a copy of a record.
-    package func append(_ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) {
+    /// - Parameter partition: nil for the worker's own.
+    package func append(
+        _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, partition: Int32? = nil
+    ) {
         records.append(
-            Record(topic: topic, keyCount: append(key), valueCount: append(value)))
+            Record(topic: topic, partition: partition, keyCount: append(key), valueCount: append(value)))
     }
 
     private func append(_ part: UnsafeRawBufferPointer?) -> Int32 {
@@ -50,12 +54,16 @@ package final class OutputBuffer {
     }
 
     /// Gives each record to `body`, in order, and is empty then. If `body` throws, the rest is dropped.
-    package func take(_ body: CommandProcessor.Output) throws(LogFailure) {
+    package func take(
+        _ body: (
+            _ topic: Topic, _ partition: Int32?, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+        ) throws(LogFailure) -> Void
+    ) throws(LogFailure) {
         defer { removeAll() }
         var place = 0
         for record in records {
             let key = part(&place, record.keyCount)
-            try body(record.topic, key, part(&place, record.valueCount))
+            try body(record.topic, record.partition, key, part(&place, record.valueCount))
         }
     }
 

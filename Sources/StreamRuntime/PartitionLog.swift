@@ -66,6 +66,12 @@ package protocol PartitionLog: PartitionReader {
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(LogFailure)
 
+    /// Appends to a partition of `order.replies` in the open transaction, or does nothing where there is no such
+    /// partition: whoever waits for the reply asks again.
+    func reply(
+        _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LogFailure)
+
     /// Begins to commit the transaction, together with the next input offset, and does not wait for the outcome.
     func startCommit(nextOffset: Int64) throws(LogFailure)
 
@@ -75,6 +81,13 @@ package protocol PartitionLog: PartitionReader {
 
     /// Drops the producer with whatever transaction it has open. Never fails, never waits for long.
     func close()
+}
+
+extension PartitionLog {
+    /// For logs without orders.
+    package func reply(
+        _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LogFailure) {}
 }
 
 /// What follows from a failure of the log.

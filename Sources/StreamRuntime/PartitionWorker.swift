@@ -122,11 +122,21 @@ package struct PartitionWorker {
         /// When the first command of the transaction came, and of what is decided ahead.
         var transactionStart: Int64 = 0
         var aheadStart: Int64 = 0
-        let ahead = OutputBuffer()
+        let ahead: Ahead
         /// What is being committed.
         var underWay = Transaction()
 
-        init(processor: consuming CommandProcessor) { self.processor = processor }
+        init(processor: consuming CommandProcessor, ahead: Ahead) {
+            self.processor = processor
+            self.ahead = ahead
+        }
+    }
+
+    /// What is decided while a commit is under way.
+    private final class Ahead {
+        let records = OutputBuffer()
+        /// What is decided now goes there.
+        var isDeciding = false
     }
 
     /// What is to be told of a transaction when it has committed.
@@ -192,8 +202,18 @@ package struct PartitionWorker {
         let partition = log.partition
         let restorer = Restorer(log: log) { [observer] in observer.worker(partition, restoring: $0) }
         let (stock, newestSource, progress) = try restorer.restore(from: image ?? PartitionImage())
+        let ahead = Ahead()
         session = Session(
-            processor: CommandProcessor(stock: stock, partition: log.partition, ownsKey: ownsKey))
+            processor: CommandProcessor(
+                stock: stock, partition: log.partition, ownsKey: ownsKey,
+                reply: { [log] partition, key, value throws(LogFailure) in
+                    if ahead.isDeciding {
+                        ahead.records.append(.orderReplies, key: key, value: value, partition: partition)
+                    } else {
+                        try log.reply(partition, key: key, value: value)
+                    }
+                }),
+            ahead: ahead)
         let next = lifecycle.restored(
             newestSource: newestSource, inputOffsets: try log.offsets(of: .commands))
         if case .read(let offset) = next {
@@ -237,7 +257,9 @@ package struct PartitionWorker {
     private mutating func decideAhead(
         _ limit: Int, _ timeout: Int, _ session: Session
     ) throws(LogFailure) -> WorkerLifecycle.Action {
-        let ahead = session.ahead
+        session.ahead.isDeciding = true
+        defer { session.ahead.isDeciding = false }
+        let ahead = session.ahead.records
         let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
             precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
             if ahead.isEmpty { session.aheadStart = clock() }
@@ -252,8 +274,12 @@ package struct PartitionWorker {
     private func handOver(_ session: Session) throws(LogFailure) {
         try log.begin()
         session.transactionStart = session.aheadStart
-        try session.ahead.take { topic, key, value throws(LogFailure) in
-            try log.produce(topic, key: key, value: value)
+        try session.ahead.records.take { topic, partition, key, value throws(LogFailure) in
+            if let partition, let key, let value {
+                try log.reply(partition, key: key, value: value)
+            } else {
+                try log.produce(topic, key: key, value: value)
+            }
         }
     }
 

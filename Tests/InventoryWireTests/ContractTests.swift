@@ -577,6 +577,17 @@ struct ContractTests {
             "the key belongs into another partition than 3: publish with the murmur2 partitioner")
         written["wrong_partition"] = letter(
             wrong, key: key, value: try #require(Contract.records(.commands, "golden")["receive"]))
+        for (reason, detail) in [
+            (
+                DecodingFailure.Reason.unknownOrder,
+                "the order was not placed, not for long enough, or was forgotten"
+            ),
+            (.eventRefused, "the order has no line of a SKU that the event names"),
+        ] {
+            written[reason.rawValue] = letter(
+                DecodingFailure(reason, detail), key: key,
+                value: try #require(Contract.records(.commands, "golden")["receive"]))
+        }
         let large = [UInt8](repeating: 0x20, count: Limits.commandBytes + 1)
         written["too_large"] = letter(
             try failure(of: large, key: "A"), key: nil, value: large, limit: 400, at: nil)
@@ -769,8 +780,12 @@ struct ContractTests {
             }
             #expect(found?.reason == reason, "\(name): \(found?.detail ?? "it was accepted")")
         }
-        // A megabyte is made by a test of its own, and the partition is not the reader's to judge.
-        #expect(seen == Set(DecodingFailure.Reason.allCases).subtracting([.tooLarge, .wrongPartition]))
+        // A megabyte is made by a test of its own; the partition and the order are not the reader's to judge.
+        #expect(
+            seen
+                == Set(DecodingFailure.Reason.allCases).subtracting([
+                    .tooLarge, .wrongPartition, .unknownOrder, .eventRefused,
+                ]))
     }
 
     @Test("The schema of commands refuses what the reader refuses, as far as a schema can say it")

@@ -161,7 +161,12 @@ struct FuzzTests {
     private static func key(of record: [UInt8], _ topic: Topic) -> [UInt8] {
         if topic == .settings { return Array(RecordReader.settingsKey.utf8) }
         let text = String(decoding: record, as: UTF8.self)
-        let field = topic == .warehouses ? "\"warehouse\":\"" : "\"sku\":\""
+        let field =
+            switch topic {
+            case .warehouses: "\"warehouse\":\""
+            case .orders: "\"order_id\":\""
+            default: "\"sku\":\""
+            }
         guard let start = text.range(of: field)?.upperBound, let end = text[start...].firstIndex(of: "\"")
         else {
             return []
@@ -188,6 +193,12 @@ struct FuzzTests {
         case .warehouses: _ = try reader.warehouse(key: key, value: value)
         case .products: _ = try reader.product(key: key, value: value)
         case .settings: _ = try reader.settings(key: key, value: value)
+        case .orders:
+            _ = try reader.orderRecord(
+                key: key, value: value, at: Timestamp(milliseconds: 0), offset: 0)
+        case .orderReplies: _ = try reader.orderReply(value)
+        case .orderOutcomes: _ = try reader.orderOutcome(value)
+        case .orderState: _ = try reader.order(value)
         }
         return nil
     }
@@ -254,7 +265,9 @@ struct FuzzTests {
         }
         let seen = Set(tally.reasons.keys)
         // A megabyte is too much for a mutation, and the partition is not the reader's to judge.
-        let reachable = Set(DecodingFailure.Reason.allCases).subtracting([.tooLarge, .wrongPartition])
+        let reachable = Set(DecodingFailure.Reason.allCases).subtracting([
+            .tooLarge, .wrongPartition, .unknownOrder, .eventRefused,
+        ])
         #expect(seen == reachable, "\(reachable.symmetricDifference(seen))")
         #expect(tally.commands > count / 20, "\(tally)")
         let reasons = tally.reasons.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \($0.value)" }

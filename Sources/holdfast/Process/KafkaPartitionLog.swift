@@ -23,14 +23,19 @@ final class KafkaPartitionLog: PartitionLog {
     private let committer: Committer
     /// Messages that stand in the queue from before the last seek are older than this.
     private var nextOffset: Int64 = 0
+    private var replyPartitions: Int32 = 0
+    private var replyLookDue: Deadline?
+    /// Takes note of a reply that has no partition to go to.
+    private let unplaced: () -> Void
 
     init(
         queue: PartitionQueue, partitionCount: Int32, settings: KafkaSettings, consumer: Consumer,
         events: ClientEvents, mark: ReadingMark, isStopping: @escaping () -> Bool,
-        beat: @escaping () -> Void
+        beat: @escaping () -> Void, unplaced: @escaping () -> Void
     ) {
         self.queue = queue
         self.mark = mark
+        self.unplaced = unplaced
         partition = queue.partition.partition
         self.partitionCount = partitionCount
         self.settings = settings
@@ -127,6 +132,12 @@ final class KafkaPartitionLog: PartitionLog {
     func produce(
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(LogFailure) {
+        try produce(topic, partition, key, value)
+    }
+
+    private func produce(
+        _ topic: Topic, _ partition: Int32, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
         var isFull = false
         try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
             var tries = 0
@@ -153,6 +164,30 @@ final class KafkaPartitionLog: PartitionLog {
     private func handle(of topic: Topic) -> KafkaClient.Topic {
         for place in topics.indices where topics[place].topic == topic { return topics[place].handle }
         preconditionFailure("\(topic.rawValue) is not open")
+    }
+
+    func reply(
+        _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LogFailure) {
+        if partition >= replyPartitions { lookForReplyPartitions() }
+        guard partition < replyPartitions else { return unplaced() }
+        if !topics.contains(where: { $0.topic == .orderReplies }) {
+            try attempt("open order.replies") { () throws(KafkaError) in
+                topics.append((.orderReplies, try producer!.topic(settings.name(.orderReplies))))
+            }
+        }
+        try produce(.orderReplies, partition, key, value)
+    }
+
+    /// How many partitions `order.replies` has; looked for when a reply is for one that is not known, and not often.
+    private func lookForReplyPartitions() {
+        guard replyLookDue?.isPast ?? true else { return }
+        replyLookDue = Deadline(milliseconds: 2_000)
+        let name = settings.name(.orderReplies)
+        guard let admin = try? Admin(configuration: settings.common(), events: events),
+            let found = try? admin.describeTopics([name], timeoutMilliseconds: 2_000)
+        else { return }
+        replyPartitions = Int32(found[name]?.partitionCount ?? 0)
     }
 
     func startCommit(nextOffset: Int64) throws(LogFailure) {

@@ -196,7 +196,8 @@ final class ProcessRole {
             let log = KafkaPartitionLog(
                 queue: queue, partitionCount: partitionCount, settings: settings, consumer: consumer,
                 events: events, mark: mark, isStopping: { worker.order != .work },
-                beat: { watched.beat(limitMilliseconds: Int(limit)) })
+                beat: { watched.beat(limitMilliseconds: Int(limit)) },
+                unplaced: { metrics.unplacedReplies.add() })
             PartitionWorker(
                 log: log,
                 observer: WorkerReporter(

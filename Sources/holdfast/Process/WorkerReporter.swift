@@ -109,6 +109,7 @@ struct ProcessorMetrics: Sendable {
     let deadLetters: Counter
     let notices: Counter
     let alerts: Counter
+    let unplacedReplies: Counter
     let transactionSeconds: Histogram
     let liveReservations: MetricFamily<Gauge>
     let nextOffset: MetricFamily<Gauge>
@@ -128,6 +129,9 @@ struct ProcessorMetrics: Sendable {
             help: "Notices to orders: reservations lost or moved, backorders filled.")
         alerts = registry.counter(
             "holdfast_alerts_total", help: "Alerts: low, out, recovered, transfer_overdue.")
+        unplacedReplies = registry.counter(
+            "holdfast_unplaced_replies_total",
+            help: "Replies to orders for which order.replies has no partition.")
         deadLetters = registry.counter(
             "holdfast_dead_letters_total", help: "Records that were no commands and went to dead.letters.")
         transactionSeconds = registry.histogram(

@@ -62,7 +62,7 @@ extension Service {
     /// - Throws: `RoleFailure` for topics that are missing or do not fit together.
     func waitForTopics(_ settings: KafkaSettings) throws -> Int32? {
         let admin = try Admin(configuration: settings.common(), events: kafkaEvents())
-        let names = Topic.allCases.map { settings.name($0) }
+        let names = Topic.needed.map { settings.name($0) }
         var isTold = false
         // A broker may not yet know topics that its controller has created a moment ago.
         let grace = Deadline(milliseconds: Self.topicsGrace)
@@ -86,7 +86,7 @@ extension Service {
     private static func partitionCount(
         _ found: [String: Int], _ settings: KafkaSettings
     ) throws -> Int32 {
-        let missing = Topic.allCases.map { settings.name($0) }.filter { found[$0] == nil }
+        let missing = Topic.needed.map { settings.name($0) }.filter { found[$0] == nil }
         guard missing.isEmpty else {
             throw RoleFailure(
                 .usage,

@@ -1,0 +1,233 @@
+import InventoryCore
+import OrderCore
+
+/// The words of the field `state` in `order.state`.
+private enum OrderStateWord: String, CaseIterable {
+    case unknown, busy, settled, ended
+}
+
+/// The fields of a record of `order.state`.
+enum OrderStateFields {
+    static func order(_ object: JSONObject) throws(DecodingFailure) -> Order {
+        var order = Order(
+            id: try OrderFields.orderID(object),
+            partition: Int32(truncatingIfNeeded: try object.integer("partition", 0...Int64(Int32.max))),
+            phase: try phase(object))
+        order.version = try object.optionalInteger("version", 0 ... .max) ?? 0
+        order.mode = try object.optionalWord("mode", OrderMode.self) ?? .allOrNothing
+        order.deadline = try object.optionalTime("expires_at") ?? order.deadline
+        order.strategy = try object.optionalWord("strategy", Strategy.self)
+        order.allowSplit = try object.optionalBoolean("allow_split") ?? true
+        order.channel = try object.optionalID("channel")
+        order.shipTo = try Shared.point("ship_to", object)
+        order.deliverWithinHours = try object.optionalInteger("deliver_within_hours", Limits.deliveryHours)
+        for element in try object.optionalObjects("lines") { order.lines.append(try line(element)) }
+        order.isPaid = try object.boolean("paid")
+        order.securedUntil = try object.optionalTime("secured_until")
+        if let deadline = try object.optionalTime("expires_at_before") {
+            var asked: [Int64] = []
+            for element in try object.optionalObjects("lines") {
+                if let before = try element.optionalInteger("quantity_before", 0 ... .max) {
+                    asked.append(before)
+                }
+            }
+            order.before = Order.Before(asked: asked, deadline: deadline)
+        }
+        order.finalKind = try object.optionalWord("final_outcome", OrderOutcomeKind.self)
+        order.refundTold = try object.optionalInteger("refund_told", 0 ... .max) ?? 0
+        order.shippedTold = try object.optionalInteger("shipped_told", 0 ... .max) ?? 0
+        order.hasLost = try object.boolean("has_lost")
+        order.hasExpired = try object.boolean("has_expired")
+        order.hasMoved = try object.boolean("has_moved")
+        order.hasFilled = try object.boolean("has_filled")
+        order.askedAt = try object.optionalTime("asked_at") ?? order.askedAt
+        order.asks = Int(try object.optionalInteger("asks", 0 ... .max) ?? 0)
+        order.isStuck = try object.boolean("stuck")
+        for element in try object.optionalObjects("waiting") {
+            let record = try OrderFields.record(
+                element, at: try element.time("at"), offset: try element.integer("offset", 0 ... .max))
+            if case .event(let event) = record { order.waiting.append(event) }
+        }
+        order.remembered = try hashes(object)
+        return order
+    }
+
+    private static func phase(_ object: JSONObject) throws(DecodingFailure) -> Order.Phase {
+        switch try object.word("state", OrderStateWord.self) {
+        case .unknown: .unknown(since: try object.time("since"))
+        case .busy: .busy(try object.word("purpose", Order.Work.self))
+        case .settled: .settled
+        case .ended:
+            .ended(try object.word("final_outcome", OrderOutcomeKind.self), at: try object.time("since"))
+        }
+    }
+
+    private static func line(_ object: JSONObject) throws(DecodingFailure) -> Order.Line {
+        var line = Order.Line(
+            sku: try object.id("sku"), warehouse: try object.optionalID("warehouse"),
+            asked: try object.integer("quantity", 0 ... .max))
+        line.goal = try object.optionalInteger("goal", 0 ... .max) ?? 0
+        line.paid = try object.optionalInteger("paid", 0 ... .max) ?? 0
+        line.toShip = try object.optionalInteger("to_ship", 0 ... .max) ?? 0
+        line.shipments = try OrderFields.allocations("shipments", object)
+        line.refusal = try object.optionalWord("reason", Rejection.self)
+        line.attempts = Int(try object.optionalInteger("attempts", 0 ... .max) ?? 0)
+        for element in try object.optionalObjects("claims") { line.claims.append(try claim(element)) }
+        return line
+    }
+
+    private static func claim(_ object: JSONObject) throws(DecodingFailure) -> Order.Claim {
+        var claim = Order.Claim(attempt: Int(try object.integer("attempt", 1 ... .max)))
+        claim.parts = try OrderFields.allocations("allocations", object)
+        claim.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
+        claim.expiresAt = try object.optionalTime("expires_at")
+        claim.commands = Int(try object.integer("commands", 0 ... .max))
+        claim.sequence = try object.optionalInteger("ledger_sequence", 0 ... .max) ?? 0
+        claim.isShort = try object.boolean("short")
+        if let pending = try object.optionalObject("pending") {
+            claim.pending = Order.Pending(
+                try pending.word("type", Order.Pending.Verb.self),
+                quantity: try pending.optionalInteger("quantity", 1 ... .max),
+                expiresAt: try pending.optionalTime("expires_at"))
+        }
+        return claim
+    }
+
+    /// 16 hexadecimal digits each, one after another.
+    private static func hashes(_ object: JSONObject) throws(DecodingFailure) -> [UInt64] {
+        guard object.has("remembered") else { return [] }
+        let digits = try object.text("remembered")
+        var hashes: [UInt64] = []
+        for start in stride(from: 0, to: digits.count, by: 16) {
+            let piece = UnsafeRawBufferPointer(rebasing: digits[start..<min(start + 16, digits.count)])
+            guard piece.count == 16, let hash = UInt64(String(decoding: piece, as: UTF8.self), radix: 16)
+            else {
+                throw DecodingFailure(.wrongType, "remembered must be hexadecimal digits, 16 an event")
+            }
+            hashes.append(hash)
+        }
+        return hashes
+    }
+}
+
+extension JSONBuffer {
+    fileprivate mutating func orderState(_ order: Order) {
+        begin()
+        string("order_id", order.id)
+        integer("partition", Int64(order.partition))
+        switch order.phase {
+        case .unknown(let since):
+            string("state", OrderStateWord.unknown.rawValue)
+            time("since", since)
+        case .busy(let work):
+            string("state", OrderStateWord.busy.rawValue)
+            string("purpose", work.rawValue)
+        case .settled: string("state", OrderStateWord.settled.rawValue)
+        case .ended(_, let at):
+            string("state", OrderStateWord.ended.rawValue)
+            time("since", at)
+        case .forgotten: preconditionFailure("order \(order.id) is forgotten, and has a tombstone")
+        }
+        string("final_outcome", order.finalKind?.rawValue)
+        flag("stuck", order.isStuck)
+        units("version", order.version)
+        if !order.lines.isEmpty { placedFields(order) }
+        if order.askedAt.milliseconds > 0 { time("asked_at", order.askedAt) }
+        units("asks", Int64(order.asks))
+        if !order.waiting.isEmpty {
+            beginArray("waiting")
+            for event in order.waiting {
+                beginElement()
+                eventFields(event)
+                time("at", event.at)
+                integer("offset", event.offset)
+                endElement()
+            }
+            endArray()
+        }
+        let digits = order.remembered.map { hash in
+            let text = String(hash, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }
+        if !digits.isEmpty { string("remembered", digits.joined()) }
+        end()
+    }
+
+    private mutating func placedFields(_ order: Order) {
+        string("mode", order.mode.rawValue)
+        time("expires_at", order.deadline)
+        string("strategy", order.strategy?.rawValue)
+        if !order.allowSplit { boolean("allow_split", false) }
+        string("channel", order.channel)
+        point("ship_to", order.shipTo)
+        integer("deliver_within_hours", order.deliverWithinHours)
+        flag("paid", order.isPaid)
+        time("secured_until", order.securedUntil)
+        time("expires_at_before", order.before?.deadline)
+        units("refund_told", order.refundTold)
+        units("shipped_told", order.shippedTold)
+        flag("has_lost", order.hasLost)
+        flag("has_expired", order.hasExpired)
+        flag("has_moved", order.hasMoved)
+        flag("has_filled", order.hasFilled)
+        beginArray("lines")
+        for (number, line) in order.lines.enumerated() {
+            let asked = order.before?.asked ?? []
+            orderLine(line, before: number < asked.count ? asked[number] : nil)
+        }
+        endArray()
+    }
+
+    private mutating func orderLine(_ line: Order.Line, before: Int64?) {
+        beginElement()
+        string("sku", line.sku)
+        string("warehouse", line.warehouse)
+        integer("quantity", line.asked)
+        integer("quantity_before", before)
+        units("goal", line.goal)
+        units("paid", line.paid)
+        units("to_ship", line.toShip)
+        allocations("shipments", line.shipments)
+        string("reason", line.refusal?.rawValue)
+        units("attempts", Int64(line.attempts))
+        if !line.claims.isEmpty {
+            beginArray("claims")
+            for claim in line.claims { orderClaim(claim) }
+            endArray()
+        }
+        endElement()
+    }
+
+    private mutating func orderClaim(_ claim: Order.Claim) {
+        beginElement()
+        integer("attempt", Int64(claim.attempt))
+        allocations("allocations", claim.parts)
+        units("backordered", claim.backordered)
+        time("expires_at", claim.expiresAt)
+        integer("commands", Int64(claim.commands))
+        units("ledger_sequence", claim.sequence)
+        flag("short", claim.isShort)
+        if let pending = claim.pending {
+            beginObject("pending")
+            string("type", pending.verb.rawValue)
+            integer("quantity", pending.quantity)
+            time("expires_at", pending.expiresAt)
+            endElement()
+        }
+        endElement()
+    }
+}
+
+extension RecordReader {
+    /// Reads a record of `order.state` that is no tombstone.
+    package mutating func order(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> Order {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+            try OrderStateFields.order(object)
+        }
+    }
+}
+
+extension RecordWriter {
+    /// An order, for `order.state`.
+    package mutating func write(order: Order) { json.orderState(order) }
+}

@@ -1,0 +1,171 @@
+import Foundation
+import InventoryCore
+import InventoryWire
+import OrderCore
+import Testing
+
+/// The contract of the topics of orders.
+@Suite("The contract of orders")
+struct OrderContractTests {
+    private let nine = Timestamp(milliseconds: 1_795_510_800_000)
+    private let quarterPast = Timestamp(milliseconds: 1_795_511_700_000)
+
+    private func bytes(_ write: (inout RecordWriter) -> Void) -> [UInt8] {
+        var writer = RecordWriter()
+        write(&writer)
+        return writer.withBytes { Array($0) }
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
+    private func read(_ record: [UInt8], key: String) -> Result<OrderRecord, DecodingFailure> {
+        var reader = RecordReader()
+        return Array(key.utf8).withUnsafeBytes { key in
+            record.withUnsafeBytes { value in
+                do throws(DecodingFailure) {
+                    return .success(try reader.orderRecord(key: key, value: value, at: nine, offset: 42))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+    }
+
+    private func event(_ id: String, _ body: OrderEvent.Body, of order: String = "o-1") -> OrderRecord {
+        .event(OrderEvent(id: id, orderID: order, at: nine, offset: 42, body: body))
+    }
+
+    private var events: [String: OrderRecord] {
+        [
+            "placed": event(
+                "e-1",
+                .placed(
+                    OrderEvent.Placed(lines: [
+                        OrderEvent.Line(sku: "TEA-250", quantity: 2),
+                        OrderEvent.Line(sku: "MUG", quantity: 1),
+                    ]))),
+            "placed.with_everything": event(
+                "e-2",
+                .placed(
+                    OrderEvent.Placed(
+                        mode: .wait,
+                        lines: [
+                            OrderEvent.Line(sku: "TEA-250", quantity: 2, warehouse: "BER"),
+                            OrderEvent.Line(sku: "MUG", quantity: 1),
+                        ], expiry: .at(quarterPast), strategy: .nearest, allowSplit: false, channel: "web",
+                        shipTo: Point(latitude: 53_550_000, longitude: -9_990_001), deliverWithinHours: 48)),
+                of: "o-2"),
+            "paid": event("e-3", .paid([])),
+            "paid.lines": event(
+                "e-4", .paid([LineUnits(sku: "TEA-250", quantity: 1), LineUnits(sku: "MUG")])),
+            "cancelled": event("e-5", .cancelled([])),
+            "cancelled.units": event("e-6", .cancelled([LineUnits(sku: "TEA-250", quantity: 1)])),
+            "changed": event(
+                "e-7",
+                .changed(
+                    OrderEvent.Changed(
+                        lines: [
+                            OrderEvent.Line(sku: "TEA-250", quantity: 3),
+                            OrderEvent.Line(sku: "MUG", quantity: 0),
+                        ], expiry: .after(milliseconds: 900_000)))),
+            "changed.deadline": event(
+                "e-8", .changed(OrderEvent.Changed(lines: [], expiry: .at(quarterPast)))),
+            "shipped": event("e-9", .shipped([])),
+            "due": .due(orderID: "o-1"),
+        ]
+    }
+
+    @Test("Each event is read and written as its golden record")
+    func goldenEvents() throws {
+        let golden = try Contract.records(.orders, "golden")
+        #expect(Set(golden.keys) == Set(events.keys))
+        for (name, record) in golden {
+            let expected = try #require(events[name])
+            #expect(try read(record, key: expected.orderID).get() == expected, "\(name)")
+            let written = bytes {
+                switch expected {
+                case .event(let event): $0.write(event: event)
+                case .due(let id): $0.write(dueOrder: id)
+                }
+            }
+            #expect(text(written) == text(record))
+        }
+    }
+
+    @Test("Hostile events are refused for the reason that their names begin with")
+    func hostile() throws {
+        let hostile = try Contract.records(.orders, "hostile")
+        #expect(hostile.count > 15)
+        for (name, record) in hostile {
+            let reason = try #require(DecodingFailure.Reason(rawValue: String(name.split(separator: ".")[0])))
+            switch read(record, key: "A") {
+            case .success: Issue.record("\(name) was accepted")
+            case .failure(let failure): #expect(failure.reason == reason, "\(name): \(failure.detail)")
+            }
+        }
+    }
+
+    @Test("Each outcome of an order has a golden record, which is read and written so")
+    func outcomes() throws {
+        let golden = try Contract.records(.orderOutcomes, "golden")
+        #expect(Set(golden.keys) == Set(OrderOutcomeKind.allCases.map(\.rawValue)))
+        var reader = RecordReader()
+        for (name, record) in golden {
+            let outcome = try record.withUnsafeBytes { try reader.orderOutcome($0) }
+            #expect(outcome.kind.rawValue == name && outcome.deadline == quarterPast && outcome.at == nine)
+            #expect(text(bytes { $0.write(orderOutcome: outcome) }) == text(record))
+        }
+        let reserved = try #require(golden["reserved"])
+        let outcome = try reserved.withUnsafeBytes { try reader.orderOutcome($0) }
+        #expect(
+            outcome.lines[0]
+                == OrderOutcome.Line(
+                    sku: "TEA-250", quantity: 2, reserved: 2,
+                    allocations: [Allocation(warehouse: "BER", quantity: 2)]))
+    }
+
+    @Test("Each state of an order is read and written as its golden record")
+    func states() throws {
+        let golden = try Contract.records(.orderState, "golden")
+        #expect(Set(golden.keys) == ["busy", "settled", "ended", "unknown", "tombstone"])
+        var reader = RecordReader()
+        for (name, record) in golden where name != "tombstone" {
+            let order = try record.withUnsafeBytes { try reader.order($0) }
+            #expect(text(bytes { $0.write(order: order) }) == text(record))
+        }
+        let busy = try #require(golden["busy"]).withUnsafeBytes { try reader.order($0) }
+        #expect(busy.phase == .busy(.placing))
+        #expect(busy.waiting.map(\.offset) == [42])
+        #expect(busy.remembered == [0x00F0_0000_0000_0001, 2])
+        let settled = try #require(golden["settled"]).withUnsafeBytes { try reader.order($0) }
+        #expect(settled.before == Order.Before(asked: [4], deadline: quarterPast))
+        #expect(settled.isStuck && settled.isPaid && settled.hasFilled)
+    }
+
+    @Test("A reply is a result or a notice, and says whose it is")
+    func replies() throws {
+        var reader = RecordReader()
+        for (name, record) in try Contract.records(.orderReplies, "golden") {
+            let reply = try record.withUnsafeBytes { try reader.orderReply($0) }
+            #expect(reply.orderID == "o-1")
+            if case .notice = reply { #expect(name == "notice.reservation_lost") }
+        }
+    }
+
+    @Test("The schemas of orders list the same words as the code")
+    func words() throws {
+        func list(_ topic: Topic, _ field: String) throws -> Set<String> {
+            let file = Contract.folder.appending(path: "\(topic.rawValue)/schema.json")
+            let root = try JSONDecoder().decode(JSONValue.self, from: Data(contentsOf: file))
+            let property = root.object?["properties"]?.object?[field]
+            return Set(try #require(property?.object?["enum"]?.array).compactMap(\.string))
+        }
+        #expect(try list(.orders, "mode") == Set(OrderMode.allCases.map(\.rawValue)))
+        #expect(try list(.orderOutcomes, "outcome") == Set(OrderOutcomeKind.allCases.map(\.rawValue)))
+        #expect(try list(.orderState, "purpose") == Set(Order.Work.allCases.map(\.rawValue)))
+        #expect(try list(.orderReplies, "outcome") == Set(Outcome.Kind.allCases.map(\.rawValue)))
+        #expect(
+            try list(.orderReplies, "reason")
+                == Set(Rejection.allCases.map(\.rawValue)).union(NoOp.allCases.map(\.rawValue)))
+    }
+}
