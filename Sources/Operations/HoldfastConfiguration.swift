@@ -71,6 +71,14 @@ package enum HoldfastConfiguration {
                 records. One relay is enough; a second one ends the first.
                 """),
         ConfigurationRole(
+            "coordinate", summary: "carry orders of several lines through reservation, payment and shipment",
+            details: """
+                Takes partitions of orders with the others of its group, restores their orders from order.state, \
+                sends the commands of their lines into stock.commands, reads the replies in the partition of \
+                order.replies of the same number, and publishes to order.outcomes: all in one transaction with the \
+                offsets of both. SIGTERM finishes the transaction and leaves the group.
+                """),
+        ConfigurationRole(
             "sink", summary: "write the ledger into PostgreSQL",
             details: """
                 Reads stock.ledger and writes its entries, the levels, the reservations and the transfers into \
@@ -279,10 +287,10 @@ package enum HoldfastConfiguration {
             takesSettings: false),
     ]
 
-    private static let services: Set<String> = ["process", "delay", "relay", "sink"]
+    private static let services: Set<String> = ["process", "delay", "relay", "coordinate", "sink"]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + standbyKeys + sinkKeys + runKeys + toolKeys + aclKeys
+        connectionKeys + processorKeys + standbyKeys + orderKeys + sinkKeys + runKeys + toolKeys + aclKeys
         + deadLetterKeys + auditKeys + redriveKeys + rebuildKeys + reconcileKeys + demoKeys + chaosKeys
         + benchKeys + sizeKeys
 
@@ -311,7 +319,8 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast",
             roles: [
-                "process", "delay", "relay", "sink", "topics grow", "acls apply", "replay", "verify", "demo",
+                "process", "delay", "relay", "coordinate", "sink", "topics grow", "acls apply", "replay",
+                "verify", "demo",
             ],
             help: "The consumer group; each role adds its own name to it."),
     ]
@@ -320,12 +329,14 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "transactional_id_prefix", .name(1...128), default: "holdfast",
             roles: [
-                "process", "relay", "topics grow", "acls apply", "dead-letters redrive", "rebuild", "demo",
+                "process", "relay", "coordinate", "topics grow", "acls apply", "dead-letters redrive",
+                "rebuild",
+                "demo",
             ],
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
-            "instance_id", .name(1...128), roles: ["process", "delay"],
+            "instance_id", .name(1...128), roles: ["process", "delay", "coordinate"],
             help: """
                 Makes the process a static member of its group: within session_timeout_ms of a stop, a new \
                 process of the same id gets the same partitions back. It must be unique in the group.
@@ -333,33 +344,36 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "commit_interval_ms", .integer(1...1000, unit: "ms"), default: "25",
             roleDefaults: ["relay": "10"],
-            roles: ["process", "relay", "demo", "bench", "scale", "size"],
+            roles: ["process", "relay", "coordinate", "demo", "bench", "scale", "size"],
             help: """
                 The shortest time from one commit of a partition to the next while commands come in. What comes to an \
                 idle partition is committed at once. (For the relay: how long a transaction stays open at most.)
                 """),
         ConfigurationKey(
             "transaction_max_commands", .integer(1...50_000, unit: "commands"), default: "5000",
-            roles: ["process", "demo", "bench", "scale", "size"], help: "Commands in a transaction at most."),
+            roles: ["process", "coordinate", "demo", "bench", "scale", "size"],
+            help: "Commands in a transaction at most."),
         ConfigurationKey(
             "transaction_timeout_ms", .integer(2000...60_000, unit: "ms"), default: "10000",
-            roles: ["process", "relay", "topics grow", "dead-letters redrive", "rebuild", "demo"],
+            roles: [
+                "process", "relay", "coordinate", "topics grow", "dead-letters redrive", "rebuild", "demo",
+            ],
             help: "After this the broker ends a transaction that nobody has ended."),
         ConfigurationKey(
             "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
-            roles: ["process", "delay", "sink", "demo"],
+            roles: ["process", "delay", "coordinate", "sink", "demo"],
             help:
                 "After so long without a sign of life a process's partitions go to others. 6000 is Kafka's least."
         ),
         ConfigurationKey(
             "restore_timeout_ms", .integer(1000...3_600_000, unit: "ms"), default: "300000",
-            roles: ["process", "delay", "demo"],
+            roles: ["process", "delay", "coordinate", "demo"],
             help: "How long the restore of a partition may take before its worker starts it anew."),
         // The group takes a member that does not poll for 300 s for dead (max.poll.interval.ms), and it does not poll
         // meanwhile.
         ConfigurationKey(
             "assignment_timeout_ms", .integer(5000...240_000, unit: "ms"), default: "60000",
-            roles: ["process"],
+            roles: ["process", "coordinate"],
             help: """
                 How long an assignment waits for the leaders of its partitions; then the process ends with 70, so \
                 that others may try. It should last for a few elections of leaders.
@@ -386,6 +400,48 @@ package enum HoldfastConfiguration {
                 How long a standby rests between two rounds through the partitions that it follows: what was written \
                 since the last round is left for a takeover to read.
                 """),
+    ]
+
+    private static let orderKeys = [
+        ConfigurationKey(
+            "order_ttl_ms", .integer(1...31_622_400_000, unit: "ms"), default: "900000",
+            roles: ["coordinate"],
+            help: "From order.placed to the order's deadline, where it names none."),
+        ConfigurationKey(
+            "order_grace_ms", .integer(1...31_622_400_000, unit: "ms"), default: "600000",
+            roles: ["coordinate"],
+            help: """
+                How much longer than the order its reservations live: how long the coordinator may be down before a \
+                payment in time has to take units again.
+                """),
+        ConfigurationKey(
+            "ship_on", .enumeration(["paid", "shipped"]), default: "paid", roles: ["coordinate"],
+            help: "Whether units ship when they are paid, or when order.shipped says so."),
+        ConfigurationKey(
+            "ship_within_ms", .integer(1000...2_592_000_000, unit: "ms"), default: "604800000",
+            roles: ["coordinate"],
+            help: """
+                With ship_on shipped: for how long reservations of a paid order are kept at a time; they are \
+                extended before that. Not longer than the settings' longest_ttl_ms.
+                """),
+        ConfigurationKey(
+            "reply_limit_ms", .integer(100...3_600_000, unit: "ms"), default: "30000", roles: ["coordinate"],
+            help: "After so long without a reply a command is sent again."),
+        ConfigurationKey(
+            "reply_limit_count", .integer(1...1000, unit: "times"), default: "3", roles: ["coordinate"],
+            help: "After it was sent again so often, its order is stuck, and asks ten times more seldom."),
+        ConfigurationKey(
+            "unknown_order_ms", .integer(100...86_400_000, unit: "ms"), default: "60000",
+            roles: ["coordinate"],
+            help: "How long events of an order that was not placed wait for that; then they are dead letters."
+        ),
+        ConfigurationKey(
+            "order_memory_ms", .integer(1000...31_622_400_000, unit: "ms"), default: "3600000",
+            roles: ["coordinate"],
+            help: "For how long an order that has ended is remembered: repeats, and payments that come late."),
+        ConfigurationKey(
+            "order_memory_count", .integer(1...10_000_000, unit: "orders"), default: "100000",
+            roles: ["coordinate"], help: "How many of a partition are at most."),
     ]
 
     private static let sinkKeys = [

@@ -23,6 +23,8 @@ case ("delay", _):
     run("delay", arguments.dropFirst()) { try DelayRole(service: $0).run() }
 case ("relay", _):
     run("relay", arguments.dropFirst()) { try RelayRole(service: $0).run() }
+case ("coordinate", _):
+    run("coordinate", arguments.dropFirst()) { try CoordinateRole(service: $0).run() }
 case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):

@@ -36,6 +36,11 @@ struct KafkaSettings: Sendable {
         "\(prefix)\(configuration.string("transactional_id_prefix"))-stock-\(partition)"
     }
 
+    /// The same of a partition of orders.
+    func orderTransactionalID(_ partition: Int32) -> String {
+        "\(prefix)\(configuration.string("transactional_id_prefix"))-orders-\(partition)"
+    }
+
     /// There is one relay; a second one fences the first.
     var relayTransactionalID: String { "\(prefix)\(configuration.string("transactional_id_prefix"))-relay" }
 

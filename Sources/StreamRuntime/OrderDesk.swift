@@ -1,0 +1,388 @@
+import InventoryCore
+import InventoryWire
+import OrderCore
+
+/// How many orders that have ended are remembered, and for how long: an event of an order that is forgotten is one of
+/// an unknown order.
+package struct OrderMemory: Equatable, Sendable {
+    package var count: Int
+    /// In milliseconds of the records' time.
+    package var age: Int64
+
+    package init(count: Int, age: Int64) {
+        self.count = count
+        self.age = age
+    }
+}
+
+/// What was done since the last commit.
+package struct OrderCounts: Sendable {
+    package var events = 0
+    package var replies = 0
+    package var commands = 0
+    package var outcomes: [OrderOutcomeKind: Int] = [:]
+    package var repeats = 0
+    package var ignored = 0
+    package var deadLetters = 0
+    package var strays = 0
+
+    package init() {}
+}
+
+/// The orders of one partition: turns records of `orders` and `order.replies` into commands, outcomes and states.
+package struct OrderDesk: ~Copyable {
+    /// Where the output goes; `partition` is that of the topic.
+    package typealias Output = (
+        _ topic: Topic, _ partition: Int32, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) -> Void
+
+    /// The most orders that one transaction forgets.
+    private static let forgottenAtOnce = 500
+    /// After so long a word that an order is due is given again: the broker's clock may have been behind ours.
+    private static let dueAgain: Int64 = 5_000
+
+    private let partition: Int32
+    private let settings: OrderSettings
+    private let memory: OrderMemory
+    private let ownsKey: (UnsafeRawBufferPointer) -> Bool
+    private let partitionOfSKU: (UnsafeRawBufferPointer) -> Int32
+    private var orders: [String: Order] = [:]
+    /// Those that have ended, by when.
+    private var ended = OrderTimes()
+    /// Those that are to be looked at, by when; with times that do not hold any more.
+    private var due = OrderTimes()
+    /// Orders changed in this transaction, in the order of their first change.
+    private var changed: [String] = []
+    private var isChanged: Set<String> = []
+    /// The latest time of a record.
+    private var latest = Timestamp(milliseconds: 0)
+    private var reader = RecordReader()
+    private var writer = RecordWriter()
+    private var key = RecordKey()
+    private var counts = OrderCounts()
+
+    package init(
+        partition: Int32, settings: OrderSettings, memory: OrderMemory,
+        ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
+        partitionOfSKU: @escaping (UnsafeRawBufferPointer) -> Int32
+    ) {
+        self.partition = partition
+        self.settings = settings
+        self.memory = memory
+        self.ownsKey = ownsKey
+        self.partitionOfSKU = partitionOfSKU
+    }
+
+    package var liveOrders: Int { orders.count - ended.count }
+    package private(set) var stuckOrders = 0
+
+    package func order(_ id: String) -> Order? { orders[id] }
+
+    // MARK: Restore
+
+    /// Takes a record of `order.state`: the newest of an order counts.
+    package mutating func restore(_ record: LogRecord) throws(LogFailure) {
+        guard let key = record.key else { return }
+        let id = String(decoding: key, as: UTF8.self)
+        guard let value = record.value else {
+            orders[id] = nil
+            return
+        }
+        do throws(DecodingFailure) {
+            orders[id] = try reader.order(value)
+        } catch {
+            throw LogFailure(
+                .halt, operation: "restore from order.state",
+                message: "the record at offset \(record.offset) cannot be read: \(error.detail)")
+        }
+    }
+
+    /// All was read that there is.
+    package mutating func restored() {
+        for (id, order) in orders.sorted(by: { $0.key < $1.key }) {
+            if case .ended(_, let at) = order.phase { ended.insert(at, id) }
+            if let at = order.dueAt(settings) { due.insert(at, id) }
+            if order.isStuck { stuckOrders += 1 }
+        }
+    }
+
+    // MARK: Records
+
+    /// Takes a record of `orders` or `order.replies`. Bad input goes to `dead.letters`, and is no failure.
+    package mutating func process(
+        _ record: LogRecord, from topic: Topic, _ output: Output
+    ) throws(LogFailure) {
+        guard let milliseconds = record.timestamp, 0...Limits.latestTime ~= milliseconds else {
+            return try bury(
+                record, topic,
+                DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999"), output)
+        }
+        let at = Timestamp(milliseconds: milliseconds)
+        latest = max(latest, at)
+        let effects: OrderEffects
+        do throws(DecodingFailure) {
+            effects = topic == .orders ? take(try event(record, at), at) : take(try reply(record), at)
+        } catch {
+            return try bury(record, topic, error, output)
+        }
+        try send(effects, output)
+    }
+
+    private mutating func event(
+        _ record: LogRecord, _ at: Timestamp
+    ) throws(DecodingFailure) -> OrderRecord {
+        let found = try reader.orderRecord(
+            key: record.key, value: record.value, at: at, offset: record.offset)
+        guard let key = record.key, ownsKey(key) else {
+            throw DecodingFailure(
+                .wrongPartition,
+                "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
+            )
+        }
+        return found
+    }
+
+    private mutating func reply(_ record: LogRecord) throws(DecodingFailure) -> OrderReply {
+        guard let value = record.value else {
+            throw DecodingFailure(.emptyValue, "the record has no value")
+        }
+        return try reader.orderReply(value)
+    }
+
+    private mutating func take(_ record: OrderRecord, _ at: Timestamp) -> OrderEffects {
+        var effects = OrderEffects()
+        let settings = settings
+        counts.events += 1
+        switch record {
+        case .event(let event):
+            change(event.orderID, makesNew: true, at) { $0.handle(event, settings, into: &effects) }
+        case .due(let id):
+            change(id, makesNew: false, at) { $0.due(at: at, settings, into: &effects) }
+        }
+        return effects
+    }
+
+    private mutating func take(_ reply: OrderReply, _ at: Timestamp) -> OrderEffects {
+        var effects = OrderEffects()
+        let settings = settings
+        counts.replies += 1
+        guard let id = reply.orderID else { return effects }
+        if orders[id] == nil {
+            counts.strays += 1
+            if case .result(let outcome) = reply, let release = Order.release(ofStray: outcome) {
+                effects.commands.append(release)
+            }
+        } else {
+            change(id, makesNew: false, at) { $0.handle(reply, at: at, settings, into: &effects) }
+        }
+        return effects
+    }
+
+    private mutating func change(
+        _ id: String, makesNew: Bool, _ at: Timestamp, _ body: (inout Order) -> Void
+    ) {
+        guard
+            var order = orders[id]
+                ?? (makesNew ? Order(id: id, partition: partition, phase: .unknown(since: at)) : nil)
+        else { return }
+        let before = orders[id]
+        body(&order)
+        if order == before { return }
+        if isChanged.insert(id).inserted { changed.append(id) }
+        stuckOrders += (order.isStuck ? 1 : 0) - (before?.isStuck == true ? 1 : 0)
+        orders[id] = order.phase == .forgotten ? nil : order
+        if let dueAt = order.dueAt(settings), before?.dueAt(settings) != dueAt { due.insert(dueAt, id) }
+        if case .ended(_, let endedAt) = order.phase {
+            if case .ended = before?.phase { return }
+            ended.insert(endedAt, id)
+        }
+    }
+
+    // MARK: What is due
+
+    /// Whether an order is to be looked at.
+    /// - Parameter now: the wall clock, in milliseconds.
+    package mutating func isDue(at now: Int64) -> Bool {
+        while let first = due.first, first.at.milliseconds <= now {
+            if holds(first) { return true }
+            due.removeFirst()
+        }
+        return false
+    }
+
+    private func holds(_ time: OrderTimes.Entry) -> Bool {
+        guard let dueAt = orders[time.id]?.dueAt(settings) else { return false }
+        return dueAt <= time.at
+    }
+
+    /// Says of each order that is due, in `orders`, that it is to be looked at: so the log settles what comes first,
+    /// its time or an event, and the time is the record's.
+    package mutating func tellDue(at now: Int64, limit: Int, _ output: Output) throws(LogFailure) -> Int {
+        var told = 0
+        while told < limit, isDue(at: now), let first = due.first {
+            due.removeFirst()
+            due.insert(Timestamp(milliseconds: now + Self.dueAgain), first.id)
+            writer.write(dueOrder: first.id)
+            try send(.orders, partition, key: first.id, output)
+            told += 1
+        }
+        return told
+    }
+
+    // MARK: Output
+
+    private mutating func send(_ effects: OrderEffects, _ output: Output) throws(LogFailure) {
+        counts.repeats += effects.repeats
+        counts.ignored += effects.ignored
+        for command in effects.commands {
+            counts.commands += 1
+            writer.write(command: command)
+            key.set(command.sku)
+            let place = key.withBytes { partitionOfSKU($0) }
+            try send(.commands, place, key: command.sku, output)
+        }
+        for outcome in effects.outcomes {
+            counts.outcomes[outcome.kind, default: 0] += 1
+            writer.write(orderOutcome: outcome)
+            try send(.orderOutcomes, partition, key: outcome.orderID, output)
+        }
+        for refused in effects.refused { try bury(refused, output) }
+    }
+
+    /// Writes the state of every order that changed since the last call, once each, and forgets what is past.
+    package mutating func writeChanged(_ output: Output) throws(LogFailure) {
+        var forgotten = 0
+        while forgotten < Self.forgottenAtOnce, let first = ended.first,
+            ended.count > memory.count || first.at.milliseconds + memory.age < latest.milliseconds
+        {
+            ended.removeFirst()
+            forgotten += 1
+            orders[first.id] = nil
+            if isChanged.insert(first.id).inserted { changed.append(first.id) }
+        }
+        for id in changed {
+            guard let order = orders[id] else {
+                key.set(id)
+                try key.withBytes { key throws(LogFailure) in try output(.orderState, partition, key, nil) }
+                continue
+            }
+            writer.write(order: order)
+            try send(.orderState, partition, key: id, output)
+        }
+        changed.removeAll(keepingCapacity: true)
+        isChanged.removeAll(keepingCapacity: true)
+    }
+
+    /// What was counted since the last call; taken when a transaction has committed.
+    package mutating func takeCounts() -> OrderCounts {
+        let taken = counts
+        counts = OrderCounts()
+        return taken
+    }
+
+    private mutating func bury(
+        _ record: LogRecord, _ topic: Topic, _ failure: DecodingFailure, _ output: Output
+    ) throws(LogFailure) {
+        counts.deadLetters += 1
+        let moment = record.timestamp.flatMap {
+            0...Limits.latestTime ~= $0 ? Timestamp(milliseconds: $0) : nil
+        }
+        writer.write(
+            deadLetter: failure,
+            origin: RecordOrigin(
+                topic: topic, partition: partition, offset: record.offset, timestamp: moment),
+            key: record.key, value: record.value)
+        try writer.withBytes { value throws(LogFailure) in
+            try output(.deadLetters, partition, record.key, value)
+        }
+    }
+
+    /// A letter of an event that waited in vain: as it is written, which may not be as it came.
+    private mutating func bury(
+        _ refused: OrderEffects.Refused, _ output: Output
+    ) throws(LogFailure) {
+        counts.deadLetters += 1
+        let failure = DecodingFailure(refused)
+        writer.write(event: refused.event)
+        let (key, value) = (Array(refused.event.orderID.utf8), writer.withBytes { Array($0) })
+        let origin = RecordOrigin(
+            topic: .orders, partition: partition, offset: refused.event.offset,
+            timestamp: refused.event.at)
+        key.withUnsafeBytes { key in
+            value.withUnsafeBytes { value in
+                writer.write(deadLetter: failure, origin: origin, key: key, value: value)
+            }
+        }
+        try send(.deadLetters, partition, key: refused.event.orderID, output)
+    }
+
+    /// Sends what was written last.
+    private mutating func send(
+        _ topic: Topic, _ partition: Int32, key id: String, _ output: Output
+    ) throws(LogFailure) {
+        key.set(id)
+        try key.withBytes { key throws(LogFailure) in
+            try writer.withBytes { value throws(LogFailure) in try output(topic, partition, key, value) }
+        }
+    }
+}
+
+extension DecodingFailure {
+    fileprivate init(_ refused: OrderEffects.Refused) {
+        switch refused.reason {
+        case .unknownOrder:
+            self.init(.unknownOrder, "the order was not placed, not for long enough, or was forgotten")
+        case .unknownLine:
+            self.init(.eventRefused, "the order has no line of a SKU that the event names")
+        case .tooManyEvents:
+            self.init(.eventRefused, "\(OrderLimits.waitingEvents) events of the order wait already")
+        case .tooManyLines:
+            self.init(.eventRefused, "the order would have had more than \(OrderLimits.lines) lines")
+        case .pastDeadline:
+            self.init(.eventRefused, "the new deadline has passed already")
+        }
+    }
+}
+
+/// Moments of orders, the soonest first: a binary heap.
+struct OrderTimes {
+    struct Entry: Equatable {
+        var at: Timestamp
+        var id: String
+
+        /// By time, then by id, so that the order does not depend on what came before.
+        static func < (left: Entry, right: Entry) -> Bool {
+            left.at == right.at ? left.id < right.id : left.at < right.at
+        }
+    }
+
+    private var entries: [Entry] = []
+
+    var count: Int { entries.count }
+    var first: Entry? { entries.first }
+
+    mutating func insert(_ at: Timestamp, _ id: String) {
+        entries.append(Entry(at: at, id: id))
+        var place = entries.count - 1
+        while place > 0, entries[place] < entries[(place - 1) / 2] {
+            entries.swapAt(place, (place - 1) / 2)
+            place = (place - 1) / 2
+        }
+    }
+
+    mutating func removeFirst() {
+        guard let last = entries.popLast(), !entries.isEmpty else { return }
+        entries[0] = last
+        var place = 0
+        while true {
+            var least = place
+            for child in [2 * place + 1, 2 * place + 2]
+            where child < entries.count && entries[child] < entries[least] {
+                least = child
+            }
+            if least == place { return }
+            entries.swapAt(place, least)
+            place = least
+        }
+    }
+}

@@ -1,0 +1,166 @@
+import Foundation
+import InventoryWire
+import KafkaClient
+import Operations
+import StreamRuntime
+
+/// One partition of orders on Kafka: reads both inputs through a consumer of its own, which is told what to read, and
+/// writes through a transactional producer whose id is the partition's. The group's member only says whose the
+/// partition is, and keeps the offsets.
+final class KafkaOrderLog: OrderLog {
+    private static let outputs: [InventoryWire.Topic] = [
+        .commands, .orders, .orderOutcomes, .orderState, .deadLetters,
+    ]
+
+    let partition: Int32
+    private let settings: KafkaSettings
+    private let member: Consumer
+    private let events: ClientEvents
+    private let reader: KafkaPartitionReader
+    private var consumer: Consumer?
+    private var inputs: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)] = []
+    private var producer: TransactionalProducer?
+    private var topics: [InventoryWire.Topic: KafkaClient.Topic] = [:]
+
+    init(
+        partition: Int32, settings: KafkaSettings, member: Consumer, events: ClientEvents,
+        isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+    ) {
+        self.partition = partition
+        self.settings = settings
+        self.member = member
+        self.events = events
+        reader = KafkaPartitionReader(
+            partition: partition, settings: settings, events: events, isStopping: isStopping, beat: beat)
+    }
+
+    func open() throws(LogFailure) {
+        close()
+        try attempt("open the producer") { () throws(KafkaError) in
+            let producer = try TransactionalProducer(
+                configuration: settings.producer(transactionalID: settings.orderTransactionalID(partition)),
+                events: events)
+            self.producer = producer
+            try producer.initTransactions(timeoutMilliseconds: settings.callTimeout)
+            for topic in Self.outputs { topics[topic] = try producer.topic(settings.name(topic)) }
+        }
+    }
+
+    func committedOffsets() throws(LogFailure) -> (orders: Int64?, replies: Int64?) {
+        try attempt("read the committed offsets (if this goes on, a transaction hangs: docs/faults.md)") {
+            () throws(KafkaError) in
+            let places = [InventoryWire.Topic.orders, .orderReplies].map {
+                TopicPartition(settings.name($0), partition)
+            }
+            let committed = try member.committed(places, timeoutMilliseconds: settings.callTimeout)
+            func offset(_ place: TopicPartition) -> Int64? {
+                committed.first { $0.partition == place }.flatMap { $0.isSet ? $0.offset : nil }
+            }
+            return (offset(places[0]), offset(places[1]))
+        }
+    }
+
+    func offsets(of topic: InventoryWire.Topic) throws(LogFailure) -> Range<Int64> {
+        try reader.offsets(of: topic)
+    }
+
+    func read(
+        _ topic: InventoryWire.Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) {
+        try reader.read(topic, from: offset, body)
+    }
+
+    func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
+        reader.rest()
+        try attempt("read the orders") { () throws(KafkaError) in
+            let consumer = try Consumer(
+                configuration: settings.reader(isolation: .committed), events: events)
+            self.consumer = consumer
+            inputs = []
+            for topic in [InventoryWire.Topic.orders, .orderReplies] {
+                inputs.append((topic, try consumer.topic(settings.name(topic))))
+            }
+            try consumer.assign([
+                TopicPartitionOffset(settings.name(.orders), partition, offset: orders),
+                TopicPartitionOffset(settings.name(.orderReplies), partition, offset: replies),
+            ])
+        }
+    }
+
+    func poll(
+        limit: Int, timeoutMilliseconds: Int,
+        _ body: (_ topic: InventoryWire.Topic, _ record: LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) -> Int {
+        var count = 0
+        var failure: LogFailure?
+        consumer!.consumeBatch(maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds) { message in
+            guard failure == nil else { return }
+            switch message.kind {
+            case .record:
+                count += 1
+                do throws(LogFailure) {
+                    try body(topic(of: message), message.logRecord)
+                } catch {
+                    failure = error
+                }
+            case .endOfPartition: break
+            case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
+            }
+        }
+        if let failure { throw failure }
+        return count
+    }
+
+    private func topic(of message: borrowing Message) -> InventoryWire.Topic {
+        for input in inputs where message.isFrom(input.handle) { return input.topic }
+        preconditionFailure("a record of \(message.topicName), which was not asked for")
+    }
+
+    func begin() throws(LogFailure) {
+        try attempt("begin a transaction") { () throws(KafkaError) in try producer!.begin() }
+    }
+
+    func produce(
+        _ topic: InventoryWire.Topic, _ partition: Int32, key: UnsafeRawBufferPointer?,
+        value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
+        var isFull = false
+        try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
+            var tries = 0
+            while try producer!.produce(
+                topics[topic]!, partition: .number(partition), key: key, value: value) == .queueFull
+            {
+                tries += 1
+                guard tries < 1000 else {
+                    isFull = true
+                    return
+                }
+                producer!.poll(timeoutMilliseconds: 10)
+            }
+        }
+        if isFull {
+            throw LogFailure(
+                .restart, operation: "produce to \(topic.rawValue)",
+                message: "the local queue had no room for 10 s; is the broker there?")
+        }
+    }
+
+    func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+        try attempt("commit the transaction") { () throws(KafkaError) in
+            try producer!.sendOffsets(
+                [
+                    TopicPartitionOffset(settings.name(.orders), partition, offset: nextOrder),
+                    TopicPartitionOffset(settings.name(.orderReplies), partition, offset: nextReply),
+                ],
+                groupMetadata: try member.groupMetadata(), timeoutMilliseconds: settings.callTimeout)
+            try producer!.commit(timeoutMilliseconds: settings.callTimeout)
+        }
+    }
+
+    func close() {
+        topics = [:]
+        inputs = []
+        producer = nil
+        consumer = nil
+    }
+}

@@ -1,0 +1,193 @@
+import InventoryCore
+import InventoryWire
+import OrderCore
+import StreamRuntime
+import Testing
+
+@Suite("The orders of a partition")
+struct OrderDeskTests {
+    private struct Sent: Equatable {
+        var topic: Topic
+        var partition: Int32
+        var key: String
+        var value: [UInt8]?
+    }
+
+    /// A desk with what it has sent; made anew from `order.state` as a restart makes it.
+    private final class Bench {
+        var desk: OrderDesk
+        var sent: [Sent] = []
+        private var state: [(key: String, value: [UInt8]?)] = []
+        private let memory: OrderMemory
+        private var offset: Int64 = 0
+        private var writer = RecordWriter()
+
+        init(memory: OrderMemory = OrderMemory(count: 10, age: 1_000_000)) {
+            self.memory = memory
+            desk = Self.desk(memory)
+        }
+
+        private static func desk(_ memory: OrderMemory) -> OrderDesk {
+            OrderDesk(
+                partition: 3, settings: OrderSettings(), memory: memory,
+                ownsKey: { !$0.elementsEqual("other".utf8) }, partitionOfSKU: { Int32($0[0]) })
+        }
+
+        func restart() throws {
+            desk = Self.desk(memory)
+            for (offset, record) in state.enumerated() {
+                try Array(record.key.utf8).withUnsafeBytes { key in
+                    try (record.value ?? []).withUnsafeBytes { value in
+                        try desk.restore(
+                            LogRecord(
+                                key: key, value: record.value == nil ? nil : value, offset: Int64(offset),
+                                timestamp: 0))
+                    }
+                }
+            }
+            desk.restored()
+        }
+
+        func output(
+            _ topic: Topic, _ partition: Int32, _ key: UnsafeRawBufferPointer?,
+            _ value: UnsafeRawBufferPointer?
+        ) {
+            sent.append(
+                Sent(
+                    topic: topic, partition: partition,
+                    key: String(decoding: key.map { Array($0) } ?? [], as: UTF8.self),
+                    value: value.map { Array($0) }))
+        }
+
+        func give(_ value: [UInt8], key: String, from topic: Topic, at: Int64) throws {
+            offset += 1
+            try Array(key.utf8).withUnsafeBytes { key in
+                try value.withUnsafeBytes { value in
+                    try desk.process(
+                        LogRecord(key: key, value: value, offset: offset, timestamp: at), from: topic,
+                        { self.output($0, $1, $2, $3) })
+                }
+            }
+        }
+
+        func event(_ id: String, _ body: OrderEvent.Body, order: String = "o", at: Int64) throws {
+            writer.write(
+                event: OrderEvent(id: id, orderID: order, at: Timestamp(milliseconds: 0), body: body))
+            try give(writer.withBytes { Array($0) }, key: order, from: .orders, at: at)
+        }
+
+        /// The stock grants or refuses the newest commands.
+        func answer(_ kind: Outcome.Kind, at: Int64) throws {
+            var reader = RecordReader()
+            let commands = try sent.filter { $0.topic == .commands }.map { sent in
+                try Array(sent.key.utf8).withUnsafeBytes { key in
+                    try sent.value!.withUnsafeBytes { try reader.command(key: key, value: $0) }
+                }
+            }
+            for command in commands {
+                var outcome = Outcome(
+                    kind: kind, command: command.kind, commandID: command.id, sku: command.sku,
+                    rejection: kind == .rejected ? .insufficientStock : nil,
+                    reservationID: command.reservationID, orderID: "o", quantity: 1,
+                    at: Timestamp(milliseconds: at))
+                if kind == .reserved { outcome.allocations = [Allocation(warehouse: "BER", quantity: 1)] }
+                writer.write(outcome: outcome, source: Source(partition: 0, offset: 0))
+                try give(writer.withBytes { Array($0) }, key: "o", from: .orderReplies, at: at)
+            }
+        }
+
+        /// Ends the transaction.
+        func commit() throws -> [Sent] {
+            try desk.writeChanged { self.output($0, $1, $2, $3) }
+            for record in sent where record.topic == .orderState { state.append((record.key, record.value)) }
+            defer { sent = [] }
+            return sent
+        }
+    }
+
+    private let lines = [OrderEvent.Line(sku: "A", quantity: 1), OrderEvent.Line(sku: "B", quantity: 1)]
+
+    private func placed(ttl: Int64 = 60_000) -> OrderEvent.Body {
+        .placed(OrderEvent.Placed(lines: lines, expiry: .after(milliseconds: ttl)))
+    }
+
+    @Test("Commands go to the partitions of their SKUs, outcomes and states to the order's, each state once")
+    func outputs() throws {
+        let bench = Bench()
+        try bench.event("e1", placed(), at: 1)
+        try bench.answer(.reserved, at: 2)
+        let sent = try bench.commit()
+        #expect(sent.map(\.topic) == [.commands, .commands, .orderOutcomes, .orderState])
+        #expect(sent.map(\.partition) == [0x41, 0x42, 3, 3])
+        #expect(sent.map(\.key) == ["A", "B", "o", "o"])
+        #expect(bench.desk.order("o")?.phase == .settled)
+    }
+
+    @Test("After a restart an order goes on as it was")
+    func restart() throws {
+        let bench = Bench()
+        try bench.event("e1", placed(), at: 1)
+        let commands = try bench.commit()
+        let before = bench.desk.order("o")
+        try bench.restart()
+        #expect(bench.desk.order("o") == before)
+        bench.sent = commands
+        try bench.answer(.reserved, at: 2)
+        #expect(bench.sent.last?.topic == .orderOutcomes)
+    }
+
+    @Test("What is due is told in the log of orders once in a while, and heeded when it is read there")
+    func due() throws {
+        let bench = Bench()
+        try bench.event("e1", placed(ttl: 100), at: 0)
+        try bench.answer(.reserved, at: 1)
+        _ = try bench.commit()
+        let (before, then) = (bench.desk.isDue(at: 100), bench.desk.isDue(at: 101))
+        #expect(!before && then)
+        func tell(_ now: Int64) throws -> Int {
+            try bench.desk.tellDue(at: now, limit: 10) { bench.output($0, $1, $2, $3) }
+        }
+        #expect(try tell(101) == 1)
+        #expect(try tell(102) == 0)
+        let word = try #require(bench.sent.first)
+        #expect(word.topic == .orders && word.partition == 3 && word.key == "o")
+        // The broker's clock was behind: nothing follows, and the word is given again.
+        bench.sent = []
+        try bench.give(word.value!, key: "o", from: .orders, at: 100)
+        #expect(bench.sent.isEmpty)
+        #expect(try tell(101 + 5_000) == 1)
+        bench.sent = []
+        try bench.give(word.value!, key: "o", from: .orders, at: 101)
+        #expect(bench.sent.map(\.topic) == [.commands, .commands])
+        #expect(bench.desk.order("o")?.phase == .busy(.expiring))
+    }
+
+    @Test("Orders that have ended are forgotten by age and by number, each with a tombstone")
+    func forgotten() throws {
+        let bench = Bench(memory: OrderMemory(count: 1, age: 50))
+        try bench.event("e1", placed(), at: 1)
+        try bench.answer(.rejected, at: 2)
+        #expect(try bench.commit().last?.value != nil)
+        #expect(bench.desk.liveOrders == 0)
+        try bench.event("e2", .paid([]), order: "ghost", at: 53)
+        let sent = try bench.commit()
+        #expect(sent.contains(Sent(topic: .orderState, partition: 3, key: "o", value: nil)))
+        #expect(bench.desk.order("o") == nil)
+        try bench.restart()
+        #expect(bench.desk.order("o") == nil && bench.desk.order("ghost") != nil)
+    }
+
+    @Test("What is no event, or is in another's partition, is a dead letter, and the desk goes on")
+    func deadLetters() throws {
+        let bench = Bench()
+        try bench.give(Array("{".utf8), key: "o", from: .orders, at: 1)
+        try bench.event("e1", .paid([]), order: "other", at: 2)
+        try bench.give(Array("{}".utf8), key: "o", from: .orderReplies, at: 3)
+        var reader = RecordReader()
+        let letters = try bench.commit().filter { $0.topic == .deadLetters }.map { letter in
+            try letter.value!.withUnsafeBytes { try reader.deadLetter($0) }
+        }
+        #expect(letters.map(\.reason) == [.invalidJSON, .wrongPartition, .missingField])
+        #expect(letters.map(\.topic) == ["orders", "orders", "order.replies"])
+    }
+}
