@@ -34,7 +34,9 @@ package struct PackedIDs: Sendable {
     package var order: PackedID { storage.order }
     package var hasReservation: Bool { !storage.reservation.isNone }
 
-    package func reservationBegins(with prefix: StaticString) -> Bool { storage.reservation.begins(with: prefix) }
+    package func reservationBegins(with prefix: StaticString) -> Bool {
+        storage.reservation.begins(with: prefix)
+    }
 
     package mutating func set(sku: PackedID, command: PackedID) {
         own()

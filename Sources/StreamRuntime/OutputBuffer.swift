@@ -56,7 +56,8 @@ package final class OutputBuffer {
     /// Gives each record to `body`, in order, and is empty then. If `body` throws, the rest is dropped.
     package func take(
         _ body: (
-            _ topic: Topic, _ partition: Int32?, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+            _ topic: Topic, _ partition: Int32?, _ key: UnsafeRawBufferPointer?,
+            _ value: UnsafeRawBufferPointer?
         ) throws(LogFailure) -> Void
     ) throws(LogFailure) {
         defer { removeAll() }
