@@ -140,6 +140,12 @@ final class MemoryLog: PartitionLog {
         }
     }
 
+    func reply(
+        _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LogFailure) {
+        try produce(.orderReplies, key: key, value: value)
+    }
+
     func startCommit(nextOffset: Int64) throws(LogFailure) {
         pending = nextOffset
         wasAsked = false

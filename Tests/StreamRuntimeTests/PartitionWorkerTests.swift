@@ -1,5 +1,6 @@
 import InventoryCore
 import InventoryWire
+import OrderCore
 import StreamRuntime
 import Testing
 
@@ -191,6 +192,33 @@ struct PartitionWorkerTests {
             first = transaction.nextOffset
         }
         #expect(first == Int64(topics.records[.commands]!.count))
+    }
+
+    @Test("A reply to an order stands in the transaction of its result, also where both were decided ahead")
+    func repliesAhead() throws {
+        let topics = MemoryTopics()
+        for number in 0..<100 {
+            let address = OrderAddress(partition: 3, orderID: "o-\(number)", line: 1, attempt: 1)
+            topics.publish(
+                Command(
+                    id: "c-\(number)", sku: "A",
+                    body: .reserve(
+                        Command.Reserve(
+                            reservationID: address.reservationID, orderID: "o-\(number)", quantity: 1,
+                            expiry: .after(milliseconds: 1_000)))), at: Int64(number))
+        }
+        let log = MemoryLog(topics)
+        #expect(run(log).failures.isEmpty)
+        #expect(log.transactions.count > 5)
+        for transaction in log.transactions {
+            func records(_ topic: Topic) -> [[UInt8]?] {
+                transaction.records.filter { $0.topic == topic }.map {
+                    topics.records[topic]![$0.index].value
+                }
+            }
+            #expect(records(.orderReplies) == records(.results))
+        }
+        #expect(topics.committed(.orderReplies).count == 100)
     }
 
     @Test("Nothing that was decided ahead is produced when the commit did not say yes")
