@@ -19,7 +19,8 @@ let package = Package(
         .systemLibrary(name: "CCrypto"),
         .systemLibrary(name: "CYyjson", pkgConfig: "yyjson"),
         .target(name: "InventoryCore"),
-        .target(name: "InventoryWire", dependencies: ["InventoryCore", "CCrypto", "CYyjson"]),
+        .target(name: "OrderCore", dependencies: ["InventoryCore"]),
+        .target(name: "InventoryWire", dependencies: ["InventoryCore", "OrderCore", "CCrypto", "CYyjson"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["InventoryWire"]),
     ],
     swiftLanguageModes: [.v6]
