@@ -66,30 +66,32 @@ package final class LedgerStore {
     /// Stores a batch in one transaction: the ledger's rows, the projections, and the offsets.
     ///
     /// Rows that are there already must be the same, and then change nothing. As rows and offsets are stored together,
-    /// there are some only where somebody else put them there; so they are looked for when the COPY finds one.
+    /// there are some only where somebody else put them there; so they are looked for when a COPY finds one.
     /// - Returns: How many rows were new.
     /// - Throws: `SinkFault` when another sink is at work or a row differs; else `PostgresError`.
     @discardableResult
     package func store(_ batch: LedgerBatch) throws -> Int {
         do {
-            return try store(batch) { rows in
+            return try store(batch, areNew: true) { rows in
                 try copy(rows, into: sql("holdfast.inventory_transactions"))
                 return rows.count
             }
         } catch let error as PostgresError where error.sqlState == Self.uniqueViolation {
-            return try store(batch, rows: storeMissing)
+            return try store(batch, areNew: false, rows: storeMissing)
         }
     }
 
     /// SQLSTATE `unique_violation`.
     private static let uniqueViolation = "23505"
 
-    private func store(_ batch: LedgerBatch, rows storeRows: ([LedgerRow]) throws -> Int) throws -> Int {
+    private func store(
+        _ batch: LedgerBatch, areNew: Bool, rows storeRows: ([LedgerRow]) throws -> Int
+    ) throws -> Int {
         try transaction {
             try moveOffsets(batch)
             guard !batch.isEmpty else { return 0 }
             let new = try storeRows(batch.rows)
-            try project(batch.rows)
+            try project(batch.rows.lazy.map(\.entry).filter(\.isProjected), areNew: areNew)
             return new
         }
     }
@@ -114,22 +116,26 @@ package final class LedgerStore {
         return new
     }
 
-    private func project(_ rows: [LedgerRow]) throws {
-        let rows = rows.filter(\.isProjected)
-        guard !rows.isEmpty else { return }
-        try stage(rows)
+    /// - Parameter areNew: whether none of the entries was there before, so that what begins with them is not there
+    ///   either.
+    private func project(_ entries: [LedgerEntry], areNew: Bool) throws {
+        guard !entries.isEmpty else { return }
+        let reservations = NewReservations(areNew ? entries : [])
+        let staged = StagedEntries(entries, without: reservations)
+        try stage(staged)
         try connection.execute(sql(Self.projectInventory))
-        if rows.contains(where: { $0.entry.movement == .setPolicy || $0.entry.movement == .retire }) {
+        if entries.contains(where: { $0.movement == .setPolicy || $0.movement == .retire }) {
             try connection.execute(sql(Self.projectPolicies))
             try connection.execute(sql(Self.clearPolicies))
         }
-        if rows.contains(where: { $0.entry.movement == .retire }) {
+        if entries.contains(where: { $0.movement == .retire }) {
             try connection.execute(sql(Self.clearSetApart))
         }
         try connection.execute(sql(Self.projectSafetyStock))
-        try connection.execute(sql(Self.projectReservations))
-        try connection.execute(sql(Self.changeReservations))
-        if rows.contains(where: { $0.entry.transferID != nil }) {
+        try copy(reservations)
+        if staged.beginsReservations { try connection.execute(sql(Self.projectReservations)) }
+        if staged.changesReservations { try connection.execute(sql(Self.changeReservations)) }
+        if entries.contains(where: { $0.transferID != nil }) {
             try connection.execute(sql(Self.projectTransfers))
             try connection.execute(sql(Self.changeTransfers))
         }
@@ -170,15 +176,58 @@ package final class LedgerStore {
         ) ON COMMIT DELETE ROWS
         """
 
-    private func stage(_ rows: [LedgerRow]) throws {
+    private func copy(_ reservations: NewReservations) throws {
+        guard !reservations.rows.isEmpty else { return }
+        try connection.copyIn(
+            sql(
+                """
+                COPY holdfast.reservations
+                    (id, order_id, sku, warehouse_id, quantity, remaining, channel, status, expires_at,
+                     reserved_at, ended_at, reserved_sequence, ended_sequence, ledger_sequence)
+                FROM STDIN (FORMAT binary)
+                """)
+        ) { writer throws(PostgresError) in
+            for row in reservations.rows { try write(row, &writer) }
+        }
+    }
+
+    private func write(
+        _ row: NewReservations.Row, _ writer: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        try writer.beginRow(fields: 14)
+        try writer.append(row.made.reservationID)
+        try writer.append(row.made.orderID)
+        try writer.append(row.made.sku)
+        try writer.append(row.warehouse)
+        try writer.append(row.made.remaining)
+        try writer.append(row.remaining)
+        try writer.append(row.made.channel)
+        try writer.append(row.status)
+        try writer.append(microsecondsSince2000: Self.microseconds(row.expiresAt))
+        try writer.append(microsecondsSince2000: Self.microseconds(row.made.at))
+        try writer.append(row.ended.map { Self.microseconds($0.at) })
+        try writer.append(row.origin)
+        try writer.append(row.ended?.sequence)
+        try writer.append(row.sequence)
+    }
+
+    private func stage(_ staged: StagedEntries) throws {
+        guard !staged.elements.isEmpty else { return }
         try connection.copyIn("COPY ledger_staging FROM STDIN (FORMAT binary)") {
             writer throws(PostgresError) in
-            for row in rows { try stage(row.entry, &writer) }
+            for element in staged.elements { try stage(element, &writer) }
         }
     }
 
     /// One field a column of the staging table.
-    private func stage(_ entry: LedgerEntry, _ writer: inout BinaryCopyWriter) throws(PostgresError) {
+    private func stage(
+        _ element: StagedEntries.Element, _ writer: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        let entry = element.entry
+        if element.isLevelOnly {
+            // Without a movement and a reservation, so that no other statement takes it.
+            return try stage(levelOf: entry, &writer)
+        }
         let balances = entry.hasBalances ? entry.balances : nil
         try writer.beginRow(fields: 21)
         try writer.append(entry.sku)
@@ -202,6 +251,23 @@ package final class LedgerStore {
         try writer.append(entry.expiresAt.map(Self.microseconds))
         try writer.append(entry.expectedAt.map(Self.microseconds))
         try writer.append(entry.movement == .setPolicy ? recordWriter.details(of: entry) : nil)
+    }
+
+    private func stage(
+        levelOf entry: LedgerEntry, _ writer: inout BinaryCopyWriter
+    ) throws(PostgresError) {
+        try writer.beginRow(fields: 21)
+        try writer.append(entry.sku)
+        try writer.append(entry.sequence)
+        try writer.append(nil as String?)
+        try writer.append(entry.warehouse)
+        for _ in 0..<3 { try writer.append(nil as String?) }
+        try writer.append(entry.balances.onHand)
+        try writer.append(entry.balances.reserved)
+        try writer.append(entry.balances.inTransit)
+        try writer.append(entry.balances.damaged)
+        try writer.append(entry.setApart)
+        for _ in 0..<9 { try writer.append(nil as String?) }
     }
 
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.
@@ -376,7 +442,9 @@ package final class LedgerStore {
             ended_sequence = CASE WHEN e.remaining = 0 THEN e.sequence END,
             ledger_sequence = e.sequence
         FROM (
-            SELECT DISTINCT ON (sku, origin) sku, origin, sequence, movement, remaining, warehouse_id, at,
+            SELECT DISTINCT ON (sku, origin) sku, origin, sequence, movement, remaining, at,
+                first_value(warehouse_id) OVER (
+                    PARTITION BY sku, origin ORDER BY (warehouse_id IS NULL)::int, sequence) AS warehouse_id,
                 first_value(expires_at) OVER (
                     PARTITION BY sku, origin ORDER BY (movement = 'extend')::int DESC, sequence DESC) AS until
             FROM ledger_staging
@@ -416,9 +484,9 @@ package final class LedgerStore {
         """
 }
 
-extension LedgerRow {
-    /// Whether the entry shows in any projection: it changes a level, or a reservation, a transfer or what is laid down.
+extension LedgerEntry {
+    /// Whether it shows in any projection: it changes a level, or a reservation, a transfer or what is laid down.
     fileprivate var isProjected: Bool {
-        entry.hasBalances || entry.origin != nil || entry.movement == .setPolicy || entry.movement == .retire
+        hasBalances || origin != nil || movement == .setPolicy || movement == .retire
     }
 }

@@ -238,7 +238,7 @@ package enum HoldfastConfiguration {
                 not put right.
                 """),
         ConfigurationRole(
-            "demo", summary: "a flash sale, or a day in a shop, with processors killed, checked from outside",
+            "demo", summary: "a flash sale, or a day in a shop, with processes killed, checked from outside",
             details: """
                 Starts two processors, a delay service and a sink, publishes a flash sale, kills one processor \
                 with SIGKILL in the middle, and checks topics and PostgreSQL at the end. With --scenario day, and \
@@ -674,6 +674,10 @@ package enum HoldfastConfiguration {
                 What the sale, the victims or the arrivals are drawn from; without it, another one each time (of size, 1).
                 """),
         ConfigurationKey(
+            "orders", .integer(1...1000, unit: "orders a second"), default: "50", roles: ["demo"],
+            isFlagOnly: true,
+            help: "Of a sale: orders of two to five lines that are placed a second, beside the reservations."),
+        ConfigurationKey(
             "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
             help: "Stock processors to start; give as many --partitions, or some have nothing to do."),
         ConfigurationKey(
@@ -724,6 +728,13 @@ package enum HoldfastConfiguration {
                 The contestant copy takes its records from the throughput of holdfast, and is left out without it.
                 """),
         ConfigurationKey(
+            "warm_up_rounds", .integer(0...10, unit: "rounds"), default: "1", roles: ["bench", "scale"],
+            isFlagOnly: true,
+            help: """
+                Rounds (of bench: of its part throughput) that come before the others and do not count: a broker that has just \
+                started is slow for minutes.
+                """),
+        ConfigurationKey(
             "sink_rows", .integer(1000...100_000_000, unit: "rows"), default: "1000000", roles: ["bench"],
             isFlagOnly: true, help: "Ledger entries that the part sink writes into PostgreSQL."),
         ConfigurationKey(
@@ -734,6 +745,9 @@ package enum HoldfastConfiguration {
             "expiry_reservations", .integer(1000...10_000_000, unit: "reservations"), default: "1000000",
             roles: ["bench"], isFlagOnly: true,
             help: "Reservations that come due in the part expiry."),
+        ConfigurationKey(
+            "order_count", .integer(1000...10_000_000, unit: "orders"), default: "60000", roles: ["bench"],
+            isFlagOnly: true, help: "Orders that the part orders places, of each kind."),
         ConfigurationKey(
             "expiry_seconds", .integer(1...3600, unit: "s"), default: "60", roles: ["bench"],
             isFlagOnly: true, help: "The time in which they all come due, evenly."),
@@ -799,7 +813,7 @@ package enum HoldfastConfiguration {
             help:
                 "segment.ms of the compacted topics, in seconds: what is younger is read whole by a restore."),
         ConfigurationKey(
-            "decides_ahead", .boolean, default: "false", roles: ["size"], isFlagOnly: true,
+            "decides_ahead", .boolean, default: "true", roles: ["size"], isFlagOnly: true,
             help: "Workers decide on while their commits are under way."),
         ConfigurationKey(
             "answer_ms", .integer(1...10_000, unit: "ms"), default: "20", roles: ["size"], isFlagOnly: true,

@@ -13,7 +13,7 @@ package struct Layout: Sendable {
     /// Commands in a transaction at most.
     package var commandLimit: Int
     /// Whether a worker decides on while its commit is under way.
-    package var decidesAhead = false
+    package var decidesAhead = true
     /// Replicas of a partition. Those that follow do `followerShare` of the leader's work for a commit, on brokers of
     /// their own, and the commit waits for them.
     package var replicas = 1

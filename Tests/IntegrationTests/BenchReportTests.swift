@@ -11,6 +11,7 @@ struct BenchReportTests {
         #"{"kind":"restore","contestant":"bare consumer","load":"even","round":1,"commands":3000,"seconds":1,"per_second":3000,"restore":{"skus":1000,"reservations":1000,"read_mib":2}}"#,
         #"{"kind":"restore","contestant":"holdfast","load":"even","round":1,"commands":3000,"seconds":2,"per_second":1500,"restore":{"skus":1000,"reservations":1000,"fencing_ms":7,"locating_ms":8,"ready_ms":4000,"memory_mib":90}}"#,
         #"{"kind":"expiry","contestant":"holdfast","load":"even","round":1,"commands":600,"seconds":60.5,"per_second":9.9,"rate":1000,"isolation":"read_committed","p50_ms":20,"p99_ms":40,"max_ms":41.5,"storm":{"within_s":60,"late_p50_ms":30,"late_p99_ms":70,"late_max_ms":80,"last_after_ms":500,"before_p50_ms":19,"before_p99_ms":33}}"#,
+        #"{"kind":"orders","contestant":"holdfast","load":"three lines, by the coordinator","round":1,"commands":800,"seconds":0.4,"per_second":2000,"cpu_us_per_command":88.5}"#,
     ]
 
     /// - Returns: what it prints, and its exit code.
@@ -52,6 +53,12 @@ struct BenchReportTests {
         #expect(text.contains("before: p50, p99 | 19.0, 33.0 |"))
     }
 
+    @Test("Orders have how many there are a second, and what one costs")
+    func orders() throws {
+        let text = try report(Self.lines).text
+        #expect(text.contains("| three lines, by the coordinator | 800 | 2000 | 88.5 |"))
+    }
+
     @Test("Of several rounds there are the median, the least and the most")
     func rounds() throws {
         let more = Self.lines.prefix(1).flatMap { line in
@@ -85,6 +92,6 @@ struct BenchReportTests {
     func mistake() throws {
         let (text, code) = try report(Self.lines + ["{}"])
         #expect(code != 0)
-        #expect(text.contains("line 6 of"))
+        #expect(text.contains("line \(Self.lines.count + 1) of"))
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import LedgerSink
 import PostgresClient
 import Testing
@@ -47,6 +48,37 @@ final class Database {
             return try FileManager.default.contentsOfDirectory(atPath: folder).map {
                 ($0, try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8))
             }
+        }
+    }
+}
+
+extension Database {
+    /// A digest of each table that the sink keeps.
+    func tables() throws -> [String: String?] {
+        let connection = try connect()
+        var digests: [String: String?] = [:]
+        for table in [
+            "inventory_transactions", "inventory", "policies", "reservations", "transfers", "sink_offsets",
+        ] {
+            digests[table] = try connection.query(
+                "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM holdfast.\(table) t"
+            ).text(0, 0)
+        }
+        return digests
+    }
+}
+
+extension LedgerStore {
+    /// Stores entries of partition 0 in batches of so many, from the stored offset on.
+    func store(_ entries: [LedgerEntry], by size: Int) throws {
+        var offsets = try offsets(of: 0..<1)
+        for start in stride(from: 0, to: entries.count, by: size) {
+            var batch = LedgerBatch(from: offsets)
+            for (number, entry) in entries[start..<min(start + size, entries.count)].enumerated() {
+                batch.add(LedgerRow(partition: 0, offset: Int64(start + number), entry: entry))
+            }
+            try store(batch)
+            offsets = batch.nextOffsets
         }
     }
 }

@@ -50,6 +50,40 @@ enum Ledger {
         .release(reservationID: "moves", quantity: 1), reserve("gone", 30), .retire,
     ])
 
+    /// Many commands about few reservations, with backorders, splits, expiries and losses among them.
+    static func random(seed: UInt64) -> [LedgerEntry] {
+        var state = seed
+        func draw(_ bound: Int) -> Int {
+            // Knuth's multiplier for a linear congruential generator.
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        let warehouses = ["BER", "HAM", "MUC"]
+        func warehouse() -> String { warehouses[draw(3)] }
+        var bodies: [Command.Body] = [.setPolicy(warehouse: nil, Policy(backorderLimit: 12))]
+        for number in 0..<400 {
+            let id = "r\(max(0, number / 6 - draw(8)))"
+            let some = Int64(1 + draw(4))
+            switch draw(12) {
+            case 0, 1, 2, 3: bodies.append(reserve("r\(number / 6)", some, ttl: draw(4) == 0 ? 60 : 60_000))
+            case 4, 5: bodies.append(.confirm(reservationID: id, quantity: draw(2) == 0 ? 1 : nil))
+            case 6: bodies.append(.release(reservationID: id, quantity: draw(2) == 0 ? 1 : nil))
+            case 7: bodies.append(.extend(reservationID: id, expiry: .after(milliseconds: 50_000 + some)))
+            case 8, 9: bodies.append(.receive(warehouse: warehouse(), quantity: some, reference: nil))
+            case 10: bodies.append(.damage(warehouse: warehouse(), quantity: 1, reference: nil))
+            default:
+                let (from, to) = (draw(3), 1 + draw(2))
+                bodies.append(
+                    .transferDispatch(
+                        Command.TransferDispatch(
+                            transferID: "t\(number)", from: warehouses[from],
+                            to: warehouses[(from + to) % 3], quantity: 1)))
+                bodies.append(.transferReceive(transferID: "t\(number)", quantity: 1, damaged: 0))
+            }
+        }
+        return entries(bodies)
+    }
+
     static let start: Int64 = 1_790_000_000_000
 
     private static func reserve(

@@ -80,8 +80,8 @@ run_bench() {
     rm -f "$BENCH/figures.jsonl"
     if [ -n "$quick" ]; then
         export HOLDFAST_BENCH_ROWS=20000 HOLDFAST_BENCH_SKUS=20000
-        arguments=(--rounds 1 --commands 60000 --skus 20000 --loads 'hot,even' --rates 5000 --seconds 4 --warm-up 2
-            --sink-rows 50000 --restore-skus 20000 --expiry-reservations 30000 --expiry-seconds 10
+        arguments=(--rounds 1 --warm-up-rounds 0 --commands 60000 --skus 20000 --loads 'hot,even' --rates 5000 --seconds 4 --warm-up 2
+            --sink-rows 50000 --restore-skus 20000 --expiry-reservations 30000 --expiry-seconds 10 --order-count 10000
             "${arguments[@]}")
     fi
     child "$PROJECT/.build/release/holdfast" bench --report "$BENCH/figures.jsonl" "${arguments[@]}" || code=$?

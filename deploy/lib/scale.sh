@@ -28,7 +28,7 @@ run_scale() {
     fi
     HOLDFAST_BENCH_VERSIONS=$(bench_versions "$ours")
     export HOLDFAST_BENCH_VERSIONS
-    [ -z "$quick" ] || arguments=(--rounds 1 --commands 60000 --skus 5000 "${arguments[@]}")
+    [ -z "$quick" ] || arguments=(--rounds 1 --warm-up-rounds 0 --commands 60000 --skus 5000 "${arguments[@]}")
     child "$PROJECT/.build/release/holdfast" scale --report "$SCALE/figures.jsonl" --times "$SCALE/times.json" \
         --folder "$(mktemp -d "$SCALE/logs-XXXXXX")" "${arguments[@]}" || code=$?
     [ "$code" -eq 0 ] || {

@@ -59,10 +59,12 @@ final class Bench {
         try report.add(machine)
         print(machine.text)
         fflush(nil)
-        for round in 1...rounds {
+        let first = 1 - (parts.contains(.throughput) ? service.configuration.integer("warm_up_rounds") : 0)
+        for round in first...rounds {
             for load in loads where parts.contains(.throughput) {
                 for contestant in contestants { try throughput(contestant, load, round) }
             }
+            guard round > 0 else { continue }
             for rate in rates where parts.contains(.latency) {
                 for isolation in [KafkaSettings.Isolation.committed, .uncommitted] {
                     for contestant in contestants { try latency(contestant, rate, isolation, round) }
@@ -73,6 +75,11 @@ final class Bench {
         if parts.contains(.restore) { try restore(rounds) }
         if parts.contains(.expiry) {
             for round in 1...rounds { try expiry(round) }
+        }
+        if parts.contains(.orders) {
+            for round in 1...rounds {
+                for way in BenchOrders.Way.allCases { try orders(way, round) }
+            }
         }
         print("\nFigures: \(report.path)")
         return .success
@@ -94,7 +101,7 @@ final class Bench {
         let count = service.configuration.integer("commands")
         let run = try make(contestant, load(kind))
         let figure = try run.throughput(count, round: round, sample: samples[kind])
-        try tell(figure)
+        if round > 0 { try tell(figure) } else { show("to warm up: \(BenchReport.text(figure))") }
         if contestant == .holdfast, samples[kind] == nil {
             samples[kind] = try run.sample(commands: count)
             kept.append(run)
@@ -140,6 +147,10 @@ final class Bench {
         try onStage { try tell(try BenchStorm($0).run(round: round)) }
     }
 
+    private func orders(_ way: BenchOrders.Way, _ round: Int) throws {
+        try onStage { try tell(try BenchOrders($0).run(way, round: round)) }
+    }
+
     /// On topics that go afterwards.
     private func onStage(partitions: Int? = nil, _ body: (BenchStage) throws -> Void) throws {
         runs += 1
@@ -151,7 +162,11 @@ final class Bench {
 
     private func tell(_ figure: BenchFigure) throws {
         try report.add(figure)
-        print(BenchReport.text(figure))
+        show(BenchReport.text(figure))
+    }
+
+    private func show(_ text: String) {
+        print(text)
         // A long run shows where it is, also into a file.
         fflush(nil)
     }

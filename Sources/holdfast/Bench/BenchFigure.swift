@@ -13,6 +13,8 @@ struct BenchFigure: Codable, Sendable {
         case restore
         /// Reservations that come due at once; the percentiles are those of the live commands meanwhile.
         case expiry
+        /// Orders, from their placing to their first outcome; the commands are orders.
+        case orders
     }
 
     /// Of a restore.

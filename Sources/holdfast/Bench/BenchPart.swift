@@ -7,4 +7,6 @@ enum BenchPart: String, CaseIterable {
     case restore
     /// Many reservations that come due at once.
     case expiry
+    /// Orders, of one line and of three.
+    case orders
 }

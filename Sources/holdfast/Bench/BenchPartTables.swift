@@ -90,4 +90,16 @@ extension BenchTables {
                     + "second", "ms",
             ], rows)
     }
+
+    func orders() -> String {
+        let all = figures.filter { $0.kind == .orders }
+        guard !all.isEmpty else { return "" }
+        let rows = BenchOrders.Way.allCases.compactMap { way -> [String]? in
+            let rounds = all.filter { $0.load == way.rawValue }
+            guard let first = rounds.first else { return nil }
+            let cpu = Self.median(rounds.map(\.cpuMicroseconds)).map { String(format: "%.1f", $0) } ?? "-"
+            return [way.rawValue, String(first.commands), Self.rounds(rounds.map(\.perSecond)), cpu]
+        }
+        return Self.table(["orders", "timed", "orders a second", "us of CPU each"], rows)
+    }
 }

@@ -67,6 +67,17 @@ final class BenchStage {
             ], cores: cores)
     }
 
+    /// A coordinator of orders with the benchmark's settings.
+    func startCoordinator() throws -> BenchRole {
+        let configuration = service.configuration
+        return try start(
+            "coordinate",
+            [
+                "--commit-interval-ms", String(configuration.integer("commit_interval_ms")),
+                "--transaction-max-commands", String(configuration.integer("transaction_max_commands")),
+            ])
+    }
+
     func waitUntilReady(_ role: BenchRole) throws {
         let deadline = Deadline(milliseconds: Self.readyLimit)
         while !role.isReady {

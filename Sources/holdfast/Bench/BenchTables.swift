@@ -8,7 +8,7 @@ struct BenchTables {
     init(_ figures: [BenchFigure]) { self.figures = figures }
 
     func markdown() -> String {
-        [throughput(), latency(), sink(), restore(), expiry()].filter { !$0.isEmpty }.joined(
+        [throughput(), latency(), sink(), restore(), expiry(), orders()].filter { !$0.isEmpty }.joined(
             separator: "\n\n")
     }
 

@@ -4,8 +4,8 @@ import KafkaClient
 import Operations
 import Synchronization
 
-/// `holdfast demo --scenario sale`: a flash sale on a genuine Kafka and PostgreSQL, with a processor killed in the middle, and
-/// all books checked from outside at the end.
+/// `holdfast demo --scenario sale`: a flash sale on a genuine Kafka and PostgreSQL, with orders of several lines beside
+/// it, a processor and the coordinator killed in the middle, and all books checked from outside at the end.
 final class Demo {
     /// How long the demo waits for what must come by itself, in milliseconds.
     private static let settleLimit = 120_000
@@ -14,15 +14,21 @@ final class Demo {
     private let settings: KafkaSettings
     private let events: ClientEvents
     private let plan: DemoPlan
+    private let orders: DemoOrders
+    private let orderPlan: DemoOrderPlan
     private let recorder: DemoRecorder
     private let progress: DemoProgress
     private let cast: DemoCast
+    /// When it was killed, on the monotonic clock.
+    private var coordinatorKill: UInt64 = 0
 
     init(service: Service) throws {
         self.service = service
         settings = KafkaSettings(service.configuration)
         events = service.kafkaEvents()
         plan = DemoPlan(service.configuration)
+        orderPlan = DemoOrderPlan(sale: plan, rate: service.configuration.integer("orders"))
+        orders = DemoOrders(plan: orderPlan, settings: settings, events: events)
         recorder = DemoRecorder(plan: plan)
         progress = DemoProgress()
         cast = try DemoCast(service: service)
@@ -34,7 +40,8 @@ final class Demo {
             """
             Flash sale \(plan.run) (--seed \(plan.seed)): \(DemoPlan.hotReservations) reservations for \
             \(DemoPlan.hotUnits) units of one SKU, \(plan.coldReservations) over \(plan.skus) others, \
-            \(plan.rate) a second for \(plan.seconds) s.
+            \(plan.rate) a second for \(plan.seconds) s; and \(orderPlan.count) orders of two to five lines, \
+            \(orderPlan.rate) a second.
             """)
         progress.phase("creating topics")
         guard try TopicsApply(service: service).run() == .success else {
@@ -48,6 +55,7 @@ final class Demo {
         try startCast()
         let watcher = DemoWatcher(plan: plan, settings: settings, recorder: recorder, events: events)
         watcher.start(from: [.results: starts[.results]!, .reservations: starts[.reservations]!])
+        orders.follow(from: starts[.orderOutcomes]!)
         try stock(watcher)
         try warmUp(watcher)
         let saleSeconds = try sell(watcher)
@@ -56,6 +64,7 @@ final class Demo {
         let database = try DemoDatabase(service: service, run: plan.run)
         try awaitSink(database, scan, starts)
         watcher.stop()
+        orders.stop()
         let ends = cast.stopAll()
 
         progress.phase("checking the books from outside")
@@ -65,10 +74,11 @@ final class Demo {
 
     private func startCast() throws {
         let count = service.configuration.integer("processes")
-        progress.phase("starting \(count) processors, a delay service and a sink")
+        progress.phase("starting \(count) processors, a coordinator, a delay service and a sink")
         for number in 1...count {
             try cast.start("processor-\(number)", ["process", "--instance-id", "processor-\(number)"])
         }
+        try cast.start("coordinator", ["coordinate", "--instance-id", "coordinator"])
         try cast.start("delay", ["delay"])
         try cast.start("sink", ["sink", "--migrate"])
         try cast.awaitReady()
@@ -76,7 +86,7 @@ final class Demo {
 
     /// Receives the opening stock, and waits until all of it is decided.
     private func stock(_ watcher: DemoWatcher) throws {
-        let receipts = plan.receipts
+        let receipts = plan.receipts + orderPlan.receipts
         progress.phase("receiving \(receipts.count) deliveries")
         let publisher = try DemoPublisher(settings: settings, events: events)
         for receipt in receipts {
@@ -124,14 +134,20 @@ final class Demo {
         progress.phase("selling")
         let start = MonotonicTime.now() + 200_000_000
         let sellers = startSellers(plan.sale, seconds: plan.seconds, at: start)
-        let middle = start + UInt64(plan.seconds) * 500_000_000
-        var isKilled = false
+        orders.place(at: start)
+        let second = UInt64(plan.seconds) * 1_000_000_000
+        // The coordinator first, so that each is killed while the other works.
+        var kills = [("coordinator", start + second / 4), ("processor-1", start + second / 2)]
         while !sellers.allSatisfy(\.isDone) {
-            if !isKilled, MonotonicTime.now() >= middle {
-                isKilled = true
-                progress.note("SIGKILL to processor-1, and a new one in its place")
-                recorder.markKill()
-                try cast.killAndRestart("processor-1")
+            if let (name, at) = kills.first, MonotonicTime.now() >= at {
+                kills.removeFirst()
+                progress.note("SIGKILL to \(name), and a new one in its place")
+                if name == "coordinator" {
+                    coordinatorKill = MonotonicTime.now()
+                } else {
+                    recorder.markKill()
+                }
+                try cast.killAndRestart(name)
             }
             try look(watcher)
         }
@@ -154,6 +170,7 @@ final class Demo {
         try publisher.finish()
         try waitForAnswers()
         try wait("the last reservation to end") { watcher.liveCount == 0 }
+        try wait("every order to have its final outcome") { self.orders.hasEnded }
     }
 
     private func waitForAnswers() throws {
@@ -196,7 +213,7 @@ final class Demo {
     private func look(_ watcher: DemoWatcher?) throws {
         if service.shutdown.wait(timeoutMilliseconds: 50) { throw RoleFailure(.interrupted, "interrupted") }
         try cast.check()
-        if let failure = watcher?.failure {
+        if let failure = watcher?.failure ?? orders.failure {
             throw RoleFailure(.internalFault, "the watcher failed: \(failure)")
         }
         progress.line(recorder, restarts: cast.kills)
@@ -210,6 +227,9 @@ final class Demo {
             DemoBooks(run: plan.run, hotSKU: plan.hotSKU))
         var checks = [books.hotCheck(units: DemoPlan.hotUnits, reservations: DemoPlan.hotReservations)]
         checks += books.checks(expectedCommands: recorder.counts.sent)
+        var orderBooks = DemoOrderBooks(run: plan.run)
+        try orderBooks.fill(scan, from: starts)
+        checks += orderBooks.checks(expectedOrders: orderPlan.count, against: books.entries)
         checks += try database.checks(against: books)
         let unclean = ends.filter { $0.code != 0 }
         checks.append(
@@ -219,7 +239,7 @@ final class Demo {
                     + unclean.map { "; \($0.name) ended with \($0.code)" }.joined()))
         checks.append(
             Check(
-                "a processor was killed in the middle", cast.kills == 1,
+                "a processor and the coordinator were killed in the middle", cast.kills == 2,
                 "\(cast.kills) SIGKILL, and restarted"))
         return checks
     }
@@ -227,6 +247,7 @@ final class Demo {
     private func conclude(_ checks: [Check], saleSeconds: Double) -> ExitCode {
         let counts = recorder.counts
         let latencies = recorder.latencies()
+        let orderLatencies = orders.latencies(kill: coordinatorKill)
         print(
             """
 
@@ -240,6 +261,10 @@ final class Demo {
             (\(latencies.beforeKill.count) reservations)
                           with the kill    p50 \(latencies.all.text(50))  p99 \(latencies.all.text(99))  \
             max \(latencies.all.text(100))  (\(latencies.all.count))
+              orders      \(orderPlan.count) of two to five lines; from intended placing to the first outcome, in ms:
+                          before the kills p50 \(orderLatencies.beforeKill.text(50))  p99 \
+            \(orderLatencies.beforeKill.text(99))  (\(orderLatencies.beforeKill.count)); \
+            with them  p50 \(orderLatencies.all.text(50))  p99 \(orderLatencies.all.text(99))
               SIGKILL     \(String(format: "%.2f", recorder.longestSilence())) s until the slowest of its partitions \
             had a result again
 

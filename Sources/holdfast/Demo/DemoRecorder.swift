@@ -59,12 +59,14 @@ final class DemoRecorder: Sendable {
     /// Marks the end of the sale, until which silences count.
     func markEnd() { state.withLock { $0.end = MonotonicTime.now() } }
 
-    /// - Parameter number: of the reservation that the result answers; nil for other commands.
-    func saw(_ outcome: Outcome, number: Int?, partition: Int32) {
+    /// - Parameters:
+    ///   - number: of the reservation that the result answers; nil for other commands.
+    ///   - isOwn: whether the demo itself has sent the command.
+    func saw(_ outcome: Outcome, number: Int?, isOwn: Bool, partition: Int32) {
         let now = MonotonicTime.now()
         state.withLock { state in
             state.counts.answered += 1
-            if outcome.command != .expire { state.counts.answeredOwn += 1 }
+            if isOwn { state.counts.answeredOwn += 1 }
             switch outcome.kind {
             case .reserved: state.counts.reserved += 1
             case .rejected: state.counts.rejected += 1

@@ -1,5 +1,6 @@
 import InventoryCore
 import KafkaClient
+import OrderCore
 import Synchronization
 
 /// What fulfilment and the order pipeline do while the sale runs: each granted reservation is answered with a confirm, a
@@ -54,7 +55,10 @@ final class DemoWatcher: Sendable {
             recorder.sentUntimed()
             try publisher.publish(followUp)
         }
-        recorder.saw(outcome, number: number, partition: partition)
+        // The delay service and the coordinator send commands as well.
+        let isOwn =
+            outcome.command != .expire && outcome.reservationID.flatMap(OrderAddress.init) == nil
+        recorder.saw(outcome, number: number, isOwn: isOwn, partition: partition)
     }
 
     /// The number in a reservation's id.

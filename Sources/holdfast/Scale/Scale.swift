@@ -42,10 +42,8 @@ final class Scale {
         try put(try machine.line(), machine.text)
         tell(placements())
         let rounds = configuration.integer("rounds")
-        // A broker that has just started is slow until its code is compiled, that of transactions too.
-        _ = try figure(.shared, 1, round: 0)
-        _ = try figure(.shared, 1, limit: Self.limits[0], round: 0)
-        for round in 1...rounds {
+        // A broker that has just started is slow until its code is compiled, that of small transactions too.
+        for round in (1 - configuration.integer("warm_up_rounds"))...rounds {
             for limit in Self.limits { try keep(try figure(.shared, 1, limit: limit, round: round)) }
             try keep(try figure(.shared, 1, partitions: 1, round: round))
             for processes in counts { try keep(try figure(.shared, processes, round: round)) }
@@ -111,6 +109,7 @@ final class Scale {
     }
 
     private func keep(_ figure: ScaleFigure) throws {
+        guard figure.round > 0 else { return tell("to warm up: \(figure.text)") }
         figures.append(figure)
         try put(try Self.line(figure), figure.text)
     }

@@ -1,0 +1,50 @@
+import InventoryCore
+
+/// What the projections' statements need of the entries of a batch: of each level the last entry, and every entry that
+/// changes something else than a level or a reservation that begins in the batch.
+struct StagedEntries {
+    struct Element {
+        let entry: LedgerEntry
+        /// Nothing but its balances counts.
+        let isLevelOnly: Bool
+    }
+
+    private struct Place: Hashable {
+        let sku: String
+        let warehouse: String
+    }
+
+    private(set) var elements: [Element] = []
+    /// Whether there are entries that begin reservations, or change them.
+    private(set) var beginsReservations = false
+    private(set) var changesReservations = false
+
+    /// - Parameters:
+    ///   - entries: ascending by sequence within each SKU.
+    ///   - reservations: those whose entries need no statement.
+    init(_ entries: [LedgerEntry], without reservations: NewReservations) {
+        var last: [Place: Int] = [:]
+        for (number, entry) in entries.enumerated() {
+            guard entry.hasBalances, let warehouse = entry.warehouse else { continue }
+            last[Place(sku: entry.sku, warehouse: warehouse)] = number
+        }
+        var isLast = [Bool](repeating: false, count: entries.count)
+        for number in last.values { isLast[number] = true }
+        for (number, entry) in entries.enumerated() {
+            let isReservation =
+                entry.reservationID != nil && entry.origin != nil && !reservations.has(entry)
+            if isReservation {
+                switch entry.movement {
+                case .reserve, .backorder, .reacquire: beginsReservations = true
+                default: changesReservations = true
+                }
+            }
+            let isWhole =
+                isReservation || entry.transferID != nil || entry.movement == .setPolicy
+                || entry.movement == .retire
+            if isWhole || isLast[number] {
+                elements.append(Element(entry: entry, isLevelOnly: !isWhole))
+            }
+        }
+    }
+}
