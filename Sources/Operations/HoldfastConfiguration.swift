@@ -746,7 +746,7 @@ package enum HoldfastConfiguration {
             roles: ["bench"], isFlagOnly: true,
             help: "Reservations that come due in the part expiry."),
         ConfigurationKey(
-            "order_count", .integer(1000...10_000_000, unit: "orders"), default: "60000", roles: ["bench"],
+            "order_count", .integer(1000...10_000_000, unit: "orders"), default: "200000", roles: ["bench"],
             isFlagOnly: true, help: "Orders that the part orders places, of each kind."),
         ConfigurationKey(
             "expiry_seconds", .integer(1...3600, unit: "s"), default: "60", roles: ["bench"],

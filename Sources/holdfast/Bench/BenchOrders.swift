@@ -41,24 +41,29 @@ struct BenchOrders {
             partitions: stage.partitions)
         reader.start()
         defer { _ = reader.stop() }
-        var roles = [try stage.startProcessor()]
-        if way != .short { roles.append(try stage.startCoordinator()) }
+        var roles: [BenchRole] = []
         defer { roles.forEach(stage.end) }
-        let all = before + count
+        roles.append(try stage.startProcessor())
+        if way != .short {
+            // It has nothing to do before the coordinator has.
+            try stage.waitUntilReady(roles[0])
+            roles.append(try stage.startCoordinator())
+        }
+        try stage.waitUntilReady(roles.last!)
+        let start = MonotonicTime.now()
         try stage.wait(for: "outcomes of \(count) orders", moving: reader.count) {
             if let fault = reader.fault { throw RoleFailure(.internalFault, "the reader failed: \(fault)") }
-            return reader.count >= all
+            return reader.count >= before + count
         }
         let used = roles.compactMap { ProcessorTime.seconds(process: $0.identifier) }.reduce(0, +)
-        let times = reader.stop().flatMap { $0 }.sorted()
-        guard times.count == all else {
-            throw RoleFailure(.differenceFound, "\(times.count) outcomes instead of \(all)")
+        let times = reader.stop().flatMap { $0 }
+        guard times.count == before + count, let last = times.max(), last > start else {
+            throw RoleFailure(.differenceFound, "\(times.count) outcomes instead of \(before + count)")
         }
-        let first = before + Int(Double(count) * BenchRun.warmUpShare)
-        let seconds = Double(times[all - 1] - times[first]) / 1e9
+        let seconds = Double(last - start) / 1e9
         return BenchFigure(
             kind: .orders, contestant: BenchContestant.holdfast.rawValue, load: way.rawValue, round: round,
-            commands: all - 1 - first, seconds: seconds, perSecond: Double(all - 1 - first) / seconds,
+            commands: count, seconds: seconds, perSecond: Double(count) / seconds,
             partitions: Int(stage.partitions), cpuMicroseconds: used * 1e6 / Double(count))
     }
 
