@@ -187,7 +187,7 @@ package struct OrderDesk: ~Copyable {
         else { return }
         let before = orders[id]
         body(&order)
-        if order == before { return }
+        if order == before || before == nil && order.phase == .forgotten { return }
         if isChanged.insert(id).inserted { changed.append(id) }
         stuckOrders += (order.isStuck ? 1 : 0) - (before?.isStuck == true ? 1 : 0)
         orders[id] = order.phase == .forgotten ? nil : order
