@@ -134,18 +134,7 @@ enum CommandFields {
     }
 
     private static func reallocate(_ object: JSONObject) throws(DecodingFailure) -> Command.Body {
-        for element in try object.objects("allocations") {
-            try element.checkFields(limit: Limits.commandFields)
-        }
-        let allocations = try Shared.allocations(object)
-        guard (1...Limits.allocations).contains(allocations.count) else {
-            throw DecodingFailure(
-                .outOfRange,
-                "allocations has \(allocations.count) elements; 1 to \(Limits.allocations) are allowed")
-        }
-        guard Set(allocations.map(\.warehouse)).count == allocations.count else {
-            throw DecodingFailure(.conflictingFields, "allocations names a warehouse twice")
-        }
+        let allocations = try Shared.wantedAllocations(object)
         return .reallocate(reservationID: try object.id("reservation_id"), allocations: allocations)
     }
 

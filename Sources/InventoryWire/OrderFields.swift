@@ -22,6 +22,7 @@ private enum OrderEventType: String, CaseIterable {
     case cancelled = "order.cancelled"
     case changed = "order.changed"
     case shipped = "order.shipped"
+    case reallocate = "order.reallocate"
     case due = "order.due"
 }
 
@@ -40,6 +41,7 @@ enum OrderFields {
         case .cancelled: body = .cancelled(try units(object))
         case .shipped: body = .shipped(try units(object))
         case .changed: body = .changed(try changed(object))
+        case .reallocate: body = .reallocate(try ReallocationFields.reallocation(object))
         }
         return .event(
             OrderEvent(id: try object.id("event_id"), orderID: orderID, at: at, offset: offset, body: body))
@@ -99,7 +101,7 @@ enum OrderFields {
         }
     }
 
-    private static func elements(_ object: JSONObject) throws(DecodingFailure) -> [JSONObject] {
+    static func elements(_ object: JSONObject) throws(DecodingFailure) -> [JSONObject] {
         let elements = try object.objects("lines")
         guard elements.count <= OrderLimits.linesPerEvent else {
             throw DecodingFailure(
@@ -110,7 +112,7 @@ enum OrderFields {
         return elements
     }
 
-    private static func sku(_ object: JSONObject) throws(DecodingFailure) -> String {
+    static func sku(_ object: JSONObject) throws(DecodingFailure) -> String {
         let sku = try object.id("sku")
         if sku.hasPrefix(PartitionBook.prefix) {
             throw DecodingFailure(
@@ -186,6 +188,7 @@ extension JSONBuffer {
             case .cancelled: .cancelled
             case .changed: .changed
             case .shipped: .shipped
+            case .reallocate: .reallocate
             }
         string("type", type.rawValue)
         string("order_id", event.orderID)
@@ -202,6 +205,7 @@ extension JSONBuffer {
         case .changed(let changed):
             if !changed.lines.isEmpty { lines(changed.lines) }
             if let expiry = changed.expiry { orderExpiry(expiry) }
+        case .reallocate(let proposal): reallocation(proposal)
         case .paid(let units), .cancelled(let units), .shipped(let units):
             if units.isEmpty { return }
             beginArray("lines")
@@ -288,7 +292,8 @@ extension RecordReader {
             for line in try object.objects("lines") {
                 lines.append(
                     OrderOutcome.Line(
-                        sku: try line.id("sku"), quantity: try line.integer("quantity", 0 ... .max),
+                        sku: try line.id("sku"), warehouse: try line.optionalID("warehouse"),
+                        quantity: try line.integer("quantity", 0 ... .max),
                         reserved: try line.optionalInteger("reserved", 0 ... .max) ?? 0,
                         backordered: try line.optionalInteger("backordered", 0 ... .max) ?? 0,
                         allocations: try OrderFields.allocations("allocations", line),
@@ -301,8 +306,11 @@ extension RecordReader {
             return OrderOutcome(
                 orderID: try object.id("order_id"), version: try object.integer("version", 1 ... .max),
                 kind: try object.word("outcome", OrderOutcomeKind.self), isFinal: try object.boolean("final"),
-                mode: try object.word("mode", OrderMode.self), lines: lines,
-                deadline: try object.time("expires_at"), at: try object.time("at"))
+                mode: try object.word("mode", OrderMode.self),
+                allowSplit: try object.optionalBoolean("allow_split") ?? true,
+                shipTo: try Shared.point("ship_to", object),
+                deliverWithinHours: try object.optionalInteger("deliver_within_hours", Limits.deliveryHours),
+                lines: lines, deadline: try object.time("expires_at"), at: try object.time("at"))
         }
     }
 }
@@ -326,10 +334,14 @@ extension RecordWriter {
         json.string("outcome", outcome.kind.rawValue)
         json.flag("final", outcome.isFinal)
         json.string("mode", outcome.mode.rawValue)
+        if !outcome.allowSplit { json.boolean("allow_split", false) }
+        json.point("ship_to", outcome.shipTo)
+        json.integer("deliver_within_hours", outcome.deliverWithinHours)
         json.beginArray("lines")
         for line in outcome.lines {
             json.beginElement()
             json.string("sku", line.sku)
+            json.string("warehouse", line.warehouse)
             json.integer("quantity", line.quantity)
             json.units("reserved", line.reserved)
             json.units("backordered", line.backordered)

@@ -79,6 +79,7 @@ enum OrderStateFields {
     private static func claim(_ object: JSONObject) throws(DecodingFailure) -> Order.Claim {
         var claim = Order.Claim(attempt: Int(try object.integer("attempt", 1 ... .max)))
         claim.parts = try OrderFields.allocations("allocations", object)
+        claim.partsBefore = try OrderFields.allocations("allocations_before", object)
         claim.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
         claim.expiresAt = try object.optionalTime("expires_at")
         claim.commands = Int(try object.integer("commands", 0 ... .max))
@@ -88,7 +89,8 @@ enum OrderStateFields {
             claim.pending = Order.Pending(
                 try pending.word("type", Order.Pending.Verb.self),
                 quantity: try pending.optionalInteger("quantity", 1 ... .max),
-                expiresAt: try pending.optionalTime("expires_at"))
+                expiresAt: try pending.optionalTime("expires_at"),
+                allocations: try OrderFields.allocations("allocations", pending))
         }
         return claim
     }
@@ -202,6 +204,7 @@ extension JSONBuffer {
         beginElement()
         integer("attempt", Int64(claim.attempt))
         allocations("allocations", claim.parts)
+        allocations("allocations_before", claim.partsBefore)
         units("backordered", claim.backordered)
         time("expires_at", claim.expiresAt)
         integer("commands", Int64(claim.commands))
@@ -212,6 +215,7 @@ extension JSONBuffer {
             string("type", pending.verb.rawValue)
             integer("quantity", pending.quantity)
             time("expires_at", pending.expiresAt)
+            allocations("allocations", pending.allocations)
             endElement()
         }
         endElement()

@@ -20,6 +20,23 @@ enum Shared {
         return allocations
     }
 
+    /// Which warehouses are to serve a reservation: 1 to `Limits.allocations`, none of them twice.
+    static func wantedAllocations(_ object: JSONObject) throws(DecodingFailure) -> [Allocation] {
+        for element in try object.objects("allocations") {
+            try element.checkFields(limit: Limits.commandFields)
+        }
+        let allocations = try Self.allocations(object)
+        guard (1...Limits.allocations).contains(allocations.count) else {
+            throw DecodingFailure(
+                .outOfRange,
+                "allocations has \(allocations.count) elements; 1 to \(Limits.allocations) are allowed")
+        }
+        guard Set(allocations.map(\.warehouse)).count == allocations.count else {
+            throw DecodingFailure(.conflictingFields, "allocations names a warehouse twice")
+        }
+        return allocations
+    }
+
     static func point(_ name: StaticString, _ object: JSONObject) throws(DecodingFailure) -> Point? {
         guard let point = try object.optionalObject(name) else { return nil }
         try point.checkFields(limit: Limits.commandFields)

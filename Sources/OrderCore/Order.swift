@@ -1,7 +1,7 @@
 import InventoryCore
 
 /// The state of one order: all that `order.state` holds of it. Changed only by what happens to it (`OrderEvents.swift`,
-/// `OrderReplies.swift`, `OrderTimes.swift`).
+/// `OrderReplies.swift`, `OrderMoves.swift`, `OrderTimes.swift`).
 package struct Order: Equatable, Sendable {
     package enum Phase: Equatable, Sendable {
         /// Events have come for it, and no `order.placed`.
@@ -31,6 +31,8 @@ package struct Order: Equatable, Sendable {
         case securing, renewing
         /// Units go back: cancelled, past the deadline, or because others were lost.
         case cancelling, expiring, losing
+        /// Other warehouses are to serve lines; and, where one of them was refused, the former ones again.
+        case moving, returning
     }
 
     /// One reservation.
@@ -39,6 +41,8 @@ package struct Order: Equatable, Sendable {
         package var attempt: Int
         /// The units that warehouses keep.
         package var parts: [Allocation] = []
+        /// Where its units were before the proposal that moves them; none where no proposal does.
+        package var partsBefore: [Allocation] = []
         package var backordered: Int64 = 0
         /// As the stock processor told it last.
         package var expiresAt: Timestamp?
@@ -53,24 +57,29 @@ package struct Order: Equatable, Sendable {
 
         package init(attempt: Int) { self.attempt = attempt }
 
-        package var units: Int64 { parts.reduce(0) { $0 + $1.quantity } }
+        package var units: Int64 { parts.units }
         package var held: Int64 { units + backordered }
         package var isEmpty: Bool { pending == nil && held == 0 }
     }
 
     package struct Pending: Equatable, Sendable {
-        package enum Verb: String, CaseIterable, Sendable { case reserve, confirm, release, extend }
+        package enum Verb: String, CaseIterable, Sendable { case reserve, confirm, release, extend, move }
 
         package var verb: Verb
         /// Nil for all that the reservation has.
         package var quantity: Int64?
         /// For `reserve` and `extend`.
         package var expiresAt: Timestamp?
+        /// For `move`.
+        package var allocations: [Allocation]
 
-        package init(_ verb: Verb, quantity: Int64? = nil, expiresAt: Timestamp? = nil) {
+        package init(
+            _ verb: Verb, quantity: Int64? = nil, expiresAt: Timestamp? = nil, allocations: [Allocation] = []
+        ) {
             self.verb = verb
             self.quantity = quantity
             self.expiresAt = expiresAt
+            self.allocations = allocations
         }
     }
 
@@ -100,7 +109,7 @@ package struct Order: Equatable, Sendable {
         package var reserved: Int64 { claims.reduce(0) { $0 + $1.units } }
         package var backordered: Int64 { claims.reduce(0) { $0 + $1.backordered } }
         package var held: Int64 { reserved + backordered }
-        package var shipped: Int64 { shipments.reduce(0) { $0 + $1.quantity } }
+        package var shipped: Int64 { shipments.units }
         /// The units that were paid and cannot be had.
         package var refund: Int64 { max(0, paid - shipped - held) }
     }

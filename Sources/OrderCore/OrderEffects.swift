@@ -71,6 +71,7 @@ extension Order {
         case .extend:
             body = .extend(
                 reservationID: reservation, expiry: pending.expiresAt.map { .at($0) } ?? .standard)
+        case .move: body = .reallocate(reservationID: reservation, allocations: pending.allocations)
         }
         return Command(
             id: commandID(line: line, claim: claim, pending), sku: lines[line].sku, body: body)
@@ -167,7 +168,7 @@ extension Order {
         _ kind: OrderOutcomeKind, isFinal: Bool = false, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         version += 1
-        (refundTold, shippedTold) = (refund, shipped)
+        (refundTold, shippedTold, hasMoved) = (refund, shipped, false)
         if isFinal {
             precondition(finalKind == nil, "order \(id) ends twice")
             finalKind = kind
@@ -175,6 +176,7 @@ extension Order {
         effects.outcomes.append(
             OrderOutcome(
                 orderID: id, version: version, kind: kind, isFinal: isFinal, mode: mode,
+                allowSplit: allowSplit, shipTo: shipTo, deliverWithinHours: deliverWithinHours,
                 lines: lines.map { Self.told($0, isRejected: kind == .rejected) }, deadline: deadline,
                 at: moment.at))
         for line in lines.indices { lines[line].refusal = nil }
@@ -182,12 +184,16 @@ extension Order {
 
     /// - Parameter isRejected: then nothing is kept for it, though units may be on their way back.
     private static func told(_ line: Line, isRejected: Bool) -> OrderOutcome.Line {
-        if isRejected { return OrderOutcome.Line(sku: line.sku, quantity: line.asked, reason: line.refusal) }
+        if isRejected {
+            return OrderOutcome.Line(
+                sku: line.sku, warehouse: line.warehouse, quantity: line.asked, reason: line.refusal)
+        }
         var allocations: [Allocation] = []
         for claim in line.claims { allocations.add(claim.parts) }
         return OrderOutcome.Line(
-            sku: line.sku, quantity: line.asked, reserved: line.reserved, backordered: line.backordered,
-            allocations: allocations, paid: line.paid, shipped: line.shipped, shipments: line.shipments,
+            sku: line.sku, warehouse: line.warehouse, quantity: line.asked, reserved: line.reserved,
+            backordered: line.backordered, allocations: allocations, paid: line.paid, shipped: line.shipped,
+            shipments: line.shipments,
             refund: line.refund, reason: line.refusal)
     }
 
@@ -215,6 +221,8 @@ extension Timestamp {
 }
 
 extension [Allocation] {
+    var units: Int64 { reduce(0) { $0 + $1.quantity } }
+
     /// Adds units, one element for each warehouse.
     mutating func add(_ others: [Allocation]) {
         for other in others {

@@ -14,6 +14,9 @@ extension Order {
         switch (phase, event.body) {
         case (.unknown, .placed(let placed)):
             place(placed, event, moment, &effects)
+        case (.unknown, .reallocate), (.busy, .reallocate):
+            // It was made from an outcome that is not the order's newest, or that will not be for long.
+            ignore(&effects)
         case (.unknown, _), (.busy, _):
             keep(event, &effects)
         case (.settled, _):
@@ -43,6 +46,12 @@ extension Order {
         } else {
             effects.refused.append(.init(event: event, reason: .tooManyEvents))
         }
+    }
+
+    /// A proposal may come when nobody knows the order any more; then nothing is to be remembered for it.
+    private mutating func ignore(_ effects: inout OrderEffects) {
+        effects.ignored += 1
+        if case .unknown = phase, waiting.isEmpty { phase = .forgotten }
     }
 
     private mutating func place(
@@ -145,6 +154,8 @@ extension Order {
             } else {
                 self.change(change, event, moment, &effects)
             }
+        case .reallocate(let proposal):
+            move(proposal, moment, &effects)
         case .shipped(let units):
             guard moment.settings.shipsOnShipped, isPaidInPart else {
                 effects.ignored += 1
@@ -290,6 +301,8 @@ extension Order {
                 order.isPaid = order.isLive
                 order.conclude(.expired, moment, &effects)
             }
+        case .moving: settleMoving()
+        case .returning: settleReturning(moment, &effects)
         }
     }
 
@@ -318,7 +331,7 @@ extension Order {
     }
 
     /// Whether warehouses keep or have sent all that was asked for.
-    private var isWhole: Bool { lines.allSatisfy { $0.reserved + $0.shipped >= $0.asked } }
+    var isWhole: Bool { lines.allSatisfy { $0.reserved + $0.shipped >= $0.asked } }
 
     /// Either all that a change wants more is there, or the order stays as it was.
     private mutating func settleChanging(_ moment: OrderMoment, _ effects: inout OrderEffects) {
@@ -356,46 +369,6 @@ extension Order {
             tell(.confirmed, moment, &effects)
         }
     }
-
-    // MARK: What befell its reservations
-
-    /// - Returns: whether there was something.
-    private mutating func heedWhatBefell(
-        _ moment: OrderMoment, _ effects: inout OrderEffects
-    ) -> Bool {
-        if hasExpired {
-            hasExpired = false
-            if isPaid, isLive { hasLost = true } else { expire(moment, &effects) }
-            return true
-        }
-        if hasLost {
-            (hasLost, hasMoved) = (false, false)
-            if !isLive {
-                finish(else: .lost, moment, &effects)
-            } else if mode == .allOrNothing, !isPaidInPart {
-                for line in lines.indices { lines[line].goal = 0 }
-                begin(.losing)
-                trim(moment, &effects)
-            } else {
-                tell(refund > refundTold ? .refundRequired : .lost, moment, &effects)
-            }
-            return true
-        }
-        if hasFilled {
-            (hasFilled, hasMoved) = (false, false)
-            if lines.contains(where: { $0.toShip > $0.shipped }) {
-                begin(.paying)
-                ship(moment, &effects)
-            } else if lines.allSatisfy({ $0.backordered == 0 }) {
-                tell(isWhole ? .reserved : .partiallyReserved, moment, &effects)
-            }
-            return true
-        }
-        guard hasMoved else { return false }
-        hasMoved = false
-        tell(.changed, moment, &effects)
-        return true
-    }
 }
 
 extension Order.Line {
@@ -408,7 +381,7 @@ extension OrderEvent {
     fileprivate var units: [LineUnits]? {
         switch body {
         case .paid(let units), .cancelled(let units), .shipped(let units): units
-        case .placed, .changed: nil
+        case .placed, .changed, .reallocate: nil
         }
     }
 }

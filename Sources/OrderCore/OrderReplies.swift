@@ -84,13 +84,15 @@ extension Order {
             take(outcome, line, claim)
         case (.extend, .extended):
             lines[line].claims[claim].expiresAt = outcome.expiresAt
+        case (.move, _):
+            answerMove(outcome, pending, line, claim, moment, &effects)
         default:
             refuse(outcome, pending, line, claim)
         }
     }
 
     /// A command about a reservation of ours was not carried out.
-    private mutating func refuse(_ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int) {
+    mutating func refuse(_ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int) {
         switch outcome.rejection {
         case .quantityExceedsReserved:
             // Units were lost meanwhile; what is left is looked at again, as a whole.
@@ -121,6 +123,7 @@ extension Order {
 
     private mutating func empty(_ line: Int, _ claim: Int) {
         lines[line].claims[claim].parts = []
+        lines[line].claims[claim].partsBefore = []
         lines[line].claims[claim].backordered = 0
     }
 
@@ -148,5 +151,44 @@ extension Order {
                 notice.quantity, lines[line].claims[claim].backordered)
             hasFilled = true
         }
+    }
+
+    // MARK: What befell its reservations
+
+    /// - Returns: whether there was something.
+    mutating func heedWhatBefell(
+        _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) -> Bool {
+        if hasExpired {
+            hasExpired = false
+            if isPaid, isLive { hasLost = true } else { expire(moment, &effects) }
+            return true
+        }
+        if hasLost {
+            (hasLost, hasMoved) = (false, false)
+            if !isLive {
+                finish(else: .lost, moment, &effects)
+            } else if mode == .allOrNothing, !isPaidInPart {
+                for line in lines.indices { lines[line].goal = 0 }
+                begin(.losing)
+                trim(moment, &effects)
+            } else {
+                tell(refund > refundTold ? .refundRequired : .lost, moment, &effects)
+            }
+            return true
+        }
+        if hasFilled {
+            hasFilled = false
+            if lines.contains(where: { $0.toShip > $0.shipped }) {
+                begin(.paying)
+                ship(moment, &effects)
+            } else if lines.allSatisfy({ $0.backordered == 0 }) {
+                tell(isWhole ? .reserved : .partiallyReserved, moment, &effects)
+            }
+            return true
+        }
+        guard hasMoved else { return false }
+        tell(.changed, moment, &effects)
+        return true
     }
 }

@@ -53,6 +53,8 @@ package struct OrderEvent: Equatable, Sendable {
         case changed(Changed)
         /// Fulfilment has sent the goods; heeded only where orders ship on this word.
         case shipped([LineUnits])
+        /// The optimizer's proposal, taken as a whole or not at all.
+        case reallocate(Reallocation)
     }
 
     package struct Placed: Equatable, Sendable {
@@ -126,6 +128,48 @@ package struct OrderEvent: Equatable, Sendable {
     }
 }
 
+/// Other warehouses for lines of an order, as the optimizer proposes them.
+package struct Reallocation: Equatable, Sendable {
+    /// Of the outcome that it was made from: an order that has told another since does not move.
+    package var version: Int64
+    /// The lines that move, of one SKU each.
+    package var lines: [ReallocatedLine]
+    /// What it is for; nothing is decided by it.
+    package var saving: Saving?
+
+    package init(version: Int64, lines: [ReallocatedLine], saving: Saving? = nil) {
+        self.version = version
+        self.lines = lines
+        self.saving = saving
+    }
+}
+
+package struct ReallocatedLine: Equatable, Sendable {
+    package var sku: String
+    /// Of all units that the line has reserved, one element for each warehouse.
+    package var allocations: [Allocation]
+
+    package init(sku: String, allocations: [Allocation]) {
+        self.sku = sku
+        self.allocations = allocations
+    }
+}
+
+/// What a proposal makes less of; negative for more.
+package struct Saving: Equatable, Sendable {
+    package var shipments: Int64
+    /// Of all parcels together.
+    package var kilometres: Int64
+    /// Lines that come later than promised.
+    package var late: Int64
+
+    package init(shipments: Int64, kilometres: Int64, late: Int64) {
+        self.shipments = shipments
+        self.kilometres = kilometres
+        self.late = late
+    }
+}
+
 /// What the stock processor says to an order.
 package enum OrderReply: Equatable, Sendable {
     /// The result of a command about one of its reservations, its own commands' or another's.
@@ -144,6 +188,8 @@ package enum OrderReply: Equatable, Sendable {
 package struct OrderOutcome: Equatable, Sendable {
     package struct Line: Equatable, Sendable {
         package var sku: String
+        /// The one that must serve it.
+        package var warehouse: String?
         /// The units that the order wants.
         package var quantity: Int64
         /// The units that warehouses keep for it, and those that are backordered.
@@ -161,11 +207,12 @@ package struct OrderOutcome: Equatable, Sendable {
         package var reason: Rejection?
 
         package init(
-            sku: String, quantity: Int64, reserved: Int64 = 0, backordered: Int64 = 0,
-            allocations: [Allocation] = [], paid: Int64 = 0, shipped: Int64 = 0, shipments: [Allocation] = [],
-            refund: Int64 = 0, reason: Rejection? = nil
+            sku: String, warehouse: String? = nil, quantity: Int64, reserved: Int64 = 0,
+            backordered: Int64 = 0, allocations: [Allocation] = [], paid: Int64 = 0, shipped: Int64 = 0,
+            shipments: [Allocation] = [], refund: Int64 = 0, reason: Rejection? = nil
         ) {
             self.sku = sku
+            self.warehouse = warehouse
             self.quantity = quantity
             self.reserved = reserved
             self.backordered = backordered
@@ -185,6 +232,11 @@ package struct OrderOutcome: Equatable, Sendable {
     /// The order has ended with it. One outcome of each order says so; only a payment that must go back may follow.
     package var isFinal: Bool
     package var mode: OrderMode
+    /// Whether several warehouses may serve a line.
+    package var allowSplit: Bool
+    package var shipTo: Point?
+    /// Never without `shipTo`.
+    package var deliverWithinHours: Int64?
     package var lines: [Line]
     package var deadline: Timestamp
     /// The time of the record that brought it about.
@@ -192,13 +244,17 @@ package struct OrderOutcome: Equatable, Sendable {
 
     package init(
         orderID: String, version: Int64, kind: OrderOutcomeKind, isFinal: Bool, mode: OrderMode,
-        lines: [Line], deadline: Timestamp, at: Timestamp
+        allowSplit: Bool = true, shipTo: Point? = nil, deliverWithinHours: Int64? = nil, lines: [Line],
+        deadline: Timestamp, at: Timestamp
     ) {
         self.orderID = orderID
         self.version = version
         self.kind = kind
         self.isFinal = isFinal
         self.mode = mode
+        self.allowSplit = allowSplit
+        self.shipTo = shipTo
+        self.deliverWithinHours = deliverWithinHours
         self.lines = lines
         self.deadline = deadline
         self.at = at

@@ -71,6 +71,30 @@ struct OrderContractTests {
             "changed.deadline": event(
                 "e-8", .changed(OrderEvent.Changed(lines: [], expiry: .at(quarterPast)))),
             "shipped": event("e-9", .shipped([])),
+            "reallocate": event(
+                "@holdfast/optimize/o-1/3",
+                .reallocate(
+                    Reallocation(
+                        version: 3,
+                        lines: [
+                            ReallocatedLine(
+                                sku: "TEA-250", allocations: [Allocation(warehouse: "BER", quantity: 2)])
+                        ], saving: Saving(shipments: 1, kilometres: -312, late: 0)))),
+            "reallocate.lines": event(
+                "e-10",
+                .reallocate(
+                    Reallocation(
+                        version: 1,
+                        lines: [
+                            ReallocatedLine(
+                                sku: "TEA-250",
+                                allocations: [
+                                    Allocation(warehouse: "BER", quantity: 1),
+                                    Allocation(warehouse: "HAM", quantity: 1),
+                                ]),
+                            ReallocatedLine(
+                                sku: "MUG", allocations: [Allocation(warehouse: "HAM", quantity: 1)]),
+                        ]))),
             "due": .due(orderID: "o-1"),
         ]
     }
@@ -92,10 +116,22 @@ struct OrderContractTests {
         }
     }
 
+    @Test("README's examples of events are golden records")
+    func examples() throws {
+        let golden = Set(try Contract.records(.orders, "golden").values)
+        let readme = try String(
+            contentsOf: Contract.folder.deletingLastPathComponent().appending(path: "README.md"),
+            encoding: .utf8)
+        let lines = readme.split(separator: "\n").map { $0.drop { $0 == " " } }
+            .filter { $0.hasPrefix(#"{"event_id""#) }
+        #expect(lines.count >= 2)
+        for line in lines { #expect(golden.contains(Array(line.utf8)), "\(line)") }
+    }
+
     @Test("Hostile events are refused for the reason that their names begin with")
     func hostile() throws {
         let hostile = try Contract.records(.orders, "hostile")
-        #expect(hostile.count > 15)
+        #expect(hostile.count > 30)
         for (name, record) in hostile {
             let reason = try #require(DecodingFailure.Reason(rawValue: String(name.split(separator: ".")[0])))
             switch read(record, key: "A") {
@@ -122,12 +158,17 @@ struct OrderContractTests {
                 == OrderOutcome.Line(
                     sku: "TEA-250", quantity: 2, reserved: 2,
                     allocations: [Allocation(warehouse: "BER", quantity: 2)]))
+        #expect(outcome.allowSplit && outcome.shipTo == nil && outcome.deliverWithinHours == nil)
+        let changed = try #require(golden["changed"]).withUnsafeBytes { try reader.orderOutcome($0) }
+        #expect(changed.shipTo == Point(latitude: 53_550_000, longitude: -9_990_001))
+        #expect(changed.deliverWithinHours == 48 && !changed.allowSplit)
+        #expect(changed.lines.map(\.warehouse) == [nil, "HAM"])
     }
 
     @Test("Each state of an order is read and written as its golden record")
     func states() throws {
         let golden = try Contract.records(.orderState, "golden")
-        #expect(Set(golden.keys) == ["busy", "settled", "ended", "unknown", "tombstone"])
+        #expect(Set(golden.keys) == ["busy", "moving", "settled", "ended", "unknown", "tombstone"])
         var reader = RecordReader()
         for (name, record) in golden where name != "tombstone" {
             let order = try record.withUnsafeBytes { try reader.order($0) }
@@ -140,6 +181,12 @@ struct OrderContractTests {
         let settled = try #require(golden["settled"]).withUnsafeBytes { try reader.order($0) }
         #expect(settled.before == Order.Before(asked: [4], deadline: quarterPast))
         #expect(settled.isStuck && settled.isPaid && settled.hasFilled)
+        let moving = try #require(golden["moving"]).withUnsafeBytes { try reader.order($0) }
+        #expect(moving.phase == .busy(.moving))
+        let claim = moving.lines[0].claims[0]
+        #expect(claim.partsBefore == [Allocation(warehouse: "HAM", quantity: 2)])
+        #expect(
+            claim.pending == Order.Pending(.move, allocations: [Allocation(warehouse: "BER", quantity: 2)]))
     }
 
     @Test("A reply is a result or a notice, and says whose it is")
