@@ -34,7 +34,9 @@ let package = Package(
         .target(name: "KafkaClient", dependencies: ["CRdKafka"]),
         .target(name: "PostgresClient", dependencies: ["CLibpq"]),
 
-        .target(name: "LedgerSink", dependencies: ["InventoryCore", "InventoryWire", "PostgresClient"]),
+        .target(
+            name: "LedgerSink",
+            dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "PostgresClient"]),
         .target(name: "Operations", dependencies: ["CMicrohttpd"]),
 
         // What a system of a size does, as a queueing network; pure.
@@ -69,7 +71,7 @@ let package = Package(
         .testTarget(name: "AuditTests", dependencies: ["Audit"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
-        .testTarget(name: "LedgerSinkTests", dependencies: ["LedgerSink"]),
+        .testTarget(name: "LedgerSinkTests", dependencies: ["OrderCore", "LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
         .testTarget(name: "SizingTests", dependencies: ["Sizing"]),
         .testTarget(name: "SimulationTests", dependencies: ["InventoryCore", "Simulation", "KafkaClient"]),

@@ -53,10 +53,10 @@ extension RecordReader {
         Int32(truncatingIfNeeded: try object.integer("partition", 0...Int64(Int32.max)))
     }
 
-    /// The `command_id` of a record that may be no command for other reasons; nil if none can be read.
-    package mutating func commandID(ofUnreadable value: UnsafeRawBufferPointer?) -> String? {
+    /// An id of a record that may be none of ours for other reasons; nil if none can be read.
+    package mutating func id(_ field: StaticString, ofUnreadable value: UnsafeRawBufferPointer?) -> String? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
-            try object.id("command_id")
+            try object.id(field)
         }
     }
 }

@@ -3,12 +3,12 @@ import InventoryWire
 import PostgresClient
 
 /// The ledger in PostgreSQL, over one connection. Drop it after an error, and open another.
-package final class LedgerStore {
-    let connection: Connection
-    private let topic: String
+package final class LedgerStore: SinkStore {
+    private let session: SinkSession
     private let sourceTopic: String
-    private let schema: String
     private var recordWriter = RecordWriter()
+
+    var connection: Connection { session.connection }
 
     /// Prepares a connection: takes on the application's role, and makes the staging table.
     ///
@@ -21,46 +21,19 @@ package final class LedgerStore {
         connection: Connection, role: String, topic: String, sourceTopic: String,
         schema: String = SchemaMigrator.schema
     ) throws {
-        self.connection = connection
-        self.topic = topic
         self.sourceTopic = sourceTopic
-        self.schema = schema
-        let isThere = try connection.query("SELECT to_regclass('\(schema).sink_offsets') IS NOT NULL")
-        guard try isThere.bool(0, 0) == true else { throw SinkFault.schemaMissing }
-        try connection.execute("SET ROLE \(connection.quoted(identifier: role))")
+        session = try SinkSession(
+            connection: connection, role: role, topic: topic, schema: schema, table: "sink_offsets",
+            orElse: .schemaMissing)
         try connection.execute(Self.makeStaging)
     }
 
-    /// A statement that names the schema `holdfast`, for the one that this store writes into.
-    func sql(_ text: String) -> String { SchemaMigrator.sql(text, in: schema) }
+    func sql(_ text: String) -> String { session.sql(text) }
 
-    /// Runs `body` in a transaction in which the schema cannot be swapped (`SchemaSwap`): it waits for a swap that
-    /// is under way, and its statements then find the new tables, with the new offsets.
-    func transaction<Value>(_ body: () throws -> Value) throws -> Value {
-        try connection.transaction { _ in
-            if schema == SchemaMigrator.schema {
-                try connection.execute("SELECT pg_advisory_xact_lock_shared(hashtext('holdfast.swap'))")
-            }
-            return try body()
-        }
-    }
+    func transaction<Value>(_ body: () throws -> Value) throws -> Value { try session.transaction(body) }
 
-    /// The next offset of each partition; 0 for one that was never read.
     package func offsets(of partitions: Range<Int32>) throws -> [Int32: Int64] {
-        try connection.query(
-            sql(
-                """
-                INSERT INTO holdfast.sink_offsets (topic, partition, next_offset)
-                SELECT $1, unnest($2), 0 ON CONFLICT DO NOTHING
-                """), [.text(topic), .int32Array(Array(partitions))])
-        let result = try connection.query(
-            sql("SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1"), [.text(topic)])
-        var offsets: [Int32: Int64] = [:]
-        for row in 0..<result.rowCount {
-            guard let partition = try result.int32(row, 0), partitions.contains(partition) else { continue }
-            offsets[partition] = try result.int64(row, 1)
-        }
-        return offsets
+        try session.offsets(of: partitions)
     }
 
     /// Stores a batch in one transaction: the ledger's rows, the projections, and the offsets.
@@ -88,7 +61,7 @@ package final class LedgerStore {
         _ batch: LedgerBatch, areNew: Bool, rows storeRows: ([LedgerRow]) throws -> Int
     ) throws -> Int {
         try transaction {
-            try moveOffsets(batch)
+            try session.moveOffsets(batch)
             guard !batch.isEmpty else { return 0 }
             let new = try storeRows(batch.rows)
             try project(batch.rows.lazy.map(\.entry).filter(\.isProjected), areNew: areNew)
@@ -102,7 +75,7 @@ package final class LedgerStore {
         try connection.execute(
             """
             CREATE TEMPORARY TABLE IF NOT EXISTS ledger_rows
-            (LIKE \(schema).inventory_transactions) ON COMMIT DELETE ROWS
+            (LIKE \(session.schema).inventory_transactions) ON COMMIT DELETE ROWS
             """)
         try copy(rows, into: "ledger_rows")
         let new = try connection.execute(
@@ -139,25 +112,6 @@ package final class LedgerStore {
             try connection.execute(sql(Self.projectTransfers))
             try connection.execute(sql(Self.changeTransfers))
         }
-    }
-
-    /// First, because it takes the lock that a second sink waits for.
-    private func moveOffsets(_ batch: LedgerBatch) throws {
-        let moved = batch.spans.filter { $0.value.next != $0.value.expected || !batch.isEmpty }
-            .sorted { $0.key < $1.key }
-        let touched = try connection.query(
-            sql(
-                """
-                UPDATE holdfast.sink_offsets s SET next_offset = v.next
-                FROM unnest($2, $3, $4) AS v (partition, expected, next)
-                WHERE s.topic = $1 AND s.partition = v.partition AND s.next_offset = v.expected
-                """),
-            [
-                .text(topic), .int32Array(moved.map(\.key)), .int64Array(moved.map(\.value.expected)),
-                .int64Array(moved.map(\.value.next)),
-            ]
-        ).affectedRows
-        guard touched == moved.count else { throw SinkFault.otherSink(topic, moved.map(\.key)) }
     }
 
     private func copy(_ rows: [LedgerRow], into table: String) throws {

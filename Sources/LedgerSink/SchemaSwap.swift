@@ -74,22 +74,31 @@ package final class SchemaSwap {
         try connection.query("SELECT to_regnamespace($1) IS NOT NULL", [.text(schema)]).bool(0, 0) == true
     }
 
+    /// Whether the live schema has the table.
+    private func isThere(table: String) throws -> Bool {
+        try connection.query("SELECT to_regclass($1) IS NOT NULL", [.text("\(Self.live).\(table)")]).bool(
+            0, 0)
+            == true
+    }
+
     private func names(_ sql: String) throws -> [String] {
         let result = try connection.query(sql)
         return try (0..<result.rowCount).map { try result.text($0, 0) ?? "" }
     }
 
     /// Begins the transaction of the swap, in which no other sink can store anything.
-    /// - Returns: how far the live schema is with a topic, by partition: the fresh one must be as far, so that
-    ///   readers see nothing go back.
-    package func begin(topic: String) throws -> [Int32: Int64] {
+    package func begin() throws {
         try connection.begin()
         try connection.execute("SET LOCAL lock_timeout = '30s'")
         for lock in ["holdfast.migrations", "holdfast.swap"] {
             try connection.query("SELECT pg_advisory_xact_lock(hashtext($1))", [.text(lock)])
         }
-        let isThere = try connection.query("SELECT to_regclass('\(Self.live).sink_offsets') IS NOT NULL")
-        guard try isThere.bool(0, 0) == true else { return [:] }
+    }
+
+    /// How far the live schema is with a topic, by partition: in the transaction of the swap the fresh one must be as
+    /// far, so that readers see nothing go back.
+    package func offsets(topic: String) throws -> [Int32: Int64] {
+        guard try isThere(table: "sink_offsets") else { return [:] }
         let result = try connection.query(
             "SELECT partition, next_offset FROM \(Self.live).sink_offsets WHERE topic = $1", [.text(topic)])
         var offsets: [Int32: Int64] = [:]
@@ -109,6 +118,7 @@ package final class SchemaSwap {
         if hadOld {
             if try isThere(Self.before) { try connection.execute("DROP SCHEMA \(Self.before) CASCADE") }
             for grant in try grants() { try connection.execute(grant) }
+            if try isThere(table: "orders") { try connection.execute(Self.carryOrders) }
             try connection.execute("ALTER SCHEMA \(Self.live) RENAME TO \(Self.before)")
         }
         try connection.execute("ALTER SCHEMA \(Self.fresh) RENAME TO \(Self.live)")
@@ -118,6 +128,18 @@ package final class SchemaSwap {
         if dropsOld { try connection.execute("DROP SCHEMA IF EXISTS \(Self.before) CASCADE") }
         return hadOld
     }
+
+    /// `order.outcomes` is not kept for ever: orders that it does not tell of any more go on as they are.
+    private static let carryOrders = """
+        UPDATE \(fresh).orders f SET is_final = true FROM \(live).orders l
+        WHERE l.order_id = f.order_id AND l.is_final AND l.version <= f.version AND NOT f.is_final;
+        INSERT INTO \(fresh).order_lines SELECT l.* FROM \(live).order_lines l
+        WHERE NOT EXISTS (SELECT FROM \(fresh).orders f WHERE f.order_id = l.order_id);
+        INSERT INTO \(fresh).shipments_planned SELECT s.* FROM \(live).shipments_planned s
+        WHERE NOT EXISTS (SELECT FROM \(fresh).orders f WHERE f.order_id = s.order_id);
+        INSERT INTO \(fresh).orders SELECT o.* FROM \(live).orders o
+        WHERE NOT EXISTS (SELECT FROM \(fresh).orders f WHERE f.order_id = o.order_id)
+        """
 
     /// What others may do with the live schema and its tables and views, they may do with the fresh ones.
     private func grants() throws -> [String] {

@@ -21,4 +21,8 @@ package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
     static let schemaMissing = SinkFault(
         "the database has no schema holdfast: start the sink once with --migrate, "
             + "or run the files of deploy/sql in order")
+
+    static let ordersMissing = SinkFault(
+        "the database has no tables of orders: start the sink once with --migrate, or run the files of deploy/sql "
+            + "in order")
 }

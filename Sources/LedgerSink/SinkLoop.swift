@@ -1,29 +1,31 @@
-import InventoryCore
 import InventoryWire
 
-/// The loop of the sink: `SinkLifecycle` with the batch that it is about. Whoever runs it does `action`, and tells
-/// what came of it.
-package struct SinkLoop: ~Copyable {
+/// The loop of the sink over the ledger.
+package typealias SinkLoop = TopicLoop<LedgerRow>
+
+/// The loop of the sink over a topic: `SinkLifecycle` with the batch that it is about. Whoever runs it does `action`,
+/// and tells what came of it.
+package struct TopicLoop<Row: SinkRow>: ~Copyable {
     /// The first offset that a partition has, and the one after its last that can be read.
     package typealias Ends = ClosedRange<Int64>
 
     /// What to do next.
     package private(set) var action: SinkLifecycle.Action
     /// What was read and is not stored.
-    package private(set) var batch = LedgerBatch(from: [:])
+    package private(set) var batch = SinkBatch<Row>(from: [:])
     private var lifecycle = SinkLifecycle()
     private var reader = RecordReader()
-    /// The record that is no ledger entry.
+    /// The record that is none of the topic's.
     private var fault: SinkFault?
     private let topic: String
 
-    /// - Parameter topic: the name of the ledger's topic on its cluster.
+    /// - Parameter topic: the topic's name on its cluster.
     package init(topic: String) {
         self.topic = topic
         action = lifecycle.start()
     }
 
-    /// Connected, and all is stored that the ledger held at that time.
+    /// Connected, and all is stored that the topic held at that time.
     package var isCaughtUp: Bool { lifecycle.isCaughtUp }
     /// Failed attempts since PostgreSQL was last there.
     package var failuresInARow: Int { lifecycle.failuresInARow }
@@ -33,7 +35,9 @@ package struct SinkLoop: ~Copyable {
     /// Whether the topic has the offsets that PostgreSQL stores, asked before the reader is placed at them.
     package func check(offsets: [Int32: Int64], ends: [Int32: Ends]) throws(SinkFault) {
         for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) {
-            guard let ends = ends[partition], !ends.contains(offset) else { continue }
+            guard let ends = ends[partition], offset > ends.upperBound || isLost(offset, ends) else {
+                continue
+            }
             throw SinkFault(
                 "PostgreSQL holds \(topic), partition \(partition), up to offset \(offset), but the topic "
                     + "has \(ends.lowerBound) to \(ends.upperBound): was the topic made anew, or is this another's "
@@ -41,9 +45,13 @@ package struct SinkLoop: ~Copyable {
         }
     }
 
-    /// PostgreSQL is there, and the reader stands where it says.
+    private func isLost(_ offset: Int64, _ ends: Ends) -> Bool {
+        Row.isKeptForEver && offset < ends.lowerBound
+    }
+
+    /// PostgreSQL is there, and the reader stands where it says, or where the topic begins by now.
     package mutating func connected(offsets: [Int32: Int64], ends: [Int32: Ends]) {
-        batch = LedgerBatch(from: offsets)
+        batch = SinkBatch(from: offsets)
         action = lifecycle.connected(offsets: offsets, ends: ends.mapValues(\.upperBound))
     }
 
@@ -52,17 +60,19 @@ package struct SinkLoop: ~Copyable {
     /// Whether a batch of at most `limit` rows takes more.
     package func takesMore(limit: Int) -> Bool { batch.rows.count < limit && fault == nil }
 
-    /// A record of the ledger.
+    /// A record of the topic.
+    // Called for each record from another module, where the compiler does not know the row's layout.
+    @_specialize(where Row == LedgerRow)
     package mutating func read(
         _ value: UnsafeRawBufferPointer?, partition: Int32, offset: Int64
     ) {
         guard fault == nil else { return }
         do throws(DecodingFailure) {
             guard let value else { throw DecodingFailure(.emptyValue, "the record has no value") }
-            batch.add(LedgerRow(partition: partition, offset: offset, entry: try reader.ledgerEntry(value)))
+            batch.add(try Row(value, partition: partition, offset: offset, &reader))
         } catch {
             fault = SinkFault(
-                "\(topic), partition \(partition), offset \(offset) is no ledger entry "
+                "\(topic), partition \(partition), offset \(offset) is no \(Row.noun) "
                     + "(\(error.reason.rawValue): \(error.detail)); nothing after it is stored. Was it "
                     + "written by something else, or by a newer version?")
         }
@@ -87,7 +97,7 @@ package struct SinkLoop: ~Copyable {
     /// PostgreSQL has the batch.
     package mutating func stored() {
         let next = batch.nextOffsets
-        batch = LedgerBatch(from: next)
+        batch = SinkBatch(from: next)
         action = lifecycle.stored(next: next)
     }
 

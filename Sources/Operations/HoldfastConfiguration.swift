@@ -204,12 +204,22 @@ package enum HoldfastConfiguration {
                 to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
                 """),
         ConfigurationRole(
+            "orders stuck", summary: "list orders that wait for the stock in vain, and for what",
+            details: """
+                Reads order.state to its end and lists the orders that are stuck: since when, and for each line the                 command that has no reply, with its reservation. "An order gets no outcome" in docs/operations.md                 says what to do then. With --pending it prints those commands alone, as SKU|COMMAND, for kcat -K'|' to                 send them again: one that was carried out is a duplicate, and is answered once more. It changes                 nothing. Ends with 0 if no order is stuck, with 1 if any is.
+                """),
+        ConfigurationRole(
+            "orders show", summary: "show an order of several lines: its state and its outcomes",
+            details: """
+                holdfast orders show ID: what the coordinator knows of the order (order.state), and every outcome that                 order.outcomes still has. It reads the order's partition of both, up to what is committed now, and                 changes nothing. What became of its reservations: holdfast show order ID. Ends with 1 if there is no                 such order.
+                """),
+        ConfigurationRole(
             "dead-letters redrive", summary: "send dead letters again, as they are or mended, once",
             details: """
                 Sends chosen letters again: holdfast dead-letters redrive PARTITION/OFFSET ..., or all of a \
-                reason. Each goes into the topic it came from, with its original key and command_id, and is marked \
+                reason. Each goes into the topic it came from, with its original key and command_id or event_id, and is marked \
                 in dead.letters in the same transaction: a letter is never sent twice, whatever ends a run. \
-                What could not be read by the processor or the relay even now is refused with the reason, and then \
+                What could not be read by its reader even now is refused with the reason, and then \
                 nothing is sent. The value can be mended by --rename, --remove and --set, which are done in this \
                 order; a field inside of an object is named with dots (ship_to.latitude), an element of an array \
                 by its number from 0 (allocations.0.quantity). It prints a line a letter, and ends with 1 if any \
@@ -528,7 +538,8 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "json", .boolean, default: "false",
             roles: shows.union([
-                "dead-letters list", "dead-letters show", "dead-letters redrive", "replay", "verify",
+                "orders stuck", "orders show", "dead-letters list", "dead-letters show",
+                "dead-letters redrive", "replay", "verify",
                 "rebuild", "topics grow",
                 "sink", "reconcile", "scale", "size",
             ]),
@@ -544,7 +555,7 @@ package enum HoldfastConfiguration {
 
     private static let auditKeys = [
         ConfigurationKey(
-            "id", .text(1...128), roles: shows, isFlagOnly: true,
+            "id", .text(1...128), roles: shows.union(["orders show"]), isFlagOnly: true,
             help: "Whose; it may stand without the flag, right after the subcommand."),
         ConfigurationKey(
             "at", .text(1...4096), roles: shows, isFlagOnly: true,
@@ -553,8 +564,12 @@ package enum HoldfastConfiguration {
                 without it, now.
                 """),
         ConfigurationKey(
-            "last", .integer(0...100_000, unit: "entries"), default: "20", roles: shows, isFlagOnly: true,
-            help: "How many ledger entries are shown, the newest."),
+            "last", .integer(0...100_000, unit: "entries"), default: "20",
+            roles: shows.union(["orders show"]), isFlagOnly: true,
+            help: "How many ledger entries, or outcomes, are shown, the newest."),
+        ConfigurationKey(
+            "pending", .boolean, default: "false", roles: ["orders stuck"], isFlagOnly: true,
+            help: "Prints the commands without a reply, and nothing else."),
         ConfigurationKey(
             "sku", .text(1...128), roles: shows.subtracting(["show sku"]), isFlagOnly: true,
             help: "The SKU that it is about: one partition is read, and nothing of other SKUs is shown."),

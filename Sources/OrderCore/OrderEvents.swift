@@ -29,22 +29,36 @@ extension Order {
         proceed(moment, &effects)
     }
 
+    /// FNV-1a, 64 bits (Fowler, Noll and Vo).
+    private static func hash(_ id: String) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+
     /// - Returns: false for an event that came before.
     private mutating func remember(_ event: OrderEvent) -> Bool {
-        // FNV-1a, 64 bits (Fowler, Noll and Vo).
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in event.id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        let hash = Self.hash(event.id)
         if remembered.contains(hash) { return false }
         if remembered.count == OrderLimits.rememberedEvents { remembered.removeFirst() }
         remembered.append(hash)
         return true
     }
 
+    /// An event that is refused did nothing: it may be sent again, under its id.
+    private mutating func refuse(
+        _ event: OrderEvent, _ reason: OrderRefusal, _ effects: inout OrderEffects
+    ) {
+        effects.refused.append(.init(event: event, reason: reason))
+        let hash = Self.hash(event.id)
+        remembered.removeAll { $0 == hash }
+    }
+
     private mutating func keep(_ event: OrderEvent, _ effects: inout OrderEffects) {
         if waiting.count < OrderLimits.waitingEvents {
             waiting.append(event)
         } else {
-            effects.refused.append(.init(event: event, reason: .tooManyEvents))
+            refuse(event, .tooManyEvents, &effects)
         }
     }
 
@@ -126,7 +140,7 @@ extension Order {
         _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         if let units = event.units, units.contains(where: { line(of: $0.sku) == nil }) {
-            effects.refused.append(.init(event: event, reason: .unknownLine))
+            refuse(event, .unknownLine, &effects)
             return
         }
         switch event.body {
@@ -216,12 +230,12 @@ extension Order {
     ) {
         let added = change.lines.filter { line(of: $0.sku) == nil }
         guard lines.count + added.count <= OrderLimits.lines else {
-            effects.refused.append(.init(event: event, reason: .tooManyLines))
+            refuse(event, .tooManyLines, &effects)
             return
         }
         let next = change.expiry.map { Self.deadline($0, event, moment) } ?? deadline
         guard next > moment.at else {
-            effects.refused.append(.init(event: event, reason: .pastDeadline))
+            refuse(event, .pastDeadline, &effects)
             return
         }
         before = Before(asked: lines.map(\.asked), deadline: deadline)

@@ -1,5 +1,6 @@
 import InventoryCore
 import InventoryWire
+import OrderCore
 
 /// Makes of a dead letter the record that is sent again, as it came or mended, and refuses what would only become
 /// a dead letter once more. Pure: it sends nothing.
@@ -29,19 +30,22 @@ package struct Redrive: ~Copyable {
         package var partition: Int32
         package var key: [UInt8]?
         package var value: [UInt8]?
-        /// Of a command.
+        /// Of a command, or of an order's event.
         package var commandID: String?
+        package var eventID: String?
         /// Whether key or value differ from the original's.
         package var isMended: Bool
 
         package init(
-            topic: Topic, partition: Int32, key: [UInt8]?, value: [UInt8]?, commandID: String?, isMended: Bool
+            topic: Topic, partition: Int32, key: [UInt8]?, value: [UInt8]?, commandID: String? = nil,
+            eventID: String? = nil, isMended: Bool
         ) {
             self.topic = topic
             self.partition = partition
             self.key = key
             self.value = value
             self.commandID = commandID
+            self.eventID = eventID
             self.isMended = isMended
         }
 
@@ -49,7 +53,7 @@ package struct Redrive: ~Copyable {
     }
 
     /// The topics that letters come from, and go back to.
-    package static let topics: [Topic] = [.commands] + Topic.published
+    package static let topics: [Topic] = [.commands] + Topic.published + [.orders, .orderReplies]
 
     private let mending: Mending
     private let partitionCounts: [Topic: Int32]
@@ -57,7 +61,7 @@ package struct Redrive: ~Copyable {
     private var reader = RecordReader()
 
     /// - Parameters:
-    ///   - partitionCounts: of each of `topics`.
+    ///   - partitionCounts: of each of `topics` that is there.
     ///   - partitionOf: where a key belongs among so many partitions (murmur2, as Java's producers place it).
     package init(
         mending: Mending, partitionCounts: [Topic: Int32],
@@ -68,27 +72,29 @@ package struct Redrive: ~Copyable {
         self.partitionOf = partitionOf
     }
 
-    /// - Throws: why the record would be no command, warehouse, product or settings, in the same words as a dead
-    ///   letter of it.
+    /// - Throws: why the record would be none of its topic's, in the same words as a dead letter of it.
     package mutating func record(of letter: DeadLetter) throws(DecodingFailure) -> Record {
-        guard let topic = Self.topics.first(where: { $0.rawValue == letter.topic }),
-            let count = partitionCounts[topic]
-        else {
+        guard let topic = Self.topics.first(where: { $0.rawValue == letter.topic }) else {
             let known = Self.topics.map(\.rawValue).joined(separator: ", ")
             throw DecodingFailure(
                 .unknownType, "it comes from \(letter.topic); letters go back to \(known)")
         }
+        guard let count = partitionCounts[topic] else {
+            throw DecodingFailure(.unknownType, "it comes from \(letter.topic), and there is no such topic")
+        }
         let value = try value(of: letter)
         let key = try key(of: letter)
         var record = Record(
-            topic: topic, partition: 0, key: key, value: value, commandID: nil,
+            topic: topic, partition: 0, key: key, value: value,
             isMended: key != letter.key || value != letter.value)
-        let command = try check(record)
-        if let command {
-            record.commandID = command.id
-            try checkID(command, letter)
+        let own: Int32?
+        switch topic {
+        case .commands: own = try checkCommand(&record, letter, count)
+        case .orders: own = try checkEvent(&record, letter)
+        case .orderReplies: own = try checkReply(record)
+        default: own = try checkPublished(record)
         }
-        record.partition = try partition(of: record, command, count)
+        record.partition = try partition(of: record, own, count)
         return record
     }
 
@@ -115,12 +121,59 @@ package struct Redrive: ~Copyable {
         return letter.key
     }
 
-    /// Reads the record as the processor or the relay will.
-    /// - Returns: the command, if it is one.
-    private mutating func check(_ record: Record) throws(DecodingFailure) -> Command? {
+    // MARK: Reading the record as its reader will
+
+    /// - Returns: the partition that the record must go to; nil for that of its key. Likewise below.
+    private mutating func checkCommand(
+        _ record: inout Record, _ letter: DeadLetter, _ count: Int32
+    ) throws(DecodingFailure) -> Int32? {
+        let command = try bytes(record.key) { key throws(DecodingFailure) in
+            try bytes(record.value) { value throws(DecodingFailure) in
+                try reader.command(key: key, value: value)
+            }
+        }
+        record.commandID = command.id
+        try check("command_id", command.id, letter)
+        guard command.sku.hasPrefix(PartitionBook.prefix) else { return nil }
+        // A book's partition stands in its name.
+        guard let number = Int32(command.sku.dropFirst(PartitionBook.prefix.count)),
+            (0..<count).contains(number), PartitionBook.sku(number) == command.sku
+        else {
+            throw DecodingFailure(.wrongPartition, "\(command.sku) is the book of no partition")
+        }
+        return number
+    }
+
+    private mutating func checkEvent(
+        _ record: inout Record, _ letter: DeadLetter
+    ) throws(DecodingFailure) -> Int32? {
+        let found = try bytes(record.key) { key throws(DecodingFailure) in
+            try bytes(record.value) { value throws(DecodingFailure) in
+                // By its own time, which it gets from the broker when it is there.
+                try reader.orderRecord(key: key, value: value, at: Timestamp(milliseconds: 0), offset: 0)
+            }
+        }
+        guard case .event(let event) = found else { return nil }
+        record.eventID = event.id
+        try check("event_id", event.id, letter)
+        return nil
+    }
+
+    /// A reply goes to the partition that stands in the name of its reservation.
+    private mutating func checkReply(_ record: Record) throws(DecodingFailure) -> Int32? {
+        let reply = try bytes(record.value) { value throws(DecodingFailure) in
+            guard let value else { throw DecodingFailure(.emptyValue, "the record has no value") }
+            return try reader.orderReply(value)
+        }
+        guard let address = reply.reservationID.flatMap(OrderAddress.init) else {
+            throw DecodingFailure(.invalidID, "its reservation is of no order, and so nobody waits for it")
+        }
+        return address.partition
+    }
+
+    private mutating func checkPublished(_ record: Record) throws(DecodingFailure) -> Int32? {
         try bytes(record.key) { key throws(DecodingFailure) in
             try bytes(record.value) { value throws(DecodingFailure) in
-                if record.topic == .commands { return try reader.command(key: key, value: value) }
                 var relay = Relay(partitionCount: 1) { _ in 0 }
                 _ = try relay.deliveries(
                     of: LogRecord(key: key, value: value, offset: 0, timestamp: nil), from: record.topic,
@@ -130,44 +183,42 @@ package struct Redrive: ~Copyable {
         }
     }
 
-    /// A command goes under its original id, so that whoever waits for its result finds it, and so that it is
-    /// known for a repeat if its publisher has sent it again too. An id that could not be read is no id.
-    private mutating func checkID(_ command: Command, _ letter: DeadLetter) throws(DecodingFailure) {
+    /// A record goes under its original id, so that whoever waits for its result finds it, and so that it is known for
+    /// a repeat if its publisher has sent it again too. An id that could not be read is no id.
+    private mutating func check(
+        _ field: StaticString, _ id: String, _ letter: DeadLetter
+    ) throws(DecodingFailure) {
         let original = try bytes(letter.value) { value throws(DecodingFailure) in
-            reader.commandID(ofUnreadable: value)
+            reader.id(field, ofUnreadable: value)
         }
-        guard let original, original != command.id else { return }
+        guard let original, original != id else { return }
         throw DecodingFailure(
             .conflictingFields,
-            "its command_id is \(original) and would be \(command.id); a letter goes under its own command_id"
-        )
+            "its \(field) is \(original) and would be \(id); a letter goes under its own \(field)")
     }
 
     private func partition(
-        of record: Record, _ command: Command?, _ count: Int32
+        of record: Record, _ own: Int32?, _ count: Int32
     ) throws(DecodingFailure) -> Int32 {
-        if let told = mending.partition, !(0..<count).contains(told) {
+        for partition in [mending.partition, own] {
+            guard let partition, !(0..<count).contains(partition) else { continue }
             throw DecodingFailure(
-                .wrongPartition, "\(record.topic.rawValue) has no partition \(told), but \(count)")
+                .wrongPartition, "\(record.topic.rawValue) has no partition \(partition), but \(count)")
         }
-        let own: Int32
-        if let command, command.sku.hasPrefix(PartitionBook.prefix) {
-            // A book's partition stands in its name.
-            guard let number = Int32(command.sku.dropFirst(PartitionBook.prefix.count)),
-                (0..<count).contains(number), PartitionBook.sku(number) == command.sku
-            else {
-                throw DecodingFailure(.wrongPartition, "\(command.sku) is the book of no partition")
-            }
-            own = number
-        } else {
-            own = (record.key ?? []).withUnsafeBytes { partitionOf($0, count) }
-        }
+        let own = own ?? (record.key ?? []).withUnsafeBytes { partitionOf($0, count) }
         guard let told = mending.partition, told != own else { return own }
-        if record.topic == .commands {
-            throw DecodingFailure(
-                .wrongPartition, "the key belongs into partition \(own); leave out --to-partition")
+        if Topic.published.contains(record.topic) { return told }
+        throw DecodingFailure(
+            .wrongPartition, "the record belongs into partition \(own); leave out --to-partition")
+    }
+}
+
+extension OrderReply {
+    fileprivate var reservationID: String? {
+        switch self {
+        case .result(let outcome): outcome.reservationID
+        case .notice(let notice): notice.reservationID
         }
-        return told
     }
 }
 

@@ -57,6 +57,10 @@ case ("dead-letters", "redrive"):
     run("dead-letters redrive", placesFirst(arguments.dropFirst(2))) {
         try DeadLettersRedrive(service: $0).run()
     }
+case ("orders", "stuck"):
+    run("orders stuck", arguments.dropFirst(2)) { try OrdersStuck(service: $0).run() }
+case ("orders", "show"):
+    run("orders show", placeFirst(arguments.dropFirst(2), "--id")) { try OrdersShow(service: $0).run() }
 case ("rebuild", _):
     run("rebuild", arguments.dropFirst()) { try RebuildRole(service: $0).run() }
 case ("reconcile", _):
@@ -78,7 +82,7 @@ case ("size", _):
     run("size", arguments.dropFirst()) { try Size(service: $0).run() }
 case (let unknown?, let next):
     let name = [unknown, next].compactMap { $0 }.prefix(
-        ["topics", "acls", "dead-letters", "show", "bench"].contains(unknown) ? 2 : 1
+        ["topics", "acls", "dead-letters", "show", "orders", "bench"].contains(unknown) ? 2 : 1
     ).joined(separator: " ")
     fail("there is no subcommand \(name)\n\n\(schema.helpText)", .usage)
 }

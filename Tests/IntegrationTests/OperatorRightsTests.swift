@@ -44,12 +44,17 @@ struct OperatorRightsTests {
         try expect(
             0, ["dead-letters", "redrive", "--reason", "missing_field", "--rename", "amount=quantity"])
         try stage.awaitAnswers()
+        try plantLetter(stage, secured)
+        try expect(0, ["dead-letters", "redrive", "--reason", "unknown_order"])
+        #expect(try stage.read(.orders).map(\.keyText) == ["o-1"])
         try expect(0, ["verify"], environment: postgres)
         try expect(0, ["replay"])
         try expect(0, ["show", "sku", "TEA"])
         try expect(0, ["show", "reservation", "r1"])
         try expect(0, ["show", "order", "o-r1"])
         try expect(0, ["show", "command", "c1"])
+        try expect(0, ["orders", "stuck"])
+        try expect(1, ["orders", "show", "o-1"])
         try expect(0, ["reconcile"], environment: postgres)
         try expect(0, ["reconcile", "--count", count, "--apply"])
         // The sink's user reads the ledger for this, too; in PostgreSQL it is the owner.
@@ -66,6 +71,21 @@ struct OperatorRightsTests {
         try stage.publish([reserve("r2", 1, "TEA")])
         try stage.awaitAnswers()
         try expect(0, ["verify", "--without-database"])
+    }
+
+    /// A letter as the coordinator writes it.
+    private func plantLetter(_ stage: Stage, _ secured: SecuredServers) throws {
+        var writer = RecordWriter()
+        let paid = Array(#"{"event_id":"e","type":"order.paid","order_id":"o-1"}"#.utf8)
+        Array("o-1".utf8).withUnsafeBytes { key in
+            paid.withUnsafeBytes { value in
+                writer.write(
+                    deadLetter: DecodingFailure(.unknownOrder, "the order was not placed"),
+                    origin: RecordOrigin(topic: .orders, partition: 0, offset: 0, timestamp: nil), key: key,
+                    value: value)
+            }
+        }
+        try secured.publish(stage.name(.deadLetters), key: "o-1", value: writer.withBytes { Array($0) })
     }
 
     /// As the administrator, who alone may.
@@ -112,6 +132,10 @@ struct OperatorRightsTests {
         Right(
             role: "operator", command: ["show", "sku", "TEA"], without: "allow operator   Read  group",
             told: ["group PREFIXholdfast", "ACL on the group"]),
+        Right(role: "operator", command: ["orders", "stuck"], without: reading, told: ["ACL on the topic"]),
+        Right(
+            role: "operator", command: ["orders", "show", "o-1"], without: reading, told: ["ACL on the topic"]
+        ),
         Right(
             role: "operator", command: ["reconcile", "--count", "COUNT", "--apply"],
             without: "allow operator   Write topic", told: ["PREFIXstock.commands", "ACL on the topic"]),

@@ -3,6 +3,7 @@ import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
+import OrderCore
 import Testing
 
 @Suite(
@@ -104,6 +105,50 @@ struct RedriveTests {
         #expect(try stage.run(["dead-letters", "redrive", "0/0", "--reason", "too_large"]).code == 2)
         #expect(try stage.run(["dead-letters", "redrive", "0/99999"]).code == 1)
         #expect(try stage.run(["dead-letters", "redrive", missing, "--set", "quantity"]).code == 2)
+        try stage.checkBooks()
+    }
+
+    @Test(
+        "A payment that came long before its order is sent again when the order is there, once, and confirms it",
+        .timeLimit(.minutes(3)))
+    func orders() throws {
+        let stage = try Stage()
+        defer { stage.endAll() }
+        try stage.start("process")
+        try stage.publish([receive("i1", 5, "A")])
+        try stage.start("coordinate", ["--unknown-order-ms", "300"])
+        func event(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+            OrderEvent(id: id, orderID: "o-1", at: Timestamp(milliseconds: 0), body: body)
+        }
+        try stage.publish([event("e-paid", .paid([]))])
+        // What is no reply at all, and what is one of another partition.
+        try stage.publish(
+            [
+                Stage.Record(
+                    partition: 0, offset: 0, timestamp: 0, key: Array("o-1".utf8), value: Array("{".utf8))
+            ], to: .orderReplies)
+        try eventually("two letters") { try stage.deadLetters().count == 2 }
+        let letter = try place(stage, of: .unknownOrder)
+        let listed = try stage.run(["dead-letters", "list"])
+        #expect(listed.output.contains("1 from orders") && listed.output.contains("1 from order.replies"))
+        let shown = try stage.run(["dead-letters", "show", letter])
+        #expect(shown.output.contains("orders partition \(stage.place(of: "o-1"))"), "\(shown.output)")
+
+        try stage.publish([
+            event(
+                "e-placed", .placed(OrderEvent.Placed(lines: [OrderEvent.Line(sku: "A", quantity: 2)])))
+        ])
+        try stage.awaitStory("o-1", ["reserved"])
+        let renamed = try stage.run(["dead-letters", "redrive", letter, "--set", "event_id=other"])
+        #expect(renamed.code == 1 && renamed.output.contains("goes under its own event_id"))
+        let sent = try stage.run(["dead-letters", "redrive", "--reason", "unknown_order"])
+        #expect(sent.code == 0 && sent.output.contains("as e-paid"), "\(sent.output)")
+        try stage.awaitStory("o-1", ["reserved", "confirmed!"])
+        let again = try stage.run(["dead-letters", "redrive", letter])
+        #expect(again.code == 0 && again.output.contains("redriven before: orders partition"))
+        #expect(try stage.read(.orders).filter { $0.text.contains("e-paid") }.count == 2)
+        let broken = try stage.run(["dead-letters", "redrive", "--reason", "invalid_json"])
+        #expect(broken.code == 1 && broken.output.contains("refused: invalid_json"), "\(broken.output)")
         try stage.checkBooks()
     }
 

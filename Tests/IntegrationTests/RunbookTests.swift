@@ -3,6 +3,7 @@ import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
+import OrderCore
 import PostgresClient
 import Testing
 
@@ -37,6 +38,7 @@ struct RunbookTests {
         try areTheBooksRight(system)
         try askHistory(system)
         try mendLetters(system)
+        try stickOrders(system)
         try endHangingTransaction(system)
         try mendPostgres(system)
         try book.run("A warehouse has counted, and the levels are others", before: traffic(system))
@@ -99,6 +101,15 @@ struct RunbookTests {
                         toFile: edited, atomically: true, encoding: .utf8)
                 }
             ])
+    }
+
+    private func stickOrders(_ system: RunbookSystem) throws {
+        try system.publishOrders()
+        let loseReply = { try system.loseReply(ofPayment: "o-9") }
+        try system.book.run(
+            "An order gets no outcome",
+            before: [0: loseReply, 6: loseReply, 8: system.publishPaymentBeforeOrder])
+        try system.book.run("What ships from where? Who waits, and who gets money back?")
     }
 
     private func endHangingTransaction(_ system: RunbookSystem) throws {
@@ -284,6 +295,12 @@ private final class RunbookSystem {
         book.values["STANDBY-PORT"] = "\(role.port)"
     }
 
+    /// It asks for a reply once, so that a page tells what becomes of it.
+    func startCoordinator() throws {
+        roles["coordinate"] = try stage.start(
+            "coordinate", ["--reply-limit-ms", "3600000", "--unknown-order-ms", "300"])
+    }
+
     func standbyBecomesProcess() { roles["process"] = roles.removeValue(forKey: "standby") }
 
     func stop(_ name: String) {
@@ -357,6 +374,55 @@ private final class RunbookSystem {
                 book.values[name] = "\(record.partition)/\(record.offset)"
             }
         }
+    }
+
+    /// Orders that ship, that wait for their payment, and whose payment must go back.
+    func publishOrders() throws {
+        try startCoordinator()
+        try stage.publish([receive("mug-in", 50, "MUG")])
+        for (id, units) in [("o-9", 2 as Int64), ("o-11", 1), ("o-12", 1)] {
+            try stage.publish([event("placed", id, .placed(Self.placed(units)))])
+        }
+        try stage.awaitStory("o-11", ["reserved"])
+        try stage.awaitStory("o-12", ["reserved"])
+        try stage.awaitStory("o-9", ["reserved"])
+        try stage.publish([
+            event("paid", "o-9", .paid([])), event("cancelled", "o-12", .cancelled([])),
+            event("paid", "o-12", .paid([])),
+        ])
+        try stage.awaitStory("o-9", ["reserved", "confirmed!"])
+        try stage.awaitStory("o-12", ["reserved", "released!", "refund_required"])
+    }
+
+    private static func placed(_ units: Int64) -> OrderEvent.Placed {
+        OrderEvent.Placed(
+            lines: [OrderEvent.Line(sku: "MUG", quantity: units)], expiry: .after(milliseconds: 3_000_000))
+    }
+
+    private func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+        OrderEvent(id: "e-\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
+    }
+
+    func loseReply(ofPayment id: String) throws {
+        stop("coordinate")
+        let order = try stage.loseReply(ofPayment: id)
+        let command = try #require(order.unanswered.first?.command)
+        book.values["PARTITION"] = "\(order.partition)"
+        book.values["COMMAND"] = command.id
+        book.values["RESERVATION"] = command.reservationID
+        try startCoordinator()
+    }
+
+    /// The payment is a dead letter when its order comes.
+    func publishPaymentBeforeOrder() throws {
+        try stage.publish([
+            OrderEvent(id: "e-paid-early", orderID: "o-13", at: Timestamp(milliseconds: 0), body: .paid([]))
+        ])
+        try eventually("the payment is a dead letter") {
+            try stage.deadLetters().contains { $0.reason == .unknownOrder }
+        }
+        try stage.publish([event("placed", "o-13", .placed(Self.placed(1)))])
+        try stage.awaitStory("o-13", ["reserved"])
     }
 
     func place(ofCommand id: String) throws -> Stage.Record {

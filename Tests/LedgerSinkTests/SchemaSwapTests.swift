@@ -60,7 +60,8 @@ struct SchemaSwapTests {
         let swap = try SchemaSwap(connection: database.connect(), files: Database.files)
         try swap.prepare(dropsOld: false)
         try fill(database, schema: SchemaSwap.fresh)
-        let offsets = try swap.begin(topic: "stock.ledger")
+        try swap.begin()
+        let offsets = try swap.offsets(topic: "stock.ledger")
         #expect(offsets == [0: Ledger.batch(Ledger.everything).nextOffsets[0]!])
         #expect(try swap.finish(dropsOld: false))
 

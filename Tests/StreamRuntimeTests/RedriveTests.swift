@@ -6,7 +6,9 @@ import Testing
 
 @Suite("What a dead letter is sent again as")
 struct RedriveTests {
-    private static let counts: [Topic: Int32] = [.commands: 4, .warehouses: 1, .products: 1, .settings: 1]
+    private static let counts: [Topic: Int32] = [
+        .commands: 4, .warehouses: 1, .products: 1, .settings: 1, .orders: 3, .orderReplies: 3,
+    ]
 
     private func letter(
         _ value: String?, key: String? = "A", topic: Topic = .commands, valueBytes: Int? = nil
@@ -21,13 +23,13 @@ struct RedriveTests {
     /// A key belongs into the partition of its length.
     private func record(
         of letter: DeadLetter, set: [String] = [], rename: [String] = [], key: String? = nil,
-        value: String? = nil, partition: Int32? = nil
+        value: String? = nil, partition: Int32? = nil, counts: [Topic: Int32] = Self.counts
     ) throws -> Redrive.Record {
         var redrive = Redrive(
             mending: Redrive.Mending(
                 edit: try RecordEdit(renames: rename, settings: set), key: key.map { Array($0.utf8) },
                 value: value.map { Array($0.utf8) }, partition: partition),
-            partitionCounts: Self.counts, partitionOf: { Int32($0.count) % $1 })
+            partitionCounts: counts, partitionOf: { Int32($0.count) % $1 })
         return try redrive.record(of: letter)
     }
 
@@ -109,5 +111,38 @@ struct RedriveTests {
         #expect(
             try record(of: letter(#"{"default_ttl_ms":60000}"#, key: "x", topic: .settings), key: "decisions")
                 .topic == .settings)
+    }
+
+    @Test(
+        "An order's event goes back to orders, with its key and its event_id, into the partition of its key")
+    func events() throws {
+        let paid = #"{"event_id":"e","type":"order.paid","order_id":"o-12"}"#
+        #expect(
+            try record(of: letter(paid, key: "o-12", topic: .orders))
+                == Redrive.Record(
+                    topic: .orders, partition: 1, key: Array("o-12".utf8), value: Array(paid.utf8),
+                    eventID: "e", isMended: false))
+        let astray = letter(paid, key: "o-12", topic: .orders)
+        #expect(reason { try record(of: astray, partition: 2) } == .wrongPartition)
+        #expect(reason { try record(of: astray, set: ["event_id=f"]) } == .conflictingFields)
+        #expect(reason { try record(of: astray, set: ["type=order.payed"]) } == .unknownType)
+        #expect(reason { try record(of: letter(paid, key: "o-1", topic: .orders)) } == .keyMismatch)
+        #expect(reason { try record(of: astray, counts: [.commands: 4]) } == .unknownType)
+    }
+
+    @Test("A reply to an order goes back into the partition that stands in the name of its reservation")
+    func replies() throws {
+        func reply(_ reservation: String) -> DeadLetter {
+            letter(
+                #"{"command_id":"c","type":"release","sku":"A","outcome":"released","reservation_id":"\#(reservation)","#
+                    + #""order_id":"o-1","quantity":1,"remaining":0,"ledger_sequence":6,"at":"2026-11-24T09:00:00.003Z","#
+                    + #""source":{"partition":0,"offset":42}}"#, key: "o-1", topic: .orderReplies)
+        }
+        #expect(try record(of: reply("@holdfast/order/2/o-1/1/1")).partition == 2)
+        #expect(try record(of: reply("@holdfast/order/2/o-1/1/1")).topic == .orderReplies)
+        #expect(reason { try record(of: reply("@holdfast/order/3/o-1/1/1")) } == .wrongPartition)
+        #expect(
+            reason { try record(of: reply("@holdfast/order/2/o-1/1/1"), partition: 1) } == .wrongPartition)
+        #expect(reason { try record(of: reply("r-1")) } == .invalidID)
     }
 }

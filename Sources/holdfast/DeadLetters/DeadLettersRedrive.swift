@@ -34,7 +34,7 @@ final class DeadLettersRedrive {
         let mending = try Redrive.Mending(service.configuration, choice)
         return try KafkaFailures.translated {
             let counts = try partitionCounts()
-            let producer = isTrial ? nil : try open()
+            let producer = isTrial ? nil : try open(Redrive.topics.filter { counts[$0] != nil })
             let extents = try scan.settledExtents(of: .deadLetters)
             let (redriven, marks) = try readMarks(choice, extents)
             var starts = extents.mapValues(\.lowerBound)
@@ -59,7 +59,14 @@ final class DeadLettersRedrive {
 
     private func partitionCounts() throws -> [Topic: Int32] {
         var counts: [Topic: Int32] = [:]
-        for topic in Redrive.topics + [.deadLetters] {
+        // A system without orders has no topics of theirs.
+        let ofOrders = Redrive.topics.filter(Topic.ofOrders.contains)
+        let found = try Admin(configuration: settings.common(), events: scan.events)
+            .describeTopics(ofOrders.map { settings.name($0) }, timeoutMilliseconds: 20_000)
+        for topic in ofOrders {
+            counts[topic] = found[settings.name(topic)].map { Int32($0.partitionCount) }
+        }
+        for topic in Redrive.topics + [.deadLetters] where !Topic.ofOrders.contains(topic) {
             counts[topic] = try scan.partitions(of: topic).upperBound
             guard counts[topic] == 0 else { continue }
             throw RoleFailure(
@@ -70,8 +77,9 @@ final class DeadLettersRedrive {
         return counts
     }
 
-    private func open() throws -> RedriveProducer {
-        let producer = try RedriveProducer(settings: settings, events: service.kafkaEvents())
+    private func open(_ topics: [Topic]) throws -> RedriveProducer {
+        let producer = try RedriveProducer(
+            settings: settings, topics: topics, events: service.kafkaEvents())
         try producer.open { [service] in service.shutdown.isRequested }
         return producer
     }

@@ -19,7 +19,10 @@ final class RedriveProducer {
     private var topics: [Topic: KafkaClient.Topic] = [:]
     private var writer = RecordWriter()
 
-    init(settings: KafkaSettings, events: ClientEvents) throws(KafkaError) {
+    /// - Parameter topics: to which it may send; those that are there.
+    init(
+        settings: KafkaSettings, topics names: [Topic], events: ClientEvents
+    ) throws(KafkaError) {
         self.settings = settings
         let deliveries = Deliveries()
         self.deliveries = deliveries
@@ -31,7 +34,7 @@ final class RedriveProducer {
             deliveries.offsets[report.tag] = report.offset
         }
         deadLetters = try producer.topic(settings.name(.deadLetters))
-        for topic in Redrive.topics { topics[topic] = try producer.topic(settings.name(topic)) }
+        for topic in names { topics[topic] = try producer.topic(settings.name(topic)) }
     }
 
     /// - Parameter isStopping: whether whoever waits wishes it to end.

@@ -14,6 +14,7 @@ struct RedriveReport {
         var partition: Int32?
         var offset: Int64?
         var commandID: String?
+        var eventID: String?
         var isMended: Bool?
         var reason: String?
         var detail: String?
@@ -21,6 +22,7 @@ struct RedriveReport {
         enum CodingKeys: String, CodingKey {
             case letter, outcome, topic, partition, offset, reason, detail
             case commandID = "command_id"
+            case eventID = "event_id"
             case isMended = "mended"
         }
     }
@@ -47,9 +49,9 @@ struct RedriveReport {
             Line(
                 letter: "\(letter.place)", outcome: offset == nil ? "would_send" : "sent",
                 topic: record.topic.rawValue, partition: record.partition, offset: offset,
-                commandID: record.commandID, isMended: record.isMended),
+                commandID: record.commandID, eventID: record.eventID, isMended: record.isMended),
             (offset.map { "sent to \(place) offset \($0)" } ?? "would be sent to \(place)")
-                + (record.commandID.map { " as \(Printable.text(Array($0.utf8)))" } ?? "")
+                + ((record.commandID ?? record.eventID).map { " as \(Printable.text(Array($0.utf8)))" } ?? "")
                 + (record.isMended ? ", mended" : ""))
     }
 

@@ -5,6 +5,9 @@ import PostgresClient
 
 /// How the sink comes to its database, and to the SQL of its schema.
 struct SinkDatabase {
+    /// How long a statement may take that goes over all that there is.
+    static let migrationSeconds = 6 * 3600
+
     private let service: Service
     private let patience: Patience
 

@@ -5,6 +5,8 @@ struct SinkMetrics: Sendable {
     private let rows: Counter
     private let seconds: Histogram
     private let lags: MetricFamily<Gauge>
+    private let orders: Counter
+    private let orderLags: MetricFamily<Gauge>
 
     init(_ registry: MetricsRegistry) {
         rows = registry.counter("holdfast_sink_rows_total", help: "Ledger entries written into PostgreSQL.")
@@ -14,6 +16,12 @@ struct SinkMetrics: Sendable {
             "holdfast_sink_lag_records",
             help: "Records of stock.ledger, markers included, that are not in PostgreSQL yet.",
             labels: ["partition"])
+        orders = registry.counter(
+            "holdfast_sink_orders_total", help: "Orders in PostgreSQL that a newer outcome made or changed.")
+        orderLags = registry.gauges(
+            "holdfast_sink_order_lag_records",
+            help: "Records of order.outcomes, markers included, that are not in PostgreSQL yet.",
+            labels: ["partition"])
     }
 
     func stored(rows count: Int, seconds length: Double) {
@@ -22,4 +30,10 @@ struct SinkMetrics: Sendable {
     }
 
     func lag(_ partition: Int32, _ records: Int64) { lags.with("\(partition)").set(Int(records)) }
+
+    func stored(orders count: Int) { orders.add(count) }
+
+    func orderLag(_ partition: Int32, _ records: Int64) {
+        orderLags.with("\(partition)").set(Int(records))
+    }
 }

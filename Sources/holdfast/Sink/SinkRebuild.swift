@@ -11,8 +11,8 @@ final class SinkRebuild {
     private let start = MonotonicTime.now()
     private var swap: SchemaSwap?
     private var isPrepared = false
-    /// While the swap's transaction is open: how far the fresh schema must be, by partition.
-    private var wanted: [Int32: Int64]?
+    /// While the swap's transaction is open: how far the fresh schema must be.
+    private var wanted: [TopicPartition: Int64]?
     private var rows = 0
     private var due = Deadline(milliseconds: 2_000)
 
@@ -25,7 +25,8 @@ final class SinkRebuild {
     func prepare(_ database: SinkDatabase) throws {
         swap = nil
         wanted = nil
-        let swap = try SchemaSwap(connection: database.connect(), files: database.files())
+        let connection = try database.connect(statementTimeoutSeconds: SinkDatabase.migrationSeconds)
+        let swap = try SchemaSwap(connection: connection, files: database.files())
         if !isPrepared { try swap.prepare(dropsOld: dropsOld) }
         isPrepared = true
         self.swap = swap
@@ -42,26 +43,36 @@ final class SinkRebuild {
         offsets.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: " ")
     }
 
-    /// The sink has caught up: keeps the live one from storing more, waits until the fresh schema is as far as the
-    /// live one, and swaps them.
+    /// The sink has caught up: keeps the live one from storing more, and looks whether the fresh schema is as far.
     ///
-    /// - Parameter end: asks for the end of a partition of the ledger: a live schema that says to be beyond it is
-    ///   another topic's, and nobody waits for that.
-    /// - Returns: whether it is done; else the sink goes on, and this is called again.
-    func advance(
-        ledger: String, stored offsets: [Int32: Int64], end: (Int32) throws -> Int64
+    /// - Parameters:
+    ///   - offsets: of each topic, how far the fresh schema is.
+    ///   - end: asks for the end of a partition: a live schema that says to be beyond it is another topic's, and nobody
+    ///     waits for that.
+    /// - Returns: whether it is; else the sink goes on, and this is called again.
+    func isAsFar(
+        as offsets: [String: [Int32: Int64]], end: (TopicPartition) throws -> Int64
     ) throws -> Bool {
         guard let swap else { return false }
         if wanted == nil {
-            service.logger.info("caught up; swapping", ["rows": rows, "offsets": Self.text(offsets)])
-            var wanted = try swap.begin(topic: ledger)
-            for (partition, offset) in wanted { wanted[partition] = min(offset, try end(partition)) }
+            service.logger.info("caught up; swapping", ["rows": rows])
+            try swap.begin()
+            var wanted: [TopicPartition: Int64] = [:]
+            for (topic, fresh) in offsets {
+                for (partition, offset) in try swap.offsets(topic: topic) where fresh[partition] != nil {
+                    let place = TopicPartition(topic, partition)
+                    wanted[place] = min(offset, try end(place))
+                }
+            }
             self.wanted = wanted
         }
-        guard wanted!.allSatisfy({ offsets[$0.key] ?? .max >= $0.value }) else { return false }
-        let hadOld = try swap.finish(dropsOld: dropsOld)
-        tell(hadOld)
-        return true
+        return wanted!.allSatisfy { offsets[$0.key.topic]?[$0.key.partition] ?? .max >= $0.value }
+    }
+
+    /// Swaps the schemas.
+    func finish() throws {
+        guard let swap else { return }
+        tell(try swap.finish(dropsOld: dropsOld))
     }
 
     private struct Told: Encodable {

@@ -88,7 +88,7 @@ final class Runbook {
         let text = try filled(command.text, command)
         ran.insert(index)
         // What only looks may look again: a group or a role needs a moment to be what the page says.
-        let mayRepeat = ["curl", "--describe", "SELECT"].contains { text.contains($0) }
+        let mayRepeat = ["curl", "--describe", "SELECT", "holdfast orders"].contains { text.contains($0) }
         let deadline = Deadline(milliseconds: 60_000)
         while true {
             let (code, output) = try shell(text)

@@ -15,7 +15,7 @@ final class SecuredServers: @unchecked Sendable {
     static func shared() throws -> SecuredServers { try started.get() }
 
     /// Users of Kafka besides those of the roles: each test that takes a right away has one of its own.
-    static let spareUsers = (0..<24).map { "spare-\($0)" }
+    static let spareUsers = (0..<28).map { "spare-\($0)" }
     private static let roles = [
         "processor", "delay", "relay", "sink", "upstream", "downstream", "operator", "rebuild",
     ]
