@@ -40,6 +40,7 @@ final class BenchReport {
             let name = figure.contestant.padding(toLength: 13, withPad: " ", startingAt: 0)
             return "\(figure.kind.rawValue): \(name) round \(figure.round): \(figure.commands) \(what) in "
                 + String(format: "%.2f s, ", figure.seconds) + "\(Int(figure.perSecond)) a second"
+                + (figure.cpuMicroseconds.map { String(format: ", %.1f us of CPU each", $0) } ?? "")
         case .orders:
             return "orders: \(figure.load), round \(figure.round): \(Int(figure.perSecond)) a second, "
                 + String(format: "%.1f us of CPU each", figure.cpuMicroseconds ?? 0)

@@ -35,23 +35,27 @@ struct BenchSink {
         try scan.read(.ledger, from: scan.extents(of: .ledger).mapValues(\.lowerBound)) { _ in rows += 1 }
         for round in 1...rounds {
             try withDatabase("holdfast_bench_\(name)_\(round)") { database in
-                try tell(figure(BenchContestant.holdfast.rawValue, rows, try sink(rows, database), round))
+                let (seconds, cpu) = try sink(rows, database)
+                try tell(figure(BenchContestant.holdfast.rawValue, rows, seconds, round, cpu: cpu))
                 try tell(figure(Self.bare, rows, try bareCopy(rows, database), round))
             }
         }
     }
 
-    private func figure(_ contestant: String, _ rows: Int, _ seconds: Double, _ round: Int) -> BenchFigure {
+    private func figure(
+        _ contestant: String, _ rows: Int, _ seconds: Double, _ round: Int, cpu: Double? = nil
+    ) -> BenchFigure {
         BenchFigure(
             kind: .sink, contestant: contestant, load: BenchLoad.Kind.mix.rawValue, round: round,
             commands: rows, seconds: seconds, perSecond: Double(rows) / seconds,
-            partitions: Int(stage.partitions))
+            partitions: Int(stage.partitions), cpuMicroseconds: cpu.map { $0 * 1e6 / Double(rows) })
     }
 
     // MARK: The two
 
-    /// - Returns: seconds from the start of its process to when all rows are committed.
-    private func sink(_ rows: Int, _ database: BenchDatabase) throws -> Double {
+    /// - Returns: seconds from the start of its process to when all rows are committed, and what it used of the
+    ///   processors until then.
+    private func sink(_ rows: Int, _ database: BenchDatabase) throws -> (Double, cpu: Double?) {
         try database.migrate(stage.service)
         database.checkpoint()
         let role = try stage.start("sink", variables: ["DATABASE_URL": database.url])
@@ -63,8 +67,9 @@ struct BenchSink {
             return stored >= rows
         }
         let seconds = MonotonicTime.seconds(since: role.began)
+        let cpu = ProcessorTime.seconds(process: role.identifier)
         try check(database, "holdfast.inventory_transactions", rows)
-        return seconds
+        return (seconds, cpu)
     }
 
     /// psql sends a file to one COPY in one transaction.

@@ -194,6 +194,10 @@ final class Demo {
             do { return try database.ledgerCount() >= wanted } catch { failure = error }
             return true
         }
+        try wait("the sink to write \(orders.counts.told) outcomes of orders") {
+            do { return try database.outcomeCount() >= self.orders.counts.told } catch { failure = error }
+            return true
+        }
         if let failure { throw failure }
     }
 
@@ -231,6 +235,7 @@ final class Demo {
         try orderBooks.fill(scan, from: starts)
         checks += orderBooks.checks(expectedOrders: orderPlan.count, against: books.entries)
         checks += try database.checks(against: books)
+        checks.append(try database.orderCheck(against: orderBooks.newest))
         let unclean = ends.filter { $0.code != 0 }
         checks.append(
             Check(

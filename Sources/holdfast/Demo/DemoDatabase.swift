@@ -2,6 +2,7 @@ import Foundation
 import InventoryCore
 import LedgerSink
 import Operations
+import OrderCore
 import PostgresClient
 
 /// What PostgreSQL holds of a run, read as an auditor would.
@@ -28,6 +29,52 @@ final class DemoDatabase {
             "SELECT count(*) FROM holdfast.inventory_transactions WHERE starts_with(sku, $1)")
         counted = (rows, Deadline(milliseconds: 500))
         return rows
+    }
+
+    /// How many outcomes of orders the stored ones stand for: versions count up from 1.
+    func outcomeCount() throws -> Int {
+        try number(
+            "SELECT coalesce(sum(version), 0)::bigint FROM holdfast.orders WHERE starts_with(order_id, $1)")
+    }
+
+    /// Whether each order, its lines and what ships from where are as its newest outcome tells them.
+    func orderCheck(against newest: [String: OrderOutcome]) throws -> Check {
+        let orders = try rows(
+            """
+            SELECT order_id, version::text, outcome FROM holdfast.orders WHERE starts_with(order_id, $1)
+            """, columns: 3)
+        let lines = try rows(
+            """
+            SELECT order_id, sku, quantity::text, reserved::text, paid::text, shipped::text FROM holdfast.order_lines
+            WHERE starts_with(order_id, $1)
+            """, columns: 6)
+        let parts = try rows(
+            """
+            SELECT order_id, sku, warehouse_id, state, quantity::text FROM holdfast.shipments_planned
+            WHERE starts_with(order_id, $1)
+            """, columns: 5)
+        var (wantedLines, wantedParts): (Set<String>, Set<String>) = ([], [])
+        for outcome in newest.values {
+            for line in outcome.lines {
+                let place = "\(outcome.orderID) \(line.sku)"
+                wantedLines.insert(
+                    "\(place) \(line.quantity) \(line.reserved) \(line.paid) \(line.shipped)")
+                for part in line.allocations {
+                    wantedParts.insert("\(place) \(part.warehouse) planned \(part.quantity)")
+                }
+                for part in line.shipments {
+                    wantedParts.insert("\(place) \(part.warehouse) shipped \(part.quantity)")
+                }
+            }
+        }
+        let wantedOrders = Set(newest.values.map { "\($0.orderID) \($0.version) \($0.kind.rawValue)" })
+        let different =
+            Set(orders).symmetricDifference(wantedOrders).count
+            + Set(lines).symmetricDifference(wantedLines).count
+            + Set(parts).symmetricDifference(wantedParts).count
+        return Check(
+            "PostgreSQL's orders are their newest outcomes", different == 0,
+            "\(orders.count) orders, \(lines.count) lines, \(parts.count) shipments; \(different) differ")
     }
 
     /// What PostgreSQL must hold, given what the topics hold.

@@ -14,6 +14,8 @@ final class DemoOrders: Sendable {
         /// Orders that have an outcome, and those that have their final one.
         var answered = 0
         var ended = 0
+        /// Outcomes that were told.
+        var told = 0
     }
 
     private struct State {
@@ -117,6 +119,7 @@ final class DemoOrders: Sendable {
     ) throws(KafkaError) {
         let now = MonotonicTime.now()
         state.withLock { state in
+            state.counts.told += 1
             if outcome.isFinal { state.counts.ended += 1 }
             guard outcome.version == 1, let start = state.start else { return }
             state.counts.answered += 1
