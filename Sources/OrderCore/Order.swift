@@ -1,7 +1,7 @@
 import InventoryCore
 
 /// The state of one order: all that `order.state` holds of it. Changed only by what happens to it (`OrderEvents.swift`,
-/// `OrderReplies.swift`, `OrderTimes.swift`).
+/// `OrderReplies.swift`, `OrderMoves.swift`, `OrderTimes.swift`).
 package struct Order: Equatable, Sendable {
     package enum Phase: Equatable, Sendable {
         /// Events have come for it, and no `order.placed`.

@@ -17,7 +17,7 @@ extension Order {
         }
     }
 
-    /// Nil where one of its lines cannot move so.
+    /// Nil where one of its lines cannot move so, and where it has none.
     private func moves(of proposal: Reallocation) -> [(line: Int, claim: Int, [Allocation])]? {
         var moves: [(line: Int, claim: Int, [Allocation])] = []
         for wanted in proposal.lines {
@@ -27,7 +27,7 @@ extension Order {
             else { return nil }
             moves.append((line, claim, wanted.allocations))
         }
-        return moves
+        return moves.isEmpty ? nil : moves
     }
 
     /// The stock has moved a claim, or has refused to.

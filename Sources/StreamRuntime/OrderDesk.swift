@@ -48,9 +48,9 @@ package struct OrderDesk: ~Copyable {
     private let partitionOfSKU: (UnsafeRawBufferPointer) -> Int32
     private var orders: [String: Order] = [:]
     /// Those that have ended, by when.
-    private var ended = OrderTimes()
+    private var ended = Heap<OrderTime>()
     /// Those that are to be looked at, by when; with times that do not hold any more.
-    private var due = OrderTimes()
+    private var due = Heap<OrderTime>()
     /// Orders changed in this transaction, in the order of their first change.
     private var changed: [String] = []
     private var isChanged: Set<String> = []
@@ -100,8 +100,8 @@ package struct OrderDesk: ~Copyable {
     /// All was read that there is.
     package mutating func restored() {
         for (id, order) in orders.sorted(by: { $0.key < $1.key }) {
-            if case .ended(_, let at) = order.phase { ended.insert(at, id) }
-            if let at = order.dueAt(settings) { due.insert(at, id) }
+            if case .ended(_, let at) = order.phase { ended.insert(OrderTime(at, id)) }
+            if let at = order.dueAt(settings) { due.insert(OrderTime(at, id)) }
             if order.isStuck { stuckOrders += 1 }
         }
     }
@@ -191,10 +191,12 @@ package struct OrderDesk: ~Copyable {
         if isChanged.insert(id).inserted { changed.append(id) }
         stuckOrders += (order.isStuck ? 1 : 0) - (before?.isStuck == true ? 1 : 0)
         orders[id] = order.phase == .forgotten ? nil : order
-        if let dueAt = order.dueAt(settings), before?.dueAt(settings) != dueAt { due.insert(dueAt, id) }
+        if let dueAt = order.dueAt(settings), before?.dueAt(settings) != dueAt {
+            due.insert(OrderTime(dueAt, id))
+        }
         if case .ended(_, let endedAt) = order.phase {
             if case .ended = before?.phase { return }
-            ended.insert(endedAt, id)
+            ended.insert(OrderTime(endedAt, id))
         }
     }
 
@@ -210,7 +212,7 @@ package struct OrderDesk: ~Copyable {
         return false
     }
 
-    private func holds(_ time: OrderTimes.Entry) -> Bool {
+    private func holds(_ time: OrderTime) -> Bool {
         guard let dueAt = orders[time.id]?.dueAt(settings) else { return false }
         return dueAt <= time.at
     }
@@ -221,7 +223,7 @@ package struct OrderDesk: ~Copyable {
         var told = 0
         while told < limit, isDue(at: now), let first = due.first {
             due.removeFirst()
-            due.insert(Timestamp(milliseconds: now + Self.dueAgain), first.id)
+            due.insert(OrderTime(Timestamp(milliseconds: now + Self.dueAgain), first.id))
             writer.write(dueOrder: first.id)
             try send(.orders, partition, key: first.id, output)
             told += 1
@@ -344,45 +346,14 @@ extension DecodingFailure {
     }
 }
 
-/// Moments of orders, the soonest first: a binary heap.
-struct OrderTimes {
-    struct Entry: Equatable {
-        var at: Timestamp
-        var id: String
+/// When an order is to be looked at, or ended. By time, then by id, so that the order does not depend on what came before.
+private struct OrderTime: Comparable, Sendable {
+    var at: Timestamp
+    var id: String
 
-        /// By time, then by id, so that the order does not depend on what came before.
-        static func < (left: Entry, right: Entry) -> Bool {
-            left.at == right.at ? left.id < right.id : left.at < right.at
-        }
-    }
+    init(_ at: Timestamp, _ id: String) { (self.at, self.id) = (at, id) }
 
-    private var entries: [Entry] = []
-
-    var count: Int { entries.count }
-    var first: Entry? { entries.first }
-
-    mutating func insert(_ at: Timestamp, _ id: String) {
-        entries.append(Entry(at: at, id: id))
-        var place = entries.count - 1
-        while place > 0, entries[place] < entries[(place - 1) / 2] {
-            entries.swapAt(place, (place - 1) / 2)
-            place = (place - 1) / 2
-        }
-    }
-
-    mutating func removeFirst() {
-        guard let last = entries.popLast(), !entries.isEmpty else { return }
-        entries[0] = last
-        var place = 0
-        while true {
-            var least = place
-            for child in [2 * place + 1, 2 * place + 2]
-            where child < entries.count && entries[child] < entries[least] {
-                least = child
-            }
-            if least == place { return }
-            entries.swapAt(place, least)
-            place = least
-        }
+    static func < (left: Self, right: Self) -> Bool {
+        left.at == right.at ? left.id < right.id : left.at < right.at
     }
 }

@@ -54,6 +54,9 @@ package struct OrderWorker {
         self.wallClock = wallClock
         self.pause = pause
         self.actionLimit = actionLimit
+        // Orders come slowly enough for a commit to be waited for.
+        var settings = settings
+        settings.decidesAhead = false
         lifecycle = WorkerLifecycle(settings: settings)
         action = lifecycle.start()
     }
@@ -121,12 +124,10 @@ package struct OrderWorker {
         case .poll(let limit, let timeout):
             return try poll(limit, timeout, session!)
         case .commit:
-            // Orders come slowly enough to be waited for: nothing is decided ahead.
             try commit(session!)
-            _ = lifecycle.commitBegan()
             return lifecycle.committed()
         case .decideAhead, .settle, .handOver:
-            preconditionFailure("\(action) of orders")
+            preconditionFailure("\(action) of a worker that does not decide ahead")
         case .drop:
             log.close()
             session = nil

@@ -48,6 +48,9 @@ package struct WorkerLifecycle: Sendable {
         /// How long an idle worker waits for a command before it looks around, in milliseconds; as long waits for its
         /// commit who has nothing else to do.
         package var idleTimeout: Int = 100
+        /// Whether the worker decides on while a commit is under way. Else it waits for the commit within its step, and
+        /// says `committed` or `failed` after it: it hears of `decideAhead`, `settle` and `handOver` nothing.
+        package var decidesAhead = true
         /// So many commands are decided ahead, at most, between two looks at the commit: about a millisecond's work.
         package var aheadStep = 256
         /// When what was decided ahead has so many bytes, nothing more is until the commit has ended.
@@ -188,7 +191,7 @@ package struct WorkerLifecycle: Sendable {
 
     /// The commit is under way.
     package mutating func commitBegan() -> Action {
-        precondition(state == .committing, "a commit began in \(state)")
+        precondition(state == .committing && settings.decidesAhead, "a commit began in \(state)")
         state = .deciding(ahead: 0, isFull: false)
         return stillCommitting()
     }
@@ -216,6 +219,9 @@ package struct WorkerLifecycle: Sendable {
     package mutating func committed() -> Action {
         failuresInARow = 0
         switch state {
+        case .committing where !settings.decidesAhead:
+            state = .idle
+            return isStopping ? finish() : pollIdle
         case .deciding where isStopping:
             // What was decided ahead stands nowhere, and is the next owner's to decide.
             return finish()

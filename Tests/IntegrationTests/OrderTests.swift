@@ -54,7 +54,8 @@ extension Stage {
     }
 }
 
-private func place(
+/// Events in short.
+func place(
     _ id: String, _ lines: [(String, Int64)], _ mode: OrderMode = .allOrNothing, ttl: Int64 = 600_000
 ) -> OrderEvent {
     event(
@@ -65,7 +66,7 @@ private func place(
                 expiry: .after(milliseconds: ttl))))
 }
 
-private func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
     OrderEvent(id: "\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
 }
 

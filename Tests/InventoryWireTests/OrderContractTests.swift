@@ -116,6 +116,18 @@ struct OrderContractTests {
         }
     }
 
+    @Test("README's examples of events are golden records")
+    func examples() throws {
+        let golden = Set(try Contract.records(.orders, "golden").values)
+        let readme = try String(
+            contentsOf: Contract.folder.deletingLastPathComponent().appending(path: "README.md"),
+            encoding: .utf8)
+        let lines = readme.split(separator: "\n").map { $0.drop { $0 == " " } }
+            .filter { $0.hasPrefix(#"{"event_id""#) }
+        #expect(lines.count >= 2)
+        for line in lines { #expect(golden.contains(Array(line.utf8)), "\(line)") }
+    }
+
     @Test("Hostile events are refused for the reason that their names begin with")
     func hostile() throws {
         let hostile = try Contract.records(.orders, "hostile")

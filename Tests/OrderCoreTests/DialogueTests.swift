@@ -583,5 +583,6 @@ struct DialogueTests {
                 partition: 99_999, orderID: String(repeating: "x", count: OrderLimits.idBytes), line: 200,
                 attempt: 99_999
             ).reservationID.utf8.count + "/confirm-99999".utf8.count <= Limits.idBytes)
+        #expect(Order.Pending.Verb.allCases.allSatisfy { $0.rawValue.count <= "confirm".count })
     }
 }

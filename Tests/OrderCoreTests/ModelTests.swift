@@ -47,14 +47,15 @@ struct ModelTests {
                 if faults == 10 { return }
             }
         }
-        // Every end occurs.
-        for kind in ["rejected", "confirmed", "released", "expired", "refund_required", "lost"] {
+        // Every end occurs, and proposals are taken and refused.
+        let ends = ["rejected", "confirmed", "released", "expired", "refund_required", "lost"]
+        for kind in ends + ["moving", "returning"] {
             #expect(kinds[kind, default: 0] > 0, "\(kind) never occurred: \(kinds)")
         }
     }
 
     /// One history.
-    /// - Returns: the final outcome of each order.
+    /// - Returns: the final outcome of each order, and `moving` and `returning` where an order was busy so.
     static func live(_ seed: Random) throws(Fault) -> [String] {
         var random = seed
         let skus = ["A", "B", "C"]
@@ -69,12 +70,19 @@ struct ModelTests {
             shop.decide("A", .receive(warehouse: "HAM", quantity: 3, reference: nil))
             shop.decide("A", .setPolicy(warehouse: nil, Policy(backorderLimit: 5)))
         }
+        if random.below(2) == 0 {
+            for sku in ["B", "C"] {
+                shop.decide(
+                    sku, .receive(warehouse: "HAM", quantity: Int64(1 + random.below(6)), reference: nil))
+            }
+        }
+        var purposes: Set<String> = []
         let ids = (0...random.below(4)).map { "o\($0)" }
         var sent: [OrderEvent] = []
         for id in ids where random.below(8) > 0 { sent.append(placing(id, skus, &random, &shop)) }
         for _ in 0..<20 + random.below(40) {
             let id = ids[random.below(ids.count)]
-            switch random.below(24) {
+            switch random.below(28) {
             case 0: sent.append(placing(id, skus, &random, &shop))
             case 1, 2: sent.append(shop.send(id, .paid(units(skus, &random))))
             case 3: sent.append(shop.send(id, .cancelled(units(skus, &random))))
@@ -89,28 +97,54 @@ struct ModelTests {
                 shop.decide(skus[random.below(3)], .receive(warehouse: "BER", quantity: 1, reference: nil))
             case 12 where losesReplies: loseReply(&random, &shop)
             case 13...18: if !shop.commands.isEmpty { shop.decideNext(random.below(shop.commands.count)) }
+            case 24...26: sent.append(shop.send(id, .reallocate(proposal(id, skus, &random, shop))))
             default:
                 if !shop.replies.isEmpty {
                     shop.readNext(random.below(shop.replies.count), keep: random.below(50) == 0)
                 }
             }
-            try check(shop)
+            try check(shop, losesReplies, &purposes)
         }
-        return try end(&shop, ids)
+        return try end(&shop, ids, losesReplies) + purposes.sorted()
     }
 
     private static func placing(
         _ id: String, _ skus: [String], _ random: inout Random, _ shop: inout Shop
     ) -> OrderEvent {
+        let warehouse = random.below(12) == 0 ? "BER" : nil
         let lines = (0...random.below(3)).map { _ in
-            OrderEvent.Line(sku: skus[random.below(3)], quantity: Int64(1 + random.below(4)))
+            OrderEvent.Line(
+                sku: skus[random.below(3)], quantity: Int64(1 + random.below(4)), warehouse: warehouse)
         }
         return shop.send(
             id,
             .placed(
                 OrderEvent.Placed(
                     mode: OrderMode.allCases[random.below(3)], lines: lines,
-                    expiry: .after(milliseconds: Int64(1_000 + random.below(5_000))))))
+                    expiry: .after(milliseconds: Int64(1_000 + random.below(5_000))),
+                    allowSplit: random.below(8) > 0)))
+    }
+
+    /// Right, stale or impossible: from the newest outcome, or what may have been one, to any warehouses.
+    private static func proposal(
+        _ id: String, _ skus: [String], _ random: inout Random, _ shop: Shop
+    ) -> Reallocation {
+        let told = shop.told(id).last
+        let isStale = random.below(6) == 0
+        var lines: [ReallocatedLine] = []
+        for sku in skus {
+            let reserved = told?.lines.first { $0.sku == sku }?.reserved ?? 0
+            // Most name only lines that have units, and all of these.
+            guard random.below(reserved > 0 ? 3 : 12) > (reserved > 0 ? 0 : 10) else { continue }
+            let units = reserved > 0 && random.below(12) > 0 ? reserved : Int64(1 + random.below(4))
+            let inHamburg = [0, units, Int64(random.below(Int(units) + 1))][random.below(3)]
+            let allocations = [
+                Allocation(warehouse: "HAM", quantity: inHamburg),
+                Allocation(warehouse: "BER", quantity: units - inHamburg),
+            ].filter { $0.quantity > 0 }
+            lines.append(ReallocatedLine(sku: sku, allocations: allocations))
+        }
+        return Reallocation(version: max(1, (told?.version ?? 1) - (isStale ? 1 : 0)), lines: lines)
     }
 
     private static func units(_ skus: [String], _ random: inout Random) -> [LineUnits] {
@@ -147,7 +181,18 @@ struct ModelTests {
     }
 
     /// What holds at any time.
-    private static func check(_ shop: Shop) throws(Fault) {
+    private static func check(
+        _ shop: Shop, _ losesReplies: Bool, _ purposes: inout Set<String>
+    ) throws(Fault) {
+        for order in shop.orders {
+            switch order.phase {
+            case .busy(.moving): purposes.insert("moving")
+            case .busy(.returning): purposes.insert("returning")
+            default: continue
+            }
+            if order.isPaidInPart { throw Fault(description: "a paid order moves: \(order)") }
+        }
+        if shop.commands.isEmpty, shop.replies.isEmpty { try agree(shop, losesReplies) }
         guard let told = shop.outcomes.last else { return }
         for line in told.lines where told.mode == .allOrNothing && told.kind == .reserved {
             guard line.reserved == line.quantity, line.reason == nil else {
@@ -156,13 +201,67 @@ struct ModelTests {
         }
     }
 
+    /// Nothing is on its way: each reservation has the units that its order thinks, where it thinks; and what was told
+    /// of an order is how it stands.
+    private static func agree(_ shop: Shop, _ losesReplies: Bool) throws(Fault) {
+        var live: [String: ReservationSnapshot] = [:]
+        for reservation in shop.stock.allReservations { live[reservation.id] = reservation }
+        // What was backordered may have been filled before a reply that was lost came again.
+        for order in shop.orders where !order.isAsking && !(losesReplies && order.mode == .wait) {
+            for line in order.lines.indices {
+                for claim in order.lines[line].claims where claim.held > 0 {
+                    // What has expired in stock is told when it is asked for.
+                    if let expiresAt = claim.expiresAt, expiresAt.milliseconds <= shop.now { continue }
+                    let id = OrderAddress(
+                        partition: order.partition, orderID: order.id, line: line + 1, attempt: claim.attempt
+                    ).reservationID
+                    let found = live.removeValue(forKey: id)
+                    guard sorted(found?.allocations ?? []) == sorted(claim.parts),
+                        found?.backordered == claim.backordered, claim.partsBefore.isEmpty,
+                        order.allowSplit || claim.parts.count <= 1,
+                        claim.parts.allSatisfy({ order.lines[line].warehouse ?? $0.warehouse == $0.warehouse }
+                        )
+                    else {
+                        throw Fault(
+                            description:
+                                "\(id): \(String(describing: found)) in stock, \(claim) of \(order)\n\(history(order.id, shop))"
+                        )
+                    }
+                }
+            }
+            try agree(order, shop)
+        }
+    }
+
+    private static func agree(_ order: Order, _ shop: Shop) throws(Fault) {
+        guard order.phase == .settled, !order.isPaidInPart, let told = shop.told(order.id).last,
+            order.lines.allSatisfy({ $0.backordered == 0 })
+        else { return }
+        for (line, told) in zip(order.lines, told.lines) {
+            let parts = line.claims.flatMap(\.parts)
+            guard line.reserved == told.reserved, sorted(told.allocations) == sorted(parts) else {
+                throw Fault(description: "\(line) was told as \(told)\n\(history(order.id, shop))")
+            }
+        }
+    }
+
+    /// One element for each warehouse, in the warehouses' order.
+    private static func sorted(_ allocations: [Allocation]) -> [Allocation] {
+        var units: [String: Int64] = [:]
+        for allocation in allocations { units[allocation.warehouse, default: 0] += allocation.quantity }
+        return units.sorted { $0.key < $1.key }.map { Allocation(warehouse: $0.key, quantity: $0.value) }
+    }
+
     /// Lets everything come to its end, and compares the books.
-    private static func end(_ shop: inout Shop, _ ids: [String]) throws(Fault) -> [String] {
+    private static func end(
+        _ shop: inout Shop, _ ids: [String], _ losesReplies: Bool
+    ) throws(Fault) -> [String] {
         for id in ids where shop.settings.shipsOnShipped { shop.send(id, .shipped([])) }
         var rounds = 0
         while rounds < 60 {
             rounds += 1
             shop.run()
+            if rounds < 4 { try agree(shop, losesReplies) }
             shop.expireDue()
             shop.run()
             shop.wait(rounds < 20 ? 500 : 10_000)

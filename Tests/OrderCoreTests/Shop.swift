@@ -58,6 +58,18 @@ struct Shop {
                     lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) }, expiry: expiry)))
     }
 
+    /// The optimizer's proposal, from the newest outcome where no version is given.
+    mutating func propose(
+        _ id: String = "o", _ lines: [(String, [Allocation])], version: Int64? = nil
+    ) {
+        send(
+            id,
+            .reallocate(
+                Reallocation(
+                    version: version ?? told(id).last?.version ?? 1,
+                    lines: lines.map { ReallocatedLine(sku: $0.0, allocations: $0.1) })))
+    }
+
     @discardableResult
     mutating func send(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
         events += 1
@@ -227,6 +239,15 @@ struct Shop {
     /// The units that an order has reserved, by the stock's own books.
     func held(_ id: String = "o") -> Int64 {
         stock.allReservations.filter { $0.orderID == id }.reduce(0) { $0 + $1.quantity }
+    }
+
+    /// Where the units of a SKU are that an order has reserved, by the stock's own books; in the warehouses' order.
+    func allocations(_ id: String = "o", _ sku: String) -> [Allocation] {
+        var units: [String: Int64] = [:]
+        for live in stock.allReservations where live.orderID == id && live.sku == sku {
+            for part in live.allocations { units[part.warehouse, default: 0] += part.quantity }
+        }
+        return units.sorted { $0.key < $1.key }.map { Allocation(warehouse: $0.key, quantity: $0.value) }
     }
 
     func shipped(_ id: String = "o") -> Int64 {

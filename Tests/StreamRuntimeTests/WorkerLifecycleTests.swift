@@ -250,6 +250,27 @@ struct WorkerLifecycleTests {
         #expect(lifecycle.abandon() == .finish(halted: nil))
     }
 
+    @Test("A worker that does not decide ahead goes from its commit to the next command, or to its end")
+    func withoutAhead() {
+        var settings = WorkerLifecycle.Settings(commitInterval: 10, commandLimit: 100)
+        settings.decidesAhead = false
+        func committing() -> WorkerLifecycle {
+            var lifecycle = restored(settings)
+            lifecycle.began()
+            #expect(lifecycle.polled(commands: 1, at: 1000) == .commit)
+            return lifecycle
+        }
+        var lifecycle = committing()
+        #expect(lifecycle.committed() == .poll(limit: 100, timeoutMilliseconds: 100))
+        lifecycle = committing()
+        #expect(lifecycle.stop(insteadOf: .commit) == .commit)
+        #expect(lifecycle.committed() == .finish(halted: nil))
+        lifecycle = committing()
+        #expect(!lifecycle.isCommitUnderWay && lifecycle.failed(Self.timedOut) == .drop)
+        lifecycle = committing()
+        #expect(lifecycle.abandon() == .finish(halted: nil))
+    }
+
     // MARK: Stopping
 
     @Test("A stop of a worker without a transaction is done at once")

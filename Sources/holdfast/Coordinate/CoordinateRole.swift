@@ -8,22 +8,14 @@ import StreamRuntime
 /// `holdfast coordinate`: one member of the group; a worker, with a thread, a reader and a producer of its own, for
 /// each partition of orders that it is assigned.
 final class CoordinateRole {
-    /// How long a revocation waits for workers to finish their transactions, in milliseconds; and the same at the end
-    /// of the process, and then for the group's word: five seconds are promised for all of it.
-    private static let revocationLimit = 4_000
-    private static let stopLimit = 3_000
-    private static let leaveLimit = 1_000
-
     private let service: Service
     private let settings: KafkaSettings
     private let metrics: OrderMetrics
     private let board = WorkerBoard()
     private let watchdog: Watchdog
     private let events: ClientEvents
-    private var workers: [Int32: RunningWorker] = [:]
-    private var watched: WatchedWorker?
-    /// Why the group's last word could not be followed: then the process cannot stay a member.
-    private var unfollowed: KafkaError?
+    private var lagDue = Deadline(milliseconds: 1_000)
+    private var partitions: (orders: Int32, stock: Int32) = (0, 0)
 
     init(service: Service) throws {
         self.service = service
@@ -40,26 +32,11 @@ final class CoordinateRole {
         defer { health?.stop() }
         watchdog.start()
         guard let stockPartitions = try service.waitForTopics(settings) else { return .success }
-        let orderPartitions = try checkOrderTopics()
-        let watched = watchdog.register("consumer")
-        self.watched = watched
-        let limit = service.configuration.integer("watchdog_timeout_ms")
-        var claim = InstanceClaim(
-            sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
-        var lost: KafkaError?
-        repeat {
-            lost = try beMember(orderPartitions, stockPartitions, watched)
-        } while try service.mayJoinAgain(
-            after: lost, &claim, group: settings.group("coordinate"),
-            beat: { watched.beat(limitMilliseconds: limit) })
-        watched.rest()
-        if service.shutdown.isRequested, lost?.isFencedInstance == true { lost = nil }
-        if let lost {
-            throw RoleFailure(
-                lost.isRefusal ? .usage : .internalFault,
-                lost.isRefusal ? lost.description : "the consumer is lost: \(lost)")
-        }
-        if let refusal = board.refusal { throw RoleFailure(.usage, refusal) }
+        partitions = (try checkOrderTopics(), stockPartitions)
+        try GroupMember(
+            service, settings, events, role: "coordinate", topic: .orders, board: board, watchdog: watchdog,
+            work: self
+        ).run()
         service.logger.info("stopped")
         return .success
     }
@@ -97,108 +74,43 @@ final class CoordinateRole {
         }
     }
 
-    /// Joins the group, works on what it is assigned, and leaves the group at the end.
-    /// - Returns: why it is no member any more; nil if the process is to end.
-    private func beMember(
-        _ orderPartitions: Int32, _ stockPartitions: Int32, _ watched: WatchedWorker
-    ) throws -> KafkaError? {
-        let consumer = try Consumer(configuration: settings.member(role: "coordinate"), events: events)
-        try consumer.subscribe(topics: [settings.name(.orders)])
-        let limit = service.configuration.integer("watchdog_timeout_ms")
-        unfollowed = nil
-        var lost: KafkaError?
-        var lagDue = Deadline(milliseconds: 1_000)
-        while !service.shutdown.isRequested, lost == nil, board.refusal == nil {
-            watched.beat(limitMilliseconds: limit)
-            consumer.consumeBatch(
-                maxMessages: 1000, timeoutMilliseconds: 100,
-                rebalance: { self.rebalance(consumer, $0, orderPartitions, stockPartitions) },
-                { message in
-                    if case .failure(let error) = message.kind, error.recovery != .retry { lost = error }
-                })
-            if lost == nil { lost = unfollowed }
-            if lagDue.isPast {
-                lagDue = Deadline(milliseconds: 1_000)
-                updateLag(consumer)
-            }
-        }
-        if lost?.isFencedInstance != true { service.logger.info("stopping: finishing transactions") }
-        board.setUnassigned()
-        stop(Array(workers.keys), order: lost == nil ? .stop : .abandon, limit: Self.stopLimit)
-        watched.rest()
-        if lost?.isFencedInstance == true { return lost }
-        do throws(KafkaError) {
-            try consumer.close(timeoutMilliseconds: Self.leaveLimit) {
-                self.rebalance(consumer, $0, orderPartitions, stockPartitions)
-            }
-        } catch {
-            service.logger.warning("left the group without its word", ["reason": error.description])
-            Service.leaveToTheSystem(consumer)
-        }
-        return lost
+    private static func settings(_ configuration: Configuration) -> OrderSettings {
+        OrderSettings(
+            ttl: Int64(configuration.integer("order_ttl_ms")),
+            grace: Int64(configuration.integer("order_grace_ms")),
+            shipsOnShipped: configuration.string("ship_on") == "shipped",
+            shipWithin: Int64(configuration.integer("ship_within_ms")),
+            replyLimit: Int64(configuration.integer("reply_limit_ms")),
+            askLimit: configuration.integer("reply_limit_count"),
+            unknownLimit: Int64(configuration.integer("unknown_order_ms")))
     }
 
-    /// Called from within polling: the group has given or taken partitions.
-    private func rebalance(
-        _ consumer: Consumer, _ rebalance: Rebalance, _ orderPartitions: Int32, _ stockPartitions: Int32
-    ) {
-        do throws(KafkaError) {
-            switch rebalance {
-            case .assigned(let partitions):
-                service.logger.info("assigned", ["partitions": partitions.map(\.partition).list])
-                // The member reads nothing: each worker has a reader of its own, for two topics.
-                try consumer.follow(rebalance, from: try ends(of: partitions, consumer))
-                try consumer.pause(partitions)
-                for partition in partitions {
-                    start(partition.partition, orderPartitions, stockPartitions, consumer)
-                }
-                board.setAssigned()
-            case .revoked(let partitions, let isLost):
-                service.logger.info(
-                    isLost ? "lost" : "revoked", ["partitions": partitions.map(\.partition).list])
-                stop(partitions.map(\.partition), order: isLost ? .abandon : .stop)
-                try consumer.follow(rebalance)
-            case .failed(let error):
-                service.logger.error("the rebalance failed", ["reason": error.description])
-                stop(Array(workers.keys), order: .abandon)
-                try consumer.follow(rebalance)
-            }
-        } catch {
-            service.logger.error("could not follow the group", ["reason": error.description])
-            unfollowed = error
-        }
+    private static func memory(_ configuration: Configuration) -> OrderMemory {
+        OrderMemory(
+            count: configuration.integer("order_memory_count"),
+            age: Int64(configuration.integer("order_memory_ms")))
+    }
+}
+
+extension CoordinateRole: GroupWork {
+    /// The member reads nothing: each worker has a reader of its own, for two topics.
+    func take(
+        _ partitions: [TopicPartition], of consumer: Consumer, as member: GroupMember,
+        follow: () throws(KafkaError) -> Void
+    ) throws(KafkaError) {
+        try follow()
+        try consumer.pause(partitions)
+        for partition in partitions { start(partition.partition, consumer, member) }
     }
 
-    /// Where the partitions end now, as numbers (see `ProcessRole`).
-    private func ends(
-        of partitions: [TopicPartition], _ consumer: Consumer
-    ) throws(KafkaError) -> [TopicPartitionOffset] {
-        let deadline = Deadline(milliseconds: service.configuration.integer("assignment_timeout_ms"))
-        while true {
-            watched?.beat(limitMilliseconds: service.configuration.integer("watchdog_timeout_ms"))
-            do throws(KafkaError) {
-                return try consumer.ends(of: partitions, timeoutMilliseconds: settings.callTimeout)
-            } catch {
-                guard error.recovery == .retry, !deadline.isPast,
-                    !service.shutdown.wait(timeoutMilliseconds: 50)
-                else { throw error }
-            }
-        }
-    }
-
-    private func start(
-        _ partition: Int32, _ orderPartitions: Int32, _ stockPartitions: Int32, _ consumer: Consumer
-    ) {
-        let worker = RunningWorker()
-        workers[partition] = worker
-        board.set(partition, .starting)
-        let watched = watchdog.register("orders \(partition)")
+    private func start(_ partition: Int32, _ consumer: Consumer, _ member: GroupMember) {
         let logger = service.logger.child("worker", ["partition": partition])
-        let (board, metrics, settings, events, watchdog) = (board, metrics, settings, events, watchdog)
+        let (board, metrics, settings, events) = (board, metrics, settings, events)
+        let partitions = partitions
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
         let (orders, memory) = (Self.settings(configuration), Self.memory(configuration))
-        Service.startThread("orders-\(partition)") {
+        member.start(partition, "orders") { worker, watched in
             let log = KafkaOrderLog(
                 partition: partition, settings: settings, member: consumer, events: events,
                 isStopping: { worker.order != .work },
@@ -216,54 +128,23 @@ final class CoordinateRole {
                 makeDesk: {
                     OrderDesk(
                         partition: partition, settings: orders, memory: memory,
-                        ownsKey: { murmur2Partition(key: $0, partitionCount: orderPartitions) == partition },
-                        partitionOfSKU: { murmur2Partition(key: $0, partitionCount: stockPartitions) })
+                        ownsKey: {
+                            murmur2Partition(key: $0, partitionCount: partitions.orders) == partition
+                        },
+                        partitionOfSKU: { murmur2Partition(key: $0, partitionCount: partitions.stock) })
                 }
             ).run()
-            watchdog.unregister(watched)
-            worker.finish()
         }
     }
 
-    private static func settings(_ configuration: Configuration) -> OrderSettings {
-        OrderSettings(
-            ttl: Int64(configuration.integer("order_ttl_ms")),
-            grace: Int64(configuration.integer("order_grace_ms")),
-            shipsOnShipped: configuration.string("ship_on") == "shipped",
-            shipWithin: Int64(configuration.integer("ship_within_ms")),
-            replyLimit: Int64(configuration.integer("reply_limit_ms")),
-            askLimit: configuration.integer("reply_limit_count"),
-            unknownLimit: Int64(configuration.integer("unknown_order_ms")))
-    }
-
-    private static func memory(_ configuration: Configuration) -> OrderMemory {
-        OrderMemory(
-            count: configuration.integer("order_memory_count"),
-            age: Int64(configuration.integer("order_memory_ms")))
-    }
-
     /// Tells how far behind each partition is, about once a second.
-    private func updateLag(_ consumer: Consumer) {
+    func lookAround(_ consumer: Consumer) {
+        guard lagDue.isPast else { return }
+        lagDue = Deadline(milliseconds: 1_000)
         for (partition, next) in board.nextOffsets {
             let place = TopicPartition(settings.name(.orders), partition)
             guard let found = try? consumer.watermarks(place, timeoutMilliseconds: 1_000) else { continue }
             metrics.lag.with(String(partition)).set(Double(max(0, found.high - next)))
-        }
-    }
-
-    /// Stops workers and waits for them: a partition is given away only when nobody here works on it any more.
-    private func stop(_ partitions: [Int32], order: WorkerOrder, limit: Int = CoordinateRole.revocationLimit)
-    {
-        let stopping = partitions.compactMap { partition in
-            workers.removeValue(forKey: partition).map { (partition, $0) }
-        }
-        for (_, worker) in stopping { worker.give(order) }
-        let deadline = Deadline(milliseconds: limit)
-        for (partition, worker) in stopping
-        where !worker.waitForEnd(milliseconds: deadline.remainingMilliseconds) {
-            // Its producer is fenced by the next owner; what it had open is ended there.
-            service.logger.warning("a worker did not stop in time", ["partition": partition])
-            worker.give(.abandon)
         }
     }
 }

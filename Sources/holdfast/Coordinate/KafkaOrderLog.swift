@@ -124,25 +124,7 @@ final class KafkaOrderLog: OrderLog {
         _ topic: InventoryWire.Topic, _ partition: Int32, key: UnsafeRawBufferPointer?,
         value: UnsafeRawBufferPointer?
     ) throws(LogFailure) {
-        var isFull = false
-        try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
-            var tries = 0
-            while try producer!.produce(
-                topics[topic]!, partition: .number(partition), key: key, value: value) == .queueFull
-            {
-                tries += 1
-                guard tries < 1000 else {
-                    isFull = true
-                    return
-                }
-                producer!.poll(timeoutMilliseconds: 10)
-            }
-        }
-        if isFull {
-            throw LogFailure(
-                .restart, operation: "produce to \(topic.rawValue)",
-                message: "the local queue had no room for 10 s; is the broker there?")
-        }
+        try producer!.produceWaiting(topic, topics[topic]!, partition, key: key, value: value)
     }
 
     func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {

@@ -1,3 +1,4 @@
+import InventoryWire
 import KafkaClient
 import StreamRuntime
 
@@ -13,6 +14,30 @@ func attempt<Result>(
         return try body()
     } catch {
         throw LogFailure(error, operation())
+    }
+}
+
+extension TransactionalProducer {
+    /// How often room in the local queue is waited for, and how long each time.
+    private static let roomTries = 1_000
+    private static let roomWait = 10
+
+    /// Produces a record. The local queue empties as the broker acknowledges, and is waited for; ten seconds without
+    /// room are a dead broker.
+    func produceWaiting(
+        _ name: InventoryWire.Topic, _ topic: KafkaClient.Topic, _ partition: Int32,
+        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
+        for _ in 0..<Self.roomTries {
+            let outcome = try attempt("produce to \(name.rawValue)") { () throws(KafkaError) in
+                try produce(topic, partition: .number(partition), key: key, value: value)
+            }
+            if outcome == .queued { return }
+            poll(timeoutMilliseconds: Self.roomWait)
+        }
+        throw LogFailure(
+            .restart, operation: "produce to \(name.rawValue)",
+            message: "the local queue had no room for 10 s; is the broker there?")
     }
 }
 

@@ -138,27 +138,7 @@ final class KafkaPartitionLog: PartitionLog {
     private func produce(
         _ topic: Topic, _ partition: Int32, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
     ) throws(LogFailure) {
-        var isFull = false
-        try attempt("produce to \(topic.rawValue)") { () throws(KafkaError) in
-            var tries = 0
-            let handle = handle(of: topic)
-            while try producer!.produce(
-                handle, partition: .number(partition), key: key, value: value) == .queueFull
-            {
-                // The local queue empties as the broker acknowledges; ten seconds without room is a dead broker.
-                tries += 1
-                guard tries < 1000 else {
-                    isFull = true
-                    return
-                }
-                producer!.poll(timeoutMilliseconds: 10)
-            }
-        }
-        if isFull {
-            throw LogFailure(
-                .restart, operation: "produce to \(topic.rawValue)",
-                message: "the local queue had no room for 10 s; is the broker there?")
-        }
+        try producer!.produceWaiting(topic, handle(of: topic), partition, key: key, value: value)
     }
 
     private func handle(of topic: Topic) -> KafkaClient.Topic {
