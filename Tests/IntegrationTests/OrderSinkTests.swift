@@ -155,6 +155,38 @@ struct OrderSinkTests {
     }
 
     @Test(
+        "A sink that was down for longer than order.outcomes is kept says what it never saw, and goes on",
+        .timeLimit(.minutes(3)))
+    func lost() throws {
+        let database = try TestDatabase()
+        let environment = ["DATABASE_URL": database.url]
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        try stage.start("process")
+        try stage.start("coordinate")
+        try stage.publish([receive("c1", 50, "A")])
+        let sink = try stage.start("sink", ["--migrate"], environment: environment)
+        try stage.publish([place("o1", ["A"])])
+        try eventually("the order is stored") {
+            try number(database, "SELECT count(*) FROM holdfast.orders") == 1
+        }
+        #expect(sink.process.stop(milliseconds: 5_000) == 0)
+        try stage.publish([place("o2", ["A"])])
+        try stage.awaitStory("o2", ["reserved"])
+        let end = try #require(stage.read(.orderOutcomes).map(\.offset).max()) + 1
+        try Admin(configuration: ["bootstrap.servers": stage.bootstrap]).deleteRecords(
+            before: [TopicPartitionOffset(stage.name(.orderOutcomes), 0, offset: end)],
+            timeoutMilliseconds: 20_000)
+        let next = try stage.start("sink", environment: environment)
+        #expect(
+            next.process.logTail(lines: 1000).contains("never read are gone"), "\(next.process.logTail())")
+        try stage.publish([place("o3", ["A"])])
+        try eventually("the next order is stored; \(next.process.logTail(lines: 5))") {
+            try stored(database).keys.sorted() == ["o1", "o3"]
+        }
+    }
+
+    @Test(
         "A rebuild makes orders anew from the topic, and carries over those that it does not have any more",
         .timeLimit(.minutes(3)))
     func rebuild() throws {

@@ -4,7 +4,7 @@
 # The suites that start servers of their own or run long are done by parts, one after another: tests that wait keep a
 # thread each, of which there are as many as cores, and the time of those behind them runs meanwhile.
 LONG_SUITES=(
-    'IntegrationTests\.(Runbook|Security|Certificate|OperatorRights)Tests'
+    'IntegrationTests\.(Runbook|Security|Certificate|OperatorRights|CoordinatorRights)Tests'
     'IntegrationTests\.(Broker|StaticMember|Failover|Restore|Delay|AuditScale|Grow)Tests'
 )
 

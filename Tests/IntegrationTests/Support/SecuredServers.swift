@@ -15,9 +15,9 @@ final class SecuredServers: @unchecked Sendable {
     static func shared() throws -> SecuredServers { try started.get() }
 
     /// Users of Kafka besides those of the roles: each test that takes a right away has one of its own.
-    static let spareUsers = (0..<28).map { "spare-\($0)" }
+    static let spareUsers = (0..<36).map { "spare-\($0)" }
     private static let roles = [
-        "processor", "delay", "relay", "sink", "upstream", "downstream", "operator", "rebuild",
+        "processor", "delay", "relay", "coordinator", "sink", "upstream", "downstream", "operator", "rebuild",
     ]
 
     /// A user of PostgreSQL who needs a certificate of his own besides his password.
@@ -149,6 +149,7 @@ final class SecuredServers: @unchecked Sendable {
         let user =
             switch subcommand.first {
             case "process": "holdfast-processor"
+            case "coordinate": "holdfast-coordinator"
             case "delay", "relay", "sink", "rebuild": "holdfast-" + subcommand[0]
             case "acls": "administrator"
             default: "holdfast-operator"
