@@ -53,7 +53,9 @@ let package = Package(
         .target(name: "NaiveStock", dependencies: ["InventoryCore"], path: "Tests/NaiveStock"),
         .target(
             name: "Simulation",
-            dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "LedgerSink", "NaiveStock"]),
+            dependencies: [
+                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "LedgerSink", "NaiveStock",
+            ]),
         .executableTarget(name: "holdfast-simulate", dependencies: ["Simulation", "Operations"]),
 
         // What a command costs, without Kafka; with an allocator that counts.

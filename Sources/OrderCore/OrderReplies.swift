@@ -97,9 +97,9 @@ extension Order {
         case .quantityExceedsReserved:
             // Units were lost meanwhile; what is left is looked at again, as a whole.
             lines[line].claims[claim].isShort = true
-        case .expiryOutOfRange where phase == .busy(.adjusting):
-            lines[line].refusal = .expiryOutOfRange
-            // It is not asked for again.
+        case .expiryOutOfRange where pending.verb == .extend:
+            // It lives as long as it did. That is not asked for again, but by the next renewal.
+            if phase != .busy(.renewing) { lines[line].refusal = .expiryOutOfRange }
             lines[line].claims[claim].expiresAt = pending.expiresAt
             if let before { deadline = before.deadline }
         case .reservationNotFound where pending.verb == .confirm && asks > 0:

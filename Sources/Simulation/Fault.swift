@@ -6,6 +6,15 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         case open, committedOffset, read, poll, produce, flush, sendOffsets, commit
         // The delay service's, the relay's, the sink's.
         case expire, relayOpen, relaySend, relayCommit, connect, store
+        // The coordinator's.
+        case orderOpen = "order open"
+        case orderOffsets = "order offsets"
+        case orderRead = "order read"
+        case orderPoll = "order poll"
+        case orderProduce = "order produce"
+        case orderFlush = "order flush"
+        case orderSendOffsets = "order sendOffsets"
+        case orderCommit = "order commit"
     }
 
     /// What becomes of a call.
@@ -35,6 +44,11 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         case brokerClock = "the broker's clock steps"
         case compaction = "compaction"
         case retention = "retention of the commands"
+        case coordinatorCrash = "a coordinator crashes"
+        case coordinatorPause = "a coordinator stands still"
+
+        /// Those of runs without orders.
+        static let ofStock: [Event] = allCases.filter { $0 != .coordinatorCrash && $0 != .coordinatorPause }
     }
 
     package enum Place: Hashable, Sendable {
@@ -64,6 +78,9 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
             case .processCrash: "step \(step): process \(amount % 2) crashes"
             case .processPause:
                 "step \(step): process \(amount % 2) stands still for \(amount / 2) ms"
+            case .coordinatorCrash: "step \(step): coordinator \(amount % 2) crashes"
+            case .coordinatorPause:
+                "step \(step): coordinator \(amount % 2) stands still for \(amount / 2) ms"
             default: "step \(step): \(event.rawValue)"
             }
         }
@@ -85,16 +102,40 @@ package struct Plan: Sendable {
     package init(seed: UInt64) {
         var random = SeededGenerator(seed: seed, purpose: 1)
         let count = random.oneIn(16) ? 0 : random.within(1...9)
-        self.init(seed: seed, faults: (0..<count).map { _ in Self.fault(&random) })
+        let hasOrders = Self.hasOrders(seed)
+        self.init(
+            seed: seed,
+            faults: (0..<count).map { _ in
+                hasOrders && random.oneIn(2) ? Self.orderFault(&random) : Self.fault(&random)
+            })
+    }
+
+    /// Whether orders of several lines are part of a seed's run: of one in eleven, of which any number of processes that
+    /// share the seeds has as many as the others.
+    package static func hasOrders(_ seed: UInt64) -> Bool { seed % 11 == 7 }
+    var hasOrders: Bool { Self.hasOrders(seed) }
+
+    private static func orderFault(_ random: inout SeededGenerator) -> Fault {
+        if random.below(5) < 2 {
+            return Fault(
+                place: .event(
+                    random.one(of: [.coordinatorCrash, .coordinatorPause]), step: random.within(20...1500)),
+                amount: random.within(100...3000))
+        }
+        return call(of: Self.orderCalls, &random)
     }
 
     private static func fault(_ random: inout SeededGenerator) -> Fault {
         if random.below(5) < 2 { return event(&random) }
-        let (point, calls) = random.one(of: Self.calls)
+        return call(of: Self.calls, &random)
+    }
+
+    private static func call(of kinds: [(Fault.Point, Int)], _ random: inout SeededGenerator) -> Fault {
+        let (point, calls) = random.one(of: kinds)
         var effect = random.one(of: Fault.Effect.allCases)
         if effect == .late, !canBeLate.contains(point) { effect = .refused }
         // A restore that is overtaken is rare otherwise: it is short.
-        if point == .read, random.oneIn(2) { effect = .stall }
+        if point == .read || point == .orderRead, random.oneIn(2) { effect = .stall }
         return Fault(
             place: .call(point, occurrence: random.within(1...calls), effect),
             amount: random.within(50...1500))
@@ -108,12 +149,19 @@ package struct Plan: Sendable {
         (.relaySend, 8), (.relayCommit, 4), (.connect, 4), (.store, 30), (.store, 30),
     ]
 
+    private static let orderCalls: [(Fault.Point, Int)] = [
+        (.orderOpen, 4), (.orderOffsets, 4), (.orderRead, 4), (.orderPoll, 150), (.orderProduce, 250),
+        (.orderFlush, 50), (.orderSendOffsets, 50), (.orderCommit, 50), (.orderCommit, 50),
+        (.orderCommit, 50),
+    ]
+
     private static let canBeLate: Set<Fault.Point> = [
+        .orderOpen, .orderFlush, .orderSendOffsets, .orderCommit,
         .open, .flush, .sendOffsets, .commit, .expire, .relayOpen, .relaySend, .relayCommit, .store,
     ]
 
     private static func event(_ random: inout SeededGenerator) -> Fault {
-        let event = random.one(of: Fault.Event.allCases)
+        let event = random.one(of: Fault.Event.ofStock)
         let amount =
             switch event {
             case .delayClock: Fault.clockStep(&random)

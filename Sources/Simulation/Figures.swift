@@ -25,6 +25,11 @@ package struct Figures: Sendable {
         case early = "expires that came before their time"
         case conflicts = "batches of a second sink refused"
         case judged = "commands decided once more by the naive model"
+        case orders = "orders placed"
+        case ordersConfirmed = "of them confirmed"
+        case orderOutcomes = "outcomes of orders"
+        case orderRestores = "restores of orders"
+        case strays = "replies about orders that are not known"
     }
 
     private var counts = Array(repeating: 0, count: Count.allCases.count)

@@ -3,18 +3,8 @@ import StreamRuntime
 
 /// A partition's log on the model: what `KafkaPartitionLog` is on Kafka. Mutants are subclasses that get one thing
 /// wrong.
-class ModelLog: PartitionLog {
-    let partition: Int32
+class ModelLog: ModelClient, PartitionLog {
     let partitionCount: Int32
-    unowned let host: ProcessHost
-    unowned let world: World
-    var identity: ModelBroker.Identity? {
-        didSet { lastIdentity = identity ?? lastIdentity }
-    }
-    /// Who it was before it was closed.
-    private(set) var lastIdentity: ModelBroker.Identity?
-    /// Produced, and not sent yet.
-    var outbox: [(topic: Topic, key: [UInt8]?, value: [UInt8]?)] = []
     private(set) var position: Int64 = 0
     /// Where the commit that is under way is to come to.
     private var pending: Int64?
@@ -23,74 +13,21 @@ class ModelLog: PartitionLog {
     private var isCarryingOut = false
     /// Commands that were read since the commit began.
     private(set) var ahead = 0
-    /// The worker has nothing to do before.
-    var wakesAt: Int64 = 0
 
-    required init(partition: Int32, host: ProcessHost) {
-        self.partition = partition
-        self.host = host
-        world = host.world
-        partitionCount = world.partitionCount
-    }
-
-    var broker: ModelBroker { world.broker }
-    var transactionalID: String { "holdfast-stock-\(partition)" }
-
-    func index(_ topic: Topic) -> Int { world.index(topic, partition) }
-
-    func open() throws(LogFailure) {
-        close()
-        identity = try request(.open) { [broker, transactionalID] () throws(BrokerError) in
-            // A client asks again for as long as the broker completes the transaction before.
-            broker.finishMarkers(of: transactionalID)
-            return try broker.initProducer(transactionalID)
-        }
+    required init(partition: Int32, host: MemberHost) {
+        partitionCount = host.world.partitionCount
+        super.init(
+            partition: partition, host: host,
+            points: Points(
+                open: .open, committedOffset: .committedOffset, read: .read, poll: .poll, produce: .produce,
+                flush: .flush, sendOffsets: .sendOffsets, commit: .commit),
+            transactionalID: "holdfast-stock-\(partition)")
     }
 
     func committedOffset() throws(LogFailure) -> Int64? {
         try request(.committedOffset) { [broker, index = index(.commands)] () throws(BrokerError) in
             try broker.committedOffset(index)
         }
-    }
-
-    func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> {
-        if host.isDead { throw Self.dead }
-        let partition = broker.partitions[index(topic)]
-        return partition.start..<partition.lastStable
-    }
-
-    func read(
-        _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
-    ) throws(LogFailure) {
-        try read(topic, from: offset, .committed, body)
-    }
-
-    func read(
-        _ topic: Topic, from offset: Int64, _ isolation: ModelIsolation,
-        _ body: (LogRecord) throws(LogFailure) -> Void
-    ) throws(LogFailure) {
-        try request(.read, topic.rawValue) { () throws(BrokerError) in }
-        var next = offset
-        while let record = visibleRecord(topic, from: next, isolation) {
-            try give(record, to: body)
-            next = record.offset + 1
-            if world.random.oneIn(64) { world.interlude(world.random.within(1...6)) }
-            if host.isDead { throw Self.dead }
-        }
-    }
-
-    /// The next record that a reader sees.
-    func visibleRecord(_ topic: Topic, from offset: Int64, _ isolation: ModelIsolation) -> ModelRecord? {
-        let index = index(topic)
-        let limit = broker.partitions[index].limit(isolation)
-        var place = broker.partitions[index].place(of: offset)
-        while place < broker.partitions[index].records.count {
-            let record = broker.partitions[index].records[place]
-            if record.offset >= limit { return nil }
-            if ModelPartition.isVisible(record.state, isolation) { return record }
-            place += 1
-        }
-        return nil
     }
 
     func startReading(at offset: Int64) throws(LogFailure) {
@@ -144,23 +81,15 @@ class ModelLog: PartitionLog {
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
     ) throws(LogFailure) {
         checkAlone("produces")
-        outbox.append((topic, key.map { Array($0) }, value.map { Array($0) }))
-        try request(.produce) { () throws(BrokerError) in }
-        // The client sends when it likes; what was sent lies in the log, whether it is committed or not.
-        if world.random.oneIn(12) { try flush() }
+        try send(to: index(topic), key: key.map { Array($0) }, value: value.map { Array($0) })
     }
 
-    func flush() throws(LogFailure) {
-        guard !outbox.isEmpty else { return }
-        let sending = outbox.map { (index: index($0.topic), key: $0.key, value: $0.value) }
-        outbox = []
-        let identity = identity!
-        try request(.flush, "\(sending.count) records") { [broker] () throws(BrokerError) in
-            broker.finishMarkers(identity)
-            for record in sending {
-                try broker.produce(identity, record.index, key: record.key, value: record.value)
-            }
-        }
+    func reply(
+        _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(LogFailure) {
+        checkAlone("replies")
+        guard partition < partitionCount else { return }
+        try send(to: world.index(.orderReplies, partition), key: Array(key), value: Array(value))
     }
 
     func startCommit(nextOffset: Int64) throws(LogFailure) {
@@ -215,90 +144,8 @@ class ModelLog: PartitionLog {
         }
     }
 
-    func endTransaction() throws(LogFailure) {
-        let identity = identity!
-        let isDone = Flag()
-        do throws(RequestFailure) {
-            try world.request(.commit, by: host) { [broker] () throws(BrokerError) in
-                try broker.endTransaction(identity, commit: true)
-                isDone.isSet = true
-            }
-        } catch {
-            world.trace("\(host.name), partition \(partition): commit \(error)")
-            if error == .unavailable {
-                world.figures[.unknown] += 1
-                if isDone.isSet { world.figures[.unknownCommitted] += 1 }
-            }
-            throw Self.failure(error, "commit")
-        }
-    }
-
-    private final class Flag { var isSet = false }
-
-    func close() {
+    override func close() {
         checkAlone("gives up")
-        identity = nil
-        outbox = []
+        super.close()
     }
-
-    // MARK: What a call comes to
-
-    static let dead = LogFailure(.stopped, operation: "anything", message: "the process has crashed")
-
-    /// - Parameter detail: what the trace tells of it besides its name.
-    func request<Answer>(
-        _ point: Fault.Point, _ detail: @autoclosure () -> String = "",
-        _ body: @escaping () throws(BrokerError) -> Answer
-    ) throws(LogFailure) -> Answer {
-        do throws(RequestFailure) {
-            let answer = try world.request(point, by: host, body)
-            trace(point, "\(detail()) done")
-            return answer
-        } catch {
-            trace(point, "\(detail()) \(error)")
-            throw Self.failure(error, point.rawValue)
-        }
-    }
-
-    private func trace(_ point: Fault.Point, _ outcome: @autoclosure () -> String) {
-        guard point != .poll, point != .produce else { return }
-        world.trace("\(host.name), partition \(partition): \(point.rawValue) \(outcome())")
-    }
-
-    /// As `KafkaPartitionLog` says what follows from Kafka's errors.
-    static func failure(_ failure: RequestFailure, _ operation: String) -> LogFailure {
-        switch failure {
-        case .dead: dead
-        case .broker(.fenced): LogFailure(.fenced, operation: operation, message: "fenced")
-        case .unavailable, .broker:
-            LogFailure(.restart, operation: operation, message: "\(failure)")
-        }
-    }
-
-    func give(
-        _ record: ModelRecord, to body: (LogRecord) throws(LogFailure) -> Void
-    ) throws(LogFailure) {
-        var failure: LogFailure?
-        withBytes(record.key) { key in
-            withBytes(record.value) { value in
-                do throws(LogFailure) {
-                    try body(
-                        LogRecord(
-                            key: key, value: value, offset: record.offset, timestamp: timestamp(of: record)))
-                } catch {
-                    failure = error
-                }
-            }
-        }
-        if let failure { throw failure }
-    }
-
-    /// Time comes with the record.
-    func timestamp(of record: ModelRecord) -> Int64 { record.timestamp }
-}
-
-/// Calls `body` with the bytes, or with nil.
-func withBytes(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> Void) {
-    guard let bytes else { return body(nil) }
-    bytes.withUnsafeBytes { body($0) }
 }

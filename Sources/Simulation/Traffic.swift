@@ -83,9 +83,11 @@ final class Traffic: Actor {
             writer.write(warehouse: WarehouseRecord(warehouse: house))
             publish(.warehouses, house.id, for: all, isTombstone: random.oneIn(8))
         case 1:
+            // Reservations of orders live longer, and repeats of their commands are to be known.
             var settings = Settings(
-                defaultTTL: 120, longestTTL: 400, strategy: random.one(of: Strategy.allCases))
-            if random.oneIn(2) {
+                defaultTTL: 120, longestTTL: world.orders == nil ? 400 : 60_000,
+                strategy: random.one(of: Strategy.allCases))
+            if random.oneIn(2), world.orders == nil {
                 settings.dedupeCount = random.one(of: [16, 24, 64])
                 settings.dedupeAge = 1_000 * Int64(random.within(1...20))
             }

@@ -27,8 +27,10 @@ package final class World {
     private var actors: [any Actor] = []
     private var runnable: [any Actor] = []
     private(set) var processes: [ProcessHost] = []
-    private var graveyard: [ProcessHost] = []
+    private var graveyard: [MemberHost] = []
     private(set) var assigner: GroupAssigner!
+    /// Nil in a run without orders of several lines.
+    private(set) var orders: OrderSide?
     private(set) var delay: DelayService!
     private(set) var relay: RelayService!
     private(set) var sinks: [SinkService] = []
@@ -70,7 +72,7 @@ package final class World {
 
     private func populate() {
         traffic = Traffic(self)
-        assigner = GroupAssigner(self)
+        assigner = GroupAssigner("group", \.group, self)
         delay = DelayService(self)
         relay = RelayService(self)
         actors = [traffic, assigner, BrokerHousekeeping(self), delay, relay]
@@ -79,25 +81,32 @@ package final class World {
             add(processes[number])
         }
         startSink()
+        if plan.hasOrders {
+            orders = OrderSide(self)
+            for actor in orders!.actors { add(actor) }
+        }
     }
 
     // MARK: Running
 
     /// The most steps that the system may need after the last fault; more than twice what was seen in 10,000 seeds.
     static let recoveryLimit = 3_000
+    /// The same with orders, whose coordinators and processors wait for each other.
+    static let recoveryLimitOfOrders = 10_000
     private static let stormLimit = 2_500
 
     /// Runs the plan, heals what is broken, and waits until nothing is left to do.
     package func run() {
         while step < Self.stormLimit, violations.isEmpty {
-            if traffic.isDone, events.isEmpty, step > 300 { break }
+            if traffic.isDone, orders?.traffic.isDone ?? true, events.isEmpty, step > 300 { break }
             tick()
         }
         heal()
         let healedAt = step
         while violations.isEmpty, !isQuiet {
-            guard step < healedAt + Self.recoveryLimit else {
-                violate("no progress: \(Self.recoveryLimit) steps after the last fault \(whatIsLeft)")
+            let limit = orders == nil ? Self.recoveryLimit : Self.recoveryLimitOfOrders
+            guard step < healedAt + limit else {
+                violate("no progress: \(limit) steps after the last fault \(whatIsLeft)")
                 break
             }
             tick()
@@ -125,6 +134,7 @@ package final class World {
         }
         deliverLate()
         for process in processes { process.wakeIfDue() }
+        for coordinator in orders?.coordinators ?? [] { coordinator.wakeIfDue() }
         actOnce()
     }
 
@@ -155,14 +165,14 @@ package final class World {
 
     /// Those that are no more take no further turns.
     private func forgetTheDead() {
-        guard depth == 0, actors.count > 14 else { return }
+        guard depth == 0, actors.count > (orders == nil ? 14 : 22) else { return }
         actors.removeAll {
             switch $0 {
-            case let worker as ProcessWorker: worker.isGone
+            case let worker as any GroupWorker: worker.isGone
             case let standby as Standby: standby.isGone
             case let sink as SinkService: sink.isDead || sink.isFinished
             case let relay as RelayService: relay.isDead || relay.isFinished
-            case is ProcessHost: false
+            case is MemberHost: false
             case let host as Host: host.isDead
             default: false
             }
@@ -172,20 +182,28 @@ package final class World {
     func add(_ actor: any Actor) { actors.append(actor) }
 
     /// All that lives in it, itself included: none of them may outlive the run.
-    package var inhabitants: [AnyObject] { [self, broker, database] + actors + graveyard }
+    package var inhabitants: [AnyObject] {
+        var all: [AnyObject] = [self, broker, database] + actors + graveyard
+        if let orders { all.append(orders) }
+        return all
+    }
 
     /// A process has started again: whoever still has the old one finds it dead.
-    func replace(_ old: ProcessHost, by new: ProcessHost) {
+    func replace(_ old: MemberHost, by new: MemberHost) {
         graveyard.append(old)
-        processes = processes.map { $0 === old ? new : $0 }
+        if let new = new as? ProcessHost { processes = processes.map { $0 === old ? new : $0 } }
+        if let new = new as? CoordinatorHost { orders!.replace(old, by: new) }
         actors.removeAll { $0 === old }
         add(new)
     }
 
     /// Since when a member of the group has not been heard of; nil for one that is there.
-    func silentSince(member id: Int) -> Int64? {
-        for process in processes where process.member?.id == id { return process.silentSince }
-        for process in graveyard where process.member?.id == id { return process.silentSince }
+    func silentSince(member id: Int, of group: GroupAssigner) -> Int64? {
+        let living: [MemberHost] = group === assigner ? processes : orders!.coordinators
+        for host in living where host.member?.id == id { return host.silentSince }
+        for host in graveyard where host.member?.id == id && host.assigner === group {
+            return host.silentSince
+        }
         // A member that came back under another id.
         return 0
     }
@@ -204,6 +222,7 @@ package final class World {
         callFaults = [:]
         events = []
         for process in processes { process.wake() }
+        for coordinator in orders?.coordinators ?? [] { coordinator.wake() }
         delay.wake()
         relay.wake()
         for sink in sinks { sink.wake() }
@@ -223,7 +242,7 @@ package final class World {
                 next >= broker.partitions[index(.ledger, partition)].endOfRecords
             else { return false }
         }
-        return delay.isIdle && processesHaveNothingDue
+        return delay.isIdle && processesHaveNothingDue && orders?.isQuiet ?? true
     }
 
     private var processesHaveNothingDue: Bool {
@@ -243,7 +262,7 @@ package final class World {
                 "partition \(partition) has decided \(committed.map { "\($0)" } ?? "none") of \(commands), "
                 + "PostgreSQL has \(database.offsets[partition] ?? 0) of \(ledger), "
                 + "\(stock.map { "\($0.liveReservations)" } ?? "unknown") reservations live"
-        }.joined(separator: "; ")
+        }.joined(separator: "; ") + (orders.map { "; \($0.whatIsLeft)" } ?? "")
     }
 
     /// The worker that has a partition now.

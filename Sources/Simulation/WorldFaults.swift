@@ -74,6 +74,9 @@ extension World {
         trace("fault: \(fault)")
         switch event {
         case .processCrash: processes[fault.amount % 2].die()
+        case .coordinatorCrash: orders?.coordinators[fault.amount % 2].die()
+        case .coordinatorPause:
+            orders?.coordinators[fault.amount % 2].pause(until: now + Int64(fault.amount / 2))
         case .processPause: processes[fault.amount % 2].pause(until: now + Int64(fault.amount / 2))
         case .delayCrash: delay.die()
         case .delayClock: delayHostClock += Int64(fault.amount)
@@ -89,19 +92,21 @@ extension World {
 
     /// Compacts the topics that are compacted.
     func compact(tombstonesBefore: Int64) {
-        for topic in [Topic.levels, .reservations, .transfers] {
+        for topic in [Topic.levels, .reservations, .transfers] + (orders == nil ? [] : [.orderState]) {
             for partition in 0..<partitionCount {
                 broker.partitions[index(topic, partition)].compact(tombstonesBefore: tombstonesBefore)
             }
         }
     }
 
-    /// Deletes commands that were decided.
+    /// Deletes commands that were decided, and what was heeded of orders and replies.
     private func retain() {
-        for partition in 0..<partitionCount {
-            let place = index(.commands, partition)
-            guard let committed = try? broker.committedOffset(place), committed > 0 else { continue }
-            broker.partitions[place].delete(before: Int64(random.within(0...Int(committed))))
+        for topic in [Topic.commands] + (orders == nil ? [] : [.orders, .orderReplies]) {
+            for partition in 0..<partitionCount {
+                let place = index(topic, partition)
+                guard let committed = try? broker.committedOffset(place), committed > 0 else { continue }
+                broker.partitions[place].delete(before: Int64(random.within(0...Int(committed))))
+            }
         }
     }
 

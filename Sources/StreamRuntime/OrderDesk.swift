@@ -38,12 +38,10 @@ package struct OrderDesk: ~Copyable {
 
     /// The most orders that one transaction forgets.
     private static let forgottenAtOnce = 500
-    /// After so long a word that an order is due is given again: the broker's clock may have been behind ours.
-    private static let dueAgain: Int64 = 5_000
-
     private let partition: Int32
     private let settings: OrderSettings
     private let memory: OrderMemory
+    private let dueAgain: Int64
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private let partitionOfSKU: (UnsafeRawBufferPointer) -> Int32
     private var orders: [String: Order] = [:]
@@ -61,14 +59,17 @@ package struct OrderDesk: ~Copyable {
     private var key = RecordKey()
     private var counts = OrderCounts()
 
+    /// - Parameter dueAgain: after so long a word that an order is due is given again, in milliseconds: the broker's clock
+    ///   may have been behind ours.
     package init(
-        partition: Int32, settings: OrderSettings, memory: OrderMemory,
+        partition: Int32, settings: OrderSettings, memory: OrderMemory, dueAgain: Int64 = 5_000,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
         partitionOfSKU: @escaping (UnsafeRawBufferPointer) -> Int32
     ) {
         self.partition = partition
         self.settings = settings
         self.memory = memory
+        self.dueAgain = dueAgain
         self.ownsKey = ownsKey
         self.partitionOfSKU = partitionOfSKU
     }
@@ -223,7 +224,7 @@ package struct OrderDesk: ~Copyable {
         var told = 0
         while told < limit, isDue(at: now), let first = due.first {
             due.removeFirst()
-            due.insert(OrderTime(Timestamp(milliseconds: now + Self.dueAgain), first.id))
+            due.insert(OrderTime(Timestamp(milliseconds: now + dueAgain), first.id))
             writer.write(dueOrder: first.id)
             try send(.orders, partition, key: first.id, output)
             told += 1

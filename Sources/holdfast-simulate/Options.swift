@@ -20,9 +20,16 @@ struct Options {
     /// Every `stride`th seed of the range.
     var stride: UInt64 = 1
     var mutant: Mutant?
+    /// Only seeds with orders of several lines.
+    var areOrdersWanted = false
     var processes = 0
     /// Of a seed's faults only these, by their places.
     var faults: [Int]?
+
+    /// Whether a seed of the range is run: without orders it says nothing of a wrong coordinator.
+    func isWanted(_ seed: UInt64) -> Bool {
+        Plan.hasOrders(seed) || !(areOrdersWanted || mutant?.isOfOrders == true)
+    }
 
     /// The plan of a seed, or of its faults those that were asked for.
     func plan(_ seed: UInt64) -> Plan {
@@ -39,6 +46,7 @@ struct Options {
             case "--list-mutants": task = .listMutants
             case "--mutants": task = .mutants
             case "--share": task = .share
+            case "--orders": areOrdersWanted = true
             case "--seeds": seeds = try Self.number(name, &arguments, least: 1)
             case "--first-seed": firstSeed = try Self.number(name, &arguments, least: 0)
             case "--seed": task = .one(try Self.number(name, &arguments, least: 0))
@@ -89,10 +97,11 @@ struct Options {
         holdfast-simulate --list-mutants                   tells what they are
         holdfast-simulate --mutant NAME [--seed K | --seeds N]   runs one of them
 
+          --orders        only the seeds with orders of several lines, one in eleven
           --processes N   how many processes share the seeds (default: one for each core)
           --faults LIST   of the seed's faults only these, by their numbers, such as 0,3; or none
 
-        The production code of processors, delay service, relay and sink runs over a model of Kafka and PostgreSQL, in
+        The production code of processors, delay service, relay, coordinators and sink runs over a model of Kafka and PostgreSQL, in
         which seeded faults happen. One seed always gives the same run. docs/simulation.md tells what is modelled.
         Exit codes: 0 all is right (with --mutants: all are caught), 1 something is not, 2 a mistake in the command
         line, 130 interrupted.

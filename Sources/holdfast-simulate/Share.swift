@@ -22,6 +22,8 @@ struct Share {
         var sums = Sums()
         var seed = options.firstSeed
         while seed < options.firstSeed + options.seeds {
+            defer { seed += options.stride }
+            guard options.isWanted(seed) else { continue }
             runningSeed = seed
             let report = Simulation.run(options.plan(seed), mutant: options.mutant)
             sums.seeds += 1
@@ -33,7 +35,6 @@ struct Share {
             }
             if sums.seeds >= 50 { sums.flush() }
             if getppid() != parent { return .interrupted }
-            seed += options.stride
         }
         sums.flush()
         var usage = rusage()

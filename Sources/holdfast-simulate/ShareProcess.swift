@@ -51,6 +51,7 @@ enum ShareProcess {
         var arguments = ["--share", "--first-seed", "\(options.firstSeed)", "--seeds", "\(options.seeds)"]
         arguments += ["--stride", "\(options.stride)"]
         if let mutant = options.mutant { arguments += ["--mutant", mutant.name] }
+        if options.areOrdersWanted { arguments.append("--orders") }
         if let faults = options.faults { arguments += ["--faults", Options.list(faults)] }
         return arguments
     }

@@ -32,6 +32,8 @@ package final class ModelBroker {
 
     package var partitions: [ModelPartition]
     package var group = ModelGroup()
+    /// That of the order coordinators.
+    package var orderGroup = ModelGroup()
     /// The broker's clock, in milliseconds.
     package var now: Int64 = 0
     /// After how long the broker aborts a transaction by itself, in milliseconds.
@@ -91,21 +93,29 @@ package final class ModelBroker {
 
     /// AddOffsetsToTxn and TxnOffsetCommit: the group checks that the member is one of the present generation.
     ///
-    /// - Parameter member: nil for a consumer that is in no group's membership, which is not checked.
+    /// - Parameters:
+    ///   - member: nil for a consumer that is in no group's membership, which is not checked.
+    ///   - path: the group that it is a member of.
     package func sendOffsets(
-        _ identity: Identity, _ new: [Int: Int64], member: ModelGroup.Member?
+        _ identity: Identity, _ new: [Int: Int64], member: ModelGroup.Member?,
+        of path: KeyPath<ModelBroker, ModelGroup> = \.group
     ) throws(BrokerError) {
         try join(identity)
         transactions[identity.producer].holdsOffsets = true
-        if let member { try group.check(member) }
+        if let member { try self[keyPath: path].check(member) }
         transactions[identity.producer].offsets.merge(new) { $1 }
     }
 
     /// OffsetCommit, outside of any transaction.
     ///
-    /// - Parameter member: nil for a consumer that is in no group's membership, which is not checked.
-    package func commitOffsets(_ new: [Int: Int64], member: ModelGroup.Member?) throws(BrokerError) {
-        if let member { try group.check(member) }
+    /// - Parameters:
+    ///   - member: nil for a consumer that is in no group's membership, which is not checked.
+    ///   - path: the group that it is a member of.
+    package func commitOffsets(
+        _ new: [Int: Int64], member: ModelGroup.Member?,
+        of path: KeyPath<ModelBroker, ModelGroup> = \.group
+    ) throws(BrokerError) {
+        if let member { try self[keyPath: path].check(member) }
         offsets.merge(new) { $1 }
     }
 

@@ -84,18 +84,16 @@ final class InputUncommitted: ModelLog {
 
 /// Keeps the records of its transaction, to send them once more.
 class Remembering: ModelLog {
-    private var records: [(topic: Topic, key: [UInt8]?, value: [UInt8]?)] = []
+    private var records: [(place: Int, key: [UInt8]?, value: [UInt8]?)] = []
 
     override func begin() throws(LogFailure) {
         records = []
         try super.begin()
     }
 
-    override func produce(
-        _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
-    ) throws(LogFailure) {
-        records.append((topic, key.map { Array($0) }, value.map { Array($0) }))
-        try super.produce(topic, key: key, value: value)
+    override func send(to place: Int, key: [UInt8]?, value: [UInt8]?) throws(LogFailure) {
+        records.append((place, key, value))
+        try super.send(to: place, key: key, value: value)
     }
 
     func sendAgain(nextOffset: Int64) throws(LogFailure) {

@@ -12,14 +12,18 @@ package struct Mutant: Sendable {
     package let name: String
     package let what: String
     let makeLog: @Sendable (Int32, ProcessHost) -> ModelLog
+    let makeOrderLog: @Sendable (Int32, CoordinatorHost) -> ModelOrderLog
+    /// It is a wrong coordinator: runs without orders say nothing of it.
+    package let isOfOrders: Bool
     let delay: DelayFlaw?
     let sink: SinkFlaw?
     let relay: RelayFlaw?
     let standbyReadsUncommitted: Bool
 
     private init(
-        _ name: String, _ what: String, log: ModelLog.Type = ModelLog.self, delay: DelayFlaw? = nil,
-        sink: SinkFlaw? = nil, relay: RelayFlaw? = nil, standbyReadsUncommitted: Bool = false
+        _ name: String, _ what: String, log: ModelLog.Type = ModelLog.self,
+        orders: ModelOrderLog.Type? = nil, delay: DelayFlaw? = nil, sink: SinkFlaw? = nil,
+        relay: RelayFlaw? = nil, standbyReadsUncommitted: Bool = false
     ) {
         self.name = name
         self.what = what
@@ -28,11 +32,15 @@ package struct Mutant: Sendable {
         self.relay = relay
         self.standbyReadsUncommitted = standbyReadsUncommitted
         makeLog = { log.init(partition: $0, host: $1) }
+        makeOrderLog = { (orders ?? ModelOrderLog.self).init(partition: $0, host: $1) }
+        isOfOrders = orders != nil
     }
 
     package static func named(_ name: String) -> Mutant? { (all + redundant).first { $0.name == name } }
 
-    package static let all: [Mutant] = [
+    package static let all = ofStock + ofOrders
+
+    private static let ofStock: [Mutant] = [
         Mutant(
             "offsets-before", "input offsets are committed by themselves, before the transaction",
             log: OffsetsBefore.self),
@@ -125,6 +133,59 @@ package struct Mutant: Sendable {
         Mutant(
             "relay-random-id", "each relay has a random transactional id", relay: .randomID),
     ]
+
+    private static let ofOrders: [Mutant] = [
+        Mutant(
+            "order-offsets-before",
+            "the coordinator commits its offsets by themselves, before the transaction",
+            orders: OrderOffsetsBefore.self),
+        Mutant(
+            "order-offsets-after", "the coordinator commits its offsets by themselves, after the transaction",
+            orders: OrderOffsetsAfter.self),
+        Mutant(
+            "reply-offsets-before",
+            "the coordinator commits the offsets of replies by themselves, before the transaction",
+            orders: ReplyOffsetsBefore.self),
+        Mutant(
+            "reply-offsets-missing", "the coordinator does not commit the offsets of replies",
+            orders: ReplyOffsetsMissing.self),
+        Mutant(
+            "order-not-placed", "after a failure the coordinator reads on where it stopped",
+            orders: OrdersNotPlaced.self),
+        Mutant(
+            "order-state-outside", "order.state is written outside of the transaction",
+            orders: OrderStateOutside.self),
+        Mutant(
+            "order-state-short", "the coordinator's restore does not see the newest state",
+            orders: OrderStateShort.self),
+        Mutant(
+            "order-state-uncommitted", "the coordinator restores with read_uncommitted",
+            orders: OrderStateUncommitted.self),
+        Mutant(
+            "replies-uncommitted", "the coordinator reads replies with read_uncommitted",
+            orders: RepliesUncommitted.self),
+        Mutant(
+            "order-restore-before-init",
+            "orders are restored before init_transactions fences the last coordinator",
+            orders: OrderRestoreBeforeInit.self),
+        Mutant(
+            "order-random-id", "each coordinator has a random transactional id", orders: OrderRandomID.self),
+        Mutant(
+            "order-emit-again",
+            "after a commit whose outcome is unknown the coordinator sends its records again from memory",
+            orders: OrderEmitAgain.self),
+        Mutant(
+            "order-commit-on-close", "a coordinator that gives up commits what it has",
+            orders: OrderCommitOnClose.self),
+        Mutant(
+            "order-strays-kept", "what was granted to nobody is not given back", orders: StraysKept.self),
+        Mutant(
+            "order-commands-renamed", "a command of an order that is sent again has another id",
+            orders: OrderCommandsRenamed.self),
+        Mutant(
+            "order-due-own-clock", "what is due is looked at by the coordinator's clock",
+            orders: DueByOwnClock.self),
+    ]
     /// Versions that lack a protection which stands behind another: they are not wrong, and no seed may say so.
     package static let redundant: [Mutant] = [
         Mutant(
@@ -132,5 +193,8 @@ package struct Mutant: Sendable {
         Mutant(
             "unstable-offsets", "committed offsets are read while a transaction holds them",
             log: UnstableOffsets.self),
+        Mutant(
+            "orders-uncommitted", "the coordinator reads orders with read_uncommitted",
+            orders: OrdersUncommitted.self),
     ]
 }

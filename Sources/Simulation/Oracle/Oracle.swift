@@ -10,6 +10,9 @@ final class Oracle {
     private var reader = RecordReader()
     private var chain = LedgerChain()
     private(set) var problems: [String] = []
+    /// Of all partitions, for the books of orders.
+    private var entries: [LedgerEntry] = []
+    private var replies: [Int32: [Reference.Reply]] = [:]
 
     private init(_ world: World) { self.world = world }
 
@@ -30,6 +33,9 @@ final class Oracle {
             }
         }
         checkLetters()
+        if let orders = world.orders {
+            problems += OrderOracle.problems(of: world, orders, entries, replies)
+        }
     }
 
     private func records(_ topic: Topic, _ partition: Int32) -> [ModelRecord] {
@@ -54,6 +60,8 @@ final class Oracle {
         checkActions(partition, commands)
         checkCarried(partition, commands)
         let entries = ledger(partition)
+        self.entries += entries.map(\.entry)
+        replies[partition] = reference.replies
         checkChain(partition, entries)
         checkDecisions(partition, commands, entries)
         checkBooks(partition, entries)
@@ -112,7 +120,7 @@ final class Oracle {
 
     /// What was committed to a topic, against what the commands come to.
     private func compare(_ topic: Topic, _ partition: Int32, _ reference: Reference) {
-        let found = records(topic, partition).filter { Self.isCommitted($0) && !isLetterOfRelay($0, topic) }
+        let found = records(topic, partition).filter { Self.isCommitted($0) && !isOthersLetter($0, topic) }
         let wanted = reference.outputs[topic] ?? []
         for (index, (have, want)) in zip(found, wanted).enumerated()
         where have.key != want.key || have.value != want.value {
@@ -179,9 +187,10 @@ final class Oracle {
         record.value!.withUnsafeBytes { try? reader.deadLetter($0) }
     }
 
-    private func isLetterOfRelay(_ record: ModelRecord, _ topic: Topic) -> Bool {
+    /// Whether it is a letter of the relay or of a coordinator.
+    private func isOthersLetter(_ record: ModelRecord, _ topic: Topic) -> Bool {
         guard topic == .deadLetters, let source = letter(record)?.topic else { return false }
-        return Topic.published.contains { $0.rawValue == source }
+        return source != Topic.commands.rawValue
     }
 
     // MARK: Ledger

@@ -12,7 +12,16 @@ struct Reference {
         let value: [UInt8]?
     }
 
+    /// What an order is told, and in which partition.
+    struct Reply {
+        let partition: Int32
+        let value: [UInt8]
+    }
+
+    private final class Replies { var all: [Reply] = [] }
+
     private(set) var outputs: [Topic: [Output]] = [:]
+    private(set) var replies: [Reply] = []
     /// The state before a command, by the offset that was asked for.
     private(set) var states: [Int64: [UInt8]] = [:]
     private(set) var final: [UInt8] = []
@@ -22,7 +31,10 @@ struct Reference {
         of commands: [ModelRecord], partition: Int32, statesAt offsets: Set<Int64>,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
     ) throws(LogFailure) {
-        var processor = CommandProcessor(stock: Stock(), partition: partition, ownsKey: ownsKey)
+        let told = Replies()
+        var processor = CommandProcessor(stock: Stock(), partition: partition, ownsKey: ownsKey) {
+            told.all.append(Reply(partition: $0, value: Array($2)))
+        }
         var wanted = offsets.sorted()[...]
         var outputs: [Topic: [Output]] = [:]
         for command in commands {
@@ -50,6 +62,7 @@ struct Reference {
             if let failure { throw failure }
         }
         self.outputs = outputs
+        replies = told.all
         final = StateBytes.of(processor.stock)
         for offset in wanted { states[offset] = final }
     }
