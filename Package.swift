@@ -27,6 +27,9 @@ let package = Package(
         .target(name: "InventoryWire", dependencies: ["InventoryCore", "OrderCore", "CCrypto", "CYyjson"]),
         .target(name: "StreamRuntime", dependencies: ["InventoryCore", "OrderCore", "InventoryWire"]),
 
+        // Which warehouses should serve an order; pure.
+        .target(name: "Optimizer", dependencies: ["InventoryCore", "OrderCore"]),
+
         // Whether what the topics hold is right; pure, on records that someone else reads.
         .target(name: "Audit", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime"]),
 
@@ -45,8 +48,8 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Audit", "KafkaClient",
-                "PostgresClient", "LedgerSink", "Operations", "Sizing",
+                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Optimizer", "Audit",
+                "KafkaClient", "PostgresClient", "LedgerSink", "Operations", "Sizing",
             ]),
 
         // The production code over a model of Kafka and PostgreSQL; and the rules once more, for whoever checks.
@@ -68,6 +71,7 @@ let package = Package(
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
         .testTarget(name: "OrderCoreTests", dependencies: ["OrderCore"]),
+        .testTarget(name: "OptimizerTests", dependencies: ["InventoryCore", "OrderCore", "Optimizer"]),
         .testTarget(name: "InventoryWireTests", dependencies: ["OrderCore", "InventoryWire"]),
         .testTarget(name: "StreamRuntimeTests", dependencies: ["OrderCore", "StreamRuntime"]),
         .testTarget(name: "AuditTests", dependencies: ["Audit"]),

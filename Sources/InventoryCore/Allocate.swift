@@ -267,7 +267,7 @@ extension Stock {
                 let available = levels[number].available(to: reserve.channel)
                 let place = levels[number].place
                 guard available > 0, warehouses[place].facts.isActive else { continue }
-                guard isInTime(warehouses[place], shipTo, reserve.deliverWithinHours) else {
+                guard Self.isInTime(warehouses[place], shipTo, reserve.deliverWithinHours) else {
                     isTooLate = true
                     continue
                 }
@@ -277,10 +277,11 @@ extension Stock {
         return isTooLate
     }
 
-    /// Handling plus transit, along the great circle.
-    private func isInTime(_ warehouse: borrowing KnownWarehouse, _ shipTo: UnitVector?, _ hours: Int64?)
-        -> Bool
-    {
+    /// Whether handling plus transit, along the great circle, take no longer than so many hours; a warehouse or a
+    /// customer whose place is not known is too late.
+    package static func isInTime(
+        _ warehouse: borrowing KnownWarehouse, _ shipTo: UnitVector?, _ hours: Int64?
+    ) -> Bool {
         guard let hours else { return true }
         guard let shipTo, let direction = warehouse.direction else { return false }
         let transit = hours - warehouse.facts.handlingHours

@@ -15,12 +15,12 @@ package struct Point: Equatable, Sendable {
 ///
 /// Only +, -, * and / of IEEE 754 are used, which give the same bits everywhere; a mathematical library's sine
 /// need not.
-struct UnitVector: Sendable {
+package struct UnitVector: BitwiseCopyable, Sendable {
     let x: Double
     let y: Double
     let z: Double
 
-    init(_ point: Point) {
+    package init(_ point: Point) {
         let parallel = Angle.cosine(point.latitude)
         x = parallel * Angle.cosine(point.longitude)
         y = parallel * Angle.sine(point.longitude)
@@ -40,6 +40,18 @@ struct UnitVector: Sendable {
         let halfAngle = Double(kilometres) / (2 * 6371.0088) * (180_000_000 / Double.pi)
         let sine = Angle.sine(Int64(halfAngle.rounded()))
         return 4 * sine * sine
+    }
+
+    /// The way to `other` along the great circle, in whole kilometres, rounded up: 0...20,016. It is the least reach
+    /// that `Stock.isInTime` finds long enough.
+    package func kilometres(to other: UnitVector) -> Int64 {
+        let chord = squaredChord(to: other)
+        var (low, high): (Int64, Int64) = (0, 20_016)
+        while low < high {
+            let middle = (low + high) / 2
+            if chord <= Self.squaredChord(kilometres: middle) { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 }
 

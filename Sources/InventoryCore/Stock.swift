@@ -122,14 +122,14 @@ package struct Stock: Sendable {
 }
 
 /// A warehouse that was named, by a command about stock or by its own.
-struct KnownWarehouse: Sendable {
-    var facts: Warehouse
+package struct KnownWarehouse: Sendable {
+    package var facts: Warehouse
     /// A `set_warehouse` has said what it is.
     var isPublished: Bool
     /// Its location, made ready for distances.
-    var direction: UnitVector?
+    package var direction: UnitVector?
 
-    init(_ facts: Warehouse, isPublished: Bool) {
+    package init(_ facts: Warehouse, isPublished: Bool) {
         self.facts = facts
         self.isPublished = isPublished
         direction = facts.location.map(UnitVector.init)

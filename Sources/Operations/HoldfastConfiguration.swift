@@ -79,6 +79,22 @@ package enum HoldfastConfiguration {
                 offsets of both. SIGTERM finishes the transaction and leaves the group.
                 """),
         ConfigurationRole(
+            "optimize", summary: "propose better warehouses for orders that are reserved and not yet paid",
+            details: """
+                Takes partitions of order.outcomes with the others of its group, reads all of stock.levels, looks \
+                at each order that is reserved and not paid once it has settled, and publishes order.reallocate to \
+                orders where all its lines together can come in fewer shipments, over a shorter way, or not too \
+                late. The stock decides whether the units are there; an order that has changed meanwhile stays as \
+                it is. It keeps no state: without it nothing else changes.
+
+                With --dry-run, --from and --to it tells instead what it would have proposed in a time that is \
+                past, with the stock as it was then (from stock.ledger, which it reads from its start). It \
+                publishes nothing. Progress goes to standard error.
+
+                With --network it draws a network of 30 warehouses and places orders in the genuine stock, without \
+                Kafka, and tells shipments and ways before and after, and what cannot be gone below.
+                """),
+        ConfigurationRole(
             "sink", summary: "write the ledger into PostgreSQL",
             details: """
                 Reads stock.ledger and writes its entries, the levels, the reservations and the transfers into \
@@ -297,10 +313,13 @@ package enum HoldfastConfiguration {
             takesSettings: false),
     ]
 
-    private static let services: Set<String> = ["process", "delay", "relay", "coordinate", "sink"]
+    private static let services: Set<String> = [
+        "process", "delay", "relay", "coordinate", "optimize", "sink",
+    ]
 
     private static let keys: [ConfigurationKey] =
-        connectionKeys + processorKeys + standbyKeys + orderKeys + sinkKeys + runKeys + toolKeys + aclKeys
+        connectionKeys + processorKeys + standbyKeys + orderKeys + optimizeKeys + sinkKeys + runKeys
+        + toolKeys + aclKeys
         + deadLetterKeys + auditKeys + redriveKeys + rebuildKeys + reconcileKeys + demoKeys + chaosKeys
         + benchKeys + sizeKeys
 
@@ -329,8 +348,8 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "group_id", .name(1...200), default: "holdfast",
             roles: [
-                "process", "delay", "relay", "coordinate", "sink", "topics grow", "acls apply", "replay",
-                "verify", "demo",
+                "process", "delay", "relay", "coordinate", "optimize", "sink", "topics grow", "acls apply",
+                "replay", "verify", "demo",
             ],
             help: "The consumer group; each role adds its own name to it."),
     ]
@@ -346,7 +365,7 @@ package enum HoldfastConfiguration {
             help:
                 "With the partition's number, the transactional id, by which a new owner fences the old one."),
         ConfigurationKey(
-            "instance_id", .name(1...128), roles: ["process", "delay", "coordinate"],
+            "instance_id", .name(1...128), roles: ["process", "delay", "coordinate", "optimize"],
             help: """
                 Makes the process a static member of its group: within session_timeout_ms of a stop, a new \
                 process of the same id gets the same partitions back. It must be unique in the group.
@@ -371,7 +390,7 @@ package enum HoldfastConfiguration {
             help: "After this the broker ends a transaction that nobody has ended."),
         ConfigurationKey(
             "session_timeout_ms", .integer(6000...300_000, unit: "ms"), default: "6000",
-            roles: ["process", "delay", "coordinate", "sink", "demo"],
+            roles: ["process", "delay", "coordinate", "optimize", "sink", "demo"],
             help:
                 "After so long without a sign of life a process's partitions go to others. 6000 is Kafka's least."
         ),
@@ -383,7 +402,7 @@ package enum HoldfastConfiguration {
         // meanwhile.
         ConfigurationKey(
             "assignment_timeout_ms", .integer(5000...240_000, unit: "ms"), default: "60000",
-            roles: ["process", "coordinate"],
+            roles: ["process", "coordinate", "optimize"],
             help: """
                 How long an assignment waits for the leaders of its partitions; then the process ends with 70, so \
                 that others may try. It should last for a few elections of leaders.
@@ -452,6 +471,53 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "order_memory_count", .integer(1...10_000_000, unit: "orders"), default: "100000",
             roles: ["coordinate"], help: "How many of a partition are at most."),
+    ]
+
+    private static let optimizeKeys = [
+        ConfigurationKey(
+            "shipment_weight", .integer(0...1_000_000, unit: nil), default: "500", roles: ["optimize"],
+            help: "What a shipment costs: each warehouse that serves an order is one."),
+        ConfigurationKey(
+            "kilometre_weight", .integer(0...1_000_000, unit: nil), default: "1", roles: ["optimize"],
+            help: "What a kilometre costs, from each warehouse that serves an order to its customer."),
+        ConfigurationKey(
+            "late_weight", .integer(0...1_000_000, unit: nil), default: "2000", roles: ["optimize"],
+            help: "What a line costs that comes later than its order was promised."),
+        ConfigurationKey(
+            "balance_weight", .integer(0...1_000_000, unit: nil), default: "10", roles: ["optimize"],
+            help: """
+                What a line costs at most that takes scarce units: nothing where it comes from the warehouses that \
+                have most of it, all of it where it takes the last units of one while another has many.
+                """),
+        ConfigurationKey(
+            "least_saving", .integer(1...1_000_000_000, unit: nil), default: "100", roles: ["optimize"],
+            help: "What a proposal must save at least, by the weights, so that nobody moves goods for little."
+        ),
+        ConfigurationKey(
+            "settle_ms", .integer(0...3_600_000, unit: "ms"), default: "5000", roles: ["optimize"],
+            help: "How old an order's outcome is to be before the order is looked at."),
+        ConfigurationKey(
+            "look_back_ms", .integer(0...2_592_000_000, unit: "ms"), default: "900000", roles: ["optimize"],
+            help: """
+                How old the outcomes may be that a process begins with; orders that were told longer ago, and not \
+                since, are not looked at.
+                """),
+        ConfigurationKey(
+            "order_time_ms", .integer(1...60_000, unit: "ms"), default: "20", roles: ["optimize"],
+            help: "How long the search for one order may take; then the best that it has found is taken."),
+        ConfigurationKey(
+            "waiting_orders", .integer(1...10_000_000, unit: "orders"), default: "100000",
+            roles: ["optimize"],
+            help: "How many orders wait at most until they have settled; the oldest go for new ones."),
+        ConfigurationKey(
+            "to", .text(1...64), roles: ["optimize"], isFlagOnly: true,
+            help: "With --dry-run: the end of the time, RFC 3339."),
+        ConfigurationKey(
+            "network", .boolean, default: "false", roles: ["optimize"], isFlagOnly: true,
+            help: "Draws a network and its orders, and tells what is saved."),
+        ConfigurationKey(
+            "orders", .integer(1...1_000_000, unit: "orders"), default: "20000", roles: ["optimize"],
+            isFlagOnly: true, help: "With --network: how many orders are placed."),
     ]
 
     private static let sinkKeys = [
@@ -540,7 +606,7 @@ package enum HoldfastConfiguration {
             roles: shows.union([
                 "orders stuck", "orders show", "dead-letters list", "dead-letters show",
                 "dead-letters redrive", "replay", "verify",
-                "rebuild", "topics grow",
+                "rebuild", "topics grow", "optimize",
                 "sink", "reconcile", "scale", "size",
             ]),
             isFlagOnly: true,
@@ -577,9 +643,10 @@ package enum HoldfastConfiguration {
             "partition", .integer(0...999_999, unit: nil), roles: ["replay", "verify"],
             isFlagOnly: true, help: "This partition alone; without it, all of them."),
         ConfigurationKey(
-            "from", .text(1...4096), roles: ["replay"], isFlagOnly: true,
+            "from", .text(1...4096), roles: ["replay", "optimize"], isFlagOnly: true,
             help: """
-                Where to begin in stock.commands: PARTITION/OFFSET, or several with commas between (other partitions \
+                Of optimize, with --dry-run: the beginning of the time, RFC 3339. Of replay: where to begin in \
+                stock.commands: PARTITION/OFFSET, or several with commas between (other partitions \
                 begin at their start), or an RFC 3339 time such as 2026-11-24T09:15:00Z.
                 """),
         ConfigurationKey(
@@ -623,8 +690,8 @@ package enum HoldfastConfiguration {
 
     private static let redriveKeys = [
         ConfigurationKey(
-            "dry_run", .boolean, default: "false", roles: ["dead-letters redrive", "rebuild", "topics grow"],
-            isFlagOnly: true,
+            "dry_run", .boolean, default: "false",
+            roles: ["dead-letters redrive", "rebuild", "topics grow", "optimize"], isFlagOnly: true,
             help: "Tells what would be sent or written, and does nothing."),
         ConfigurationKey(
             "rename", .text(1...1024), roles: ["dead-letters redrive"], isFlagOnly: true, repeats: true,
@@ -662,8 +729,8 @@ package enum HoldfastConfiguration {
             help: "A flash sale, or a day in a shop, which takes none of the sale's settings."),
         ConfigurationKey(
             "skus", .integer(1...1_000_000, unit: "SKUs"), default: "1000",
-            roleDefaults: ["bench": "1000000", "scale": "20000", "size": "1000000"],
-            roles: ["demo", "bench", "scale", "size"], isFlagOnly: true,
+            roleDefaults: ["bench": "1000000", "scale": "20000", "size": "1000000", "optimize": "2000"],
+            roles: ["demo", "bench", "scale", "size", "optimize"], isFlagOnly: true,
             help: "SKUs (of the demo, besides the hot one)."),
         ConfigurationKey(
             "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000",
@@ -683,10 +750,11 @@ package enum HoldfastConfiguration {
                 started is slow until its code is compiled. What is practised is checked, and not timed.
                 """),
         ConfigurationKey(
-            "seed", .integer(0...999_999_999, unit: nil), roleDefaults: ["size": "1"],
-            roles: ["demo", "chaos", "size"], isFlagOnly: true,
+            "seed", .integer(0...999_999_999, unit: nil), roleDefaults: ["size": "1", "optimize": "1"],
+            roles: ["demo", "chaos", "size", "optimize"], isFlagOnly: true,
             help: """
-                What the sale, the victims or the arrivals are drawn from; without it, another one each time (of size, 1).
+                What the sale, the victims, the arrivals or the network are drawn from; without it, another one each \
+                time (of size and optimize, 1).
                 """),
         ConfigurationKey(
             "orders", .integer(1...1000, unit: "orders a second"), default: "50", roles: ["demo"],

@@ -25,6 +25,8 @@ case ("relay", _):
     run("relay", arguments.dropFirst()) { try RelayRole(service: $0).run() }
 case ("coordinate", _):
     run("coordinate", arguments.dropFirst()) { try CoordinateRole(service: $0).run() }
+case ("optimize", _):
+    run("optimize", arguments.dropFirst()) { try Optimize.run($0) }
 case ("sink", _):
     run("sink", arguments.dropFirst()) { try SinkRole(service: $0).run() }
 case ("topics", "apply"):

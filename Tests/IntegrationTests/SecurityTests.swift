@@ -273,10 +273,11 @@ struct SecurityTests {
             told: ["PREFIXstock.results", "PREFIXstock.ledger", "ACL on the topic"],
             prepare: { stage, _ in try stage.publish([receive("c1", 1, "A")]) }),
         Right(
-            role: "process", without: "allow processor,coordinator,sink,operator,rebuild Describe group",
+            role: "process",
+            without: "allow processor,coordinator,optimizer,sink,operator,rebuild Describe group",
             told: ["group PREFIXholdfast-reader", "ACL on the group"]),
         Right(
-            role: "process", without: "allow processor,delay,relay,coordinator,sink Describe topic",
+            role: "process", without: "allow processor,delay,relay,coordinator,optimizer,sink Describe topic",
             told: ["PREFIXwarehouses", "ACL on the topic"]),
         Right(
             role: "delay", without: "allow delay     Read  group",

@@ -141,6 +141,13 @@ struct KafkaSettings: Sendable {
         return settings
     }
 
+    /// A producer of proposals: few, and each once.
+    func proposer() -> KafkaConfiguration {
+        var settings = producer()
+        settings["enable.idempotence"] = "true"
+        return settings
+    }
+
     private func producing() -> KafkaConfiguration {
         var settings = common()
         settings["batch.num.messages"] = "10000"
