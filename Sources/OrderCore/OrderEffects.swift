@@ -14,8 +14,20 @@ package struct OrderEffects: Sendable {
     /// Events that came before, and events that have no effect on the order as it is.
     package var repeats = 0
     package var ignored = 0
+    /// What became of the optimizer's proposals.
+    package var proposals: [ProposalResult: Int] = [:]
 
     package init() {}
+}
+
+/// What became of a proposal of the optimizer.
+package enum ProposalResult: String, CaseIterable, Sendable {
+    /// All of its lines have moved.
+    case taken
+    /// A line could not be had, so that the others went back, or stayed where they had got to.
+    case refused
+    /// The order was another by then.
+    case ignored
 }
 
 /// Why an event is refused.

@@ -14,8 +14,8 @@ extension Order {
         switch (phase, event.body) {
         case (.unknown, .placed(let placed)):
             place(placed, event, moment, &effects)
-        case (.unknown, .reallocate), (.busy, .reallocate):
-            // It was made from an outcome that is not the order's newest, or that will not be for long.
+        case (.unknown, .reallocate), (.busy, .reallocate), (.ended, .reallocate):
+            // What it was made from is not the order's newest outcome, or will not be for long.
             ignore(&effects)
         case (.unknown, _), (.busy, _):
             keep(event, &effects)
@@ -60,12 +60,6 @@ extension Order {
         } else {
             refuse(event, .tooManyEvents, &effects)
         }
-    }
-
-    /// A proposal may come when nobody knows the order any more; then nothing is to be remembered for it.
-    private mutating func ignore(_ effects: inout OrderEffects) {
-        effects.ignored += 1
-        if case .unknown = phase, waiting.isEmpty { phase = .forgotten }
     }
 
     private mutating func place(
@@ -315,7 +309,7 @@ extension Order {
                 order.isPaid = order.isLive
                 order.conclude(.expired, moment, &effects)
             }
-        case .moving: settleMoving()
+        case .moving: settleMoving(&effects)
         case .returning: settleReturning(moment, &effects)
         }
     }

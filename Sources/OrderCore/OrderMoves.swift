@@ -7,14 +7,20 @@ extension Order {
         guard proposal.version == version, !isPaid, !isPaidInPart, moment.at <= deadline,
             let moves = moves(of: proposal)
         else {
-            effects.ignored += 1
-            return
+            return ignore(&effects)
         }
         begin(.moving)
         for (line, claim, allocations) in moves {
             lines[line].claims[claim].partsBefore = lines[line].claims[claim].parts
             send(Pending(.move, allocations: allocations), line: line, claim: claim, moment, &effects)
         }
+    }
+
+    /// A proposal may come when nobody knows the order any more; then nothing is to be remembered for it.
+    mutating func ignore(_ effects: inout OrderEffects) {
+        effects.ignored += 1
+        effects.proposals[.ignored, default: 0] += 1
+        if case .unknown = phase, waiting.isEmpty { phase = .forgotten }
     }
 
     /// Nil where one of its lines cannot move so, and where it has none.
@@ -73,7 +79,8 @@ extension Order {
     }
 
     /// All has moved.
-    mutating func settleMoving() {
+    mutating func settleMoving(_ effects: inout OrderEffects) {
+        effects.proposals[.taken, default: 0] += 1
         for line in lines.indices {
             for claim in lines[line].claims.indices { lines[line].claims[claim].partsBefore = [] }
         }
@@ -84,7 +91,9 @@ extension Order {
     /// What could not go back was moved, and is told.
     mutating func settleReturning(_ moment: OrderMoment, _ effects: inout OrderEffects) {
         sendBack(moment, &effects)
-        if !isAsking { phase = .settled }
+        if isAsking { return }
+        effects.proposals[.refused, default: 0] += 1
+        phase = .settled
     }
 }
 

@@ -23,6 +23,7 @@ package struct OrderCounts: Sendable {
     package var outcomes: [OrderOutcomeKind: Int] = [:]
     package var repeats = 0
     package var ignored = 0
+    package var proposals: [ProposalResult: Int] = [:]
     package var deadLetters = 0
     package var strays = 0
 
@@ -237,6 +238,7 @@ package struct OrderDesk: ~Copyable {
     private mutating func send(_ effects: OrderEffects, _ output: Output) throws(LogFailure) {
         counts.repeats += effects.repeats
         counts.ignored += effects.ignored
+        counts.proposals.merge(effects.proposals, uniquingKeysWith: +)
         for command in effects.commands {
             counts.commands += 1
             writer.write(command: command)

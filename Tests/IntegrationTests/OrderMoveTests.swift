@@ -82,7 +82,7 @@ struct OrderMoveTests {
         let stage = try Stage(partitions: 3)
         defer { stage.endAll() }
         try stage.start("process")
-        try stage.start("coordinate")
+        let coordinator = try stage.start("coordinate")
         try stage.publish([receive("i1", 5, "A"), receive("i2", 5, "B", in: "HAM"), receive("i3", 5, "C")])
         try stage.publish([place("moves", [("A", 2), ("B", 1)]), place("stays", [("A", 1), ("C", 1)])])
         for id in ["moves", "stays"] { try stage.awaitStory(id, ["reserved"]) }
@@ -113,6 +113,10 @@ struct OrderMoveTests {
         let shipped = try stage.newestOutcomes()
         #expect(shipped["moves"]?.lines.map(\.shipments) == [munich(2), munich(1)])
         #expect(try stage.deadLetters().isEmpty)
+        // One taken, one refused in a line, two too late.
+        try eventually("four proposals are counted") {
+            coordinator.metric("holdfast_order_proposals_total") == 4
+        }
         try stage.checkBooks()
     }
 

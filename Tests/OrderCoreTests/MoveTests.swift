@@ -42,6 +42,7 @@ struct MoveTests {
         #expect(shop.story() == ["reserved", "changed"])
         #expect(shop.told().map(\.version) == [1, 2])
         expect(shop, ham(2), ham(1))
+        #expect(shop.proposals == [.taken: 1])
         shop.pay()
         shop.run()
         #expect(shop.told().last?.lines.map(\.shipments) == [ham(2), ham(1)])
@@ -72,6 +73,7 @@ struct MoveTests {
             #expect(shop.story() == ["reserved"])
             expect(shop, ber(2), ber(1))
             #expect(shop.order()?.phase == .settled && shop.order()?.version == 1)
+            #expect(shop.proposals == [.refused: 1])
             shop.pay()
             shop.run()
             #expect(shop.story() == ["reserved", "confirmed!"])
@@ -117,7 +119,7 @@ struct MoveTests {
         #expect(shop.order()?.waiting.isEmpty == true && shop.ignored == 3)
         shop.run()
         shop.propose("o", [("A", ham(2))])
-        #expect(shop.ignored == 4 && shop.refused.isEmpty)
+        #expect(shop.ignored == 4 && shop.proposals == [.ignored: 4] && shop.refused.isEmpty)
         #expect(shop.story() == ["reserved", "released!"])
     }
 

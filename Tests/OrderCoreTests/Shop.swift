@@ -18,6 +18,7 @@ struct Shop {
     var refused: [OrderEffects.Refused] = []
     var ignored = 0
     var repeats = 0
+    var proposals: [ProposalResult: Int] = [:]
     /// What the stock did, from the first.
     var ledger: [LedgerEntry] = []
     private var offset: Int64 = 0
@@ -132,6 +133,7 @@ struct Shop {
         refused += effects.refused
         ignored += effects.ignored
         repeats += effects.repeats
+        proposals.merge(effects.proposals, uniquingKeysWith: +)
     }
 
     // MARK: The stock processor

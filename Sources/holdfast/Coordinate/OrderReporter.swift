@@ -35,6 +35,7 @@ final class OrderReporter: OrderWorkerObserver {
         for (kind, count) in counts.outcomes { metrics.outcomes.with(kind.rawValue).add(count) }
         metrics.repeats.add(counts.repeats)
         metrics.ignored.add(counts.ignored)
+        for (result, count) in counts.proposals { metrics.proposals.with(result.rawValue).add(count) }
         metrics.deadLetters.add(counts.deadLetters)
         metrics.strays.add(counts.strays)
         metrics.transactionSeconds.observe(figures.seconds)
@@ -81,6 +82,7 @@ struct OrderMetrics: Sendable {
     let outcomes: MetricFamily<Counter>
     let repeats: Counter
     let ignored: Counter
+    let proposals: MetricFamily<Counter>
     let deadLetters: Counter
     let strays: Counter
     let transactionSeconds: Histogram
@@ -98,6 +100,10 @@ struct OrderMetrics: Sendable {
         repeats = registry.counter("holdfast_order_repeats_total", help: "Events that came before.")
         ignored = registry.counter(
             "holdfast_order_ignored_total", help: "Events that had no effect on the order as it was.")
+        proposals = registry.counters(
+            "holdfast_order_proposals_total",
+            help: "Proposals of the optimizer: taken, refused in a line and undone, or ignored.",
+            labels: ["result"])
         deadLetters = registry.counter(
             "holdfast_order_dead_letters_total", help: "Events that could not be read or heeded.")
         strays = registry.counter(
