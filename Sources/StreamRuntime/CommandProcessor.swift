@@ -68,12 +68,14 @@ package struct CommandProcessor: ~Copyable {
         try writeLedger(output)
         try writeReservations(output)
         try writeTransfers(output)
+        let decided = outcome.sequence ?? 0
+        try replyFirst(before: decided)
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.packed.sku, output)
         if outcome.packed.reservationBegins(with: OrderAddress.prefixBytes) {
             try sendReply(about: outcome.packed.reservation.text)
         }
-        try tell(output)
+        try tell(after: decided, output)
         if !effects.entries.isEmpty, lastChanged != command.packedSKU {
             lastChanged = command.packedSKU
             let sku = command.sku
@@ -151,8 +153,22 @@ package struct CommandProcessor: ~Copyable {
         }
     }
 
+    /// Replies come in the order of the ledger: an expiry that comes before the command may fill the backorder that the
+    /// command is about, and the order must know of it before the outcome.
+    private mutating func replyFirst(before decided: Int64) throws(LogFailure) {
+        for place in effects.entries.indices {
+            guard effects.entries[place].movement.mayBeNoticed, effects.entries[place].sequence < decided,
+                let notice = Notice(of: effects.entries[place])
+            else { continue }
+            writer.write(notice: notice)
+            try sendReply(about: notice.reservationID)
+        }
+    }
+
     /// Tells orders what befell their reservations, and people what befell the levels.
-    private mutating func tell(_ output: Output) throws(LogFailure) {
+    ///
+    /// - Parameter decided: orders have had replies about what came before it.
+    private mutating func tell(after decided: Int64, _ output: Output) throws(LogFailure) {
         for place in effects.entries.indices {
             guard effects.entries[place].movement.mayBeNoticed,
                 let notice = Notice(of: effects.entries[place])
@@ -160,7 +176,7 @@ package struct CommandProcessor: ~Copyable {
             counts.notices += 1
             writer.write(notice: notice)
             try send(.results, key: notice.sku, output)
-            try sendReply(about: notice.reservationID)
+            if notice.sequence >= decided { try sendReply(about: notice.reservationID) }
         }
         for alert in effects.alerts {
             writer.write(alert: alert)

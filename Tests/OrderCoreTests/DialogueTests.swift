@@ -122,6 +122,24 @@ struct DialogueTests {
         #expect(shop.story() == ["partially_reserved", "reserved"])
     }
 
+    @Test("A backorder that is filled right before a command about it is decided counts as filled")
+    func waitsFilledByItsCommand() {
+        var shop = Shop(OrderSettings(grace: 1_000), stock: ["A": 10])
+        shop.decide("A", .setPolicy(warehouse: nil, Policy(backorderLimit: 100)))
+        shop.place("other", .allOrNothing, [("A", 8)], ttl: 1_000)
+        shop.run()
+        shop.place("o", .wait, [("A", 6)])
+        shop.run()
+        #expect(shop.told().last?.lines[0].backordered == 4)
+        // The other's units have expired, and nobody has said so yet.
+        shop.now += 5_000
+        shop.change("o", [], expiry: .after(milliseconds: 90_000))
+        shop.run()
+        #expect(shop.story() == ["partially_reserved", "changed", "reserved"])
+        #expect(shop.told().last?.lines[0].reserved == 6)
+        #expect(shop.told().last?.lines[0].allocations == shop.allocations("o", "A"))
+    }
+
     @Test("wait that is paid and not filled by its deadline gets its payment back")
     func waitsInVain() {
         var shop = shop()

@@ -158,12 +158,16 @@ struct Shop {
             command, at: Timestamp(milliseconds: now), source: source, into: &effects)
         ledger += effects.entries
         var told: [OrderReply] = []
-        if let id = outcome.reservationID, OrderAddress.isAddress(id) { told.append(.result(outcome)) }
         for entry in effects.entries {
             guard let notice = Notice(of: entry), OrderAddress.isAddress(notice.reservationID) else {
                 continue
             }
             told.append(.notice(notice))
+        }
+        // In the order of the ledger, as the processor replies.
+        if let id = outcome.reservationID, OrderAddress.isAddress(id) {
+            let place = told.firstIndex { $0.sequence >= outcome.sequence ?? 0 } ?? told.count
+            told.insert(.result(outcome), at: place)
         }
         if told.isEmpty { return }
         if let place = replies.firstIndex(where: { $0.sku == command.sku }) {
@@ -254,5 +258,15 @@ struct Shop {
 
     func shipped(_ id: String = "o") -> Int64 {
         ledger.filter { $0.orderID == id && $0.movement == .ship }.reduce(0) { $0 + $1.quantity }
+    }
+}
+
+extension OrderReply {
+    /// Of the ledger entry that it tells of.
+    fileprivate var sequence: Int64 {
+        switch self {
+        case .result(let outcome): outcome.sequence ?? 0
+        case .notice(let notice): notice.sequence
+        }
     }
 }

@@ -68,6 +68,30 @@ struct OrderReplyTests {
         #expect(outcome.kind == .confirmed && outcome.commandID == "c-4")
     }
 
+    @Test("What befalls a reservation right before a command about it is told before the command's result")
+    func inOrder() throws {
+        let (sent, _) = try replies(to: [
+            (0, Command(id: "c-1", sku: "A", body: .receive(warehouse: "BER", quantity: 3, reference: nil))),
+            (0, Command(id: "c-2", sku: "A", body: .setPolicy(warehouse: nil, Policy(backorderLimit: 9)))),
+            (1, reserve(3, "r-1")), (50, reserve(4, address)),
+            // r-1 has expired by now, and nobody has said so.
+            (
+                120,
+                Command(
+                    id: "c-5", sku: "A",
+                    body: .extend(reservationID: address, expiry: .after(milliseconds: 500)))
+            ),
+        ])
+        guard sent.count == 3, case .result(let reserved) = sent[0].reply,
+            case .notice(let filled) = sent[1].reply, case .result(let extended) = sent[2].reply
+        else {
+            Issue.record("\(sent)")
+            return
+        }
+        #expect(reserved.backordered == 1 && filled.kind == .backorderFilled && filled.quantity == 1)
+        #expect(extended.kind == .extended && filled.sequence < extended.sequence ?? 0)
+    }
+
     @Test("A loss and an expiry by others' commands are told to the order as well")
     func noticed() throws {
         let (sent, _) = try replies(to: [
