@@ -1,4 +1,5 @@
 import InventoryCore
+import OrderCore
 
 /// What the topics hold of a run, read from outside, and whether it is right. It knows the rules of double
 /// entry, and nothing of how the processor works.
@@ -120,7 +121,7 @@ struct DemoBooks {
     }
 
     mutating func add(reservation id: String, isLive: Bool) {
-        guard id.hasPrefix(prefix) else { return }
+        guard (OrderAddress(reservationID: id)?.orderID ?? id).hasPrefix(prefix) else { return }
         if isLive { live.insert(id) } else { live.remove(id) }
     }
 

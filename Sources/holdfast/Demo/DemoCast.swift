@@ -100,7 +100,7 @@ final class DemoCast {
         switch role {
         case _ where Self.audits.contains(role): break
         case "relay": names += ["transactional_id_prefix", "commit_interval_ms", "transaction_timeout_ms"]
-        case "process":
+        case "process", "coordinate":
             names += [
                 "transactional_id_prefix", "commit_interval_ms", "transaction_max_commands",
                 "transaction_timeout_ms", "restore_timeout_ms",

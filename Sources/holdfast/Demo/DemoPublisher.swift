@@ -3,6 +3,7 @@ import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
+import OrderCore
 
 /// Publishes commands as an order pipeline would: keyed by SKU, placed by murmur2, and again when the broker did not
 /// take one, for a command is decided once, however often it stands in the log.
@@ -137,6 +138,12 @@ final class DemoPublisher {
             deliveries.pending[tag] = record
         }
         try produce(record, tag: repeats ? tag : 0)
+    }
+
+    /// An event of an order, without waiting for the broker's word.
+    func publishSoon(event: OrderEvent) throws(KafkaError) {
+        writer.write(event: event)
+        try publishSoon(.orders, key: event.orderID, value: writer.withBytes { Array($0) })
     }
 
     func publish(warehouse: WarehouseRecord) throws(KafkaError) {
