@@ -34,3 +34,8 @@ extension ChaosStage {
         return Check(title, false, "it ended with \(code): \(verdict); \(process.logPath)")
     }
 }
+
+extension DemoOrderBooks {
+    /// How many orders have told their end.
+    var ended: Int { outcomes.values.filter { $0.contains(where: \.isFinal) }.count }
+}

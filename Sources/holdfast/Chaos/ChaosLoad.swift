@@ -5,8 +5,8 @@ import KafkaClient
 import Operations
 import Synchronization
 
-/// Publishes the plan's commands at a fixed rate, whether answers come or not, until it is told to stop. Now and then
-/// it publishes a product with a policy too, which the relay carries.
+/// Publishes the plan's commands at a fixed rate, whether answers come or not, until it is told to stop. With every few of
+/// them comes an event of an order, and now and then a product with a policy, which the relay carries.
 final class ChaosLoad: Sendable {
     /// It ends by itself after so many commands: far more than any fault needs.
     static let limit = 3_000_000
@@ -14,6 +14,7 @@ final class ChaosLoad: Sendable {
 
     private struct State {
         var plan: ChaosPlan
+        var orders: ChaosOrderPlan
         var products = 0
         var repeated = 0
         var failure: String?
@@ -26,14 +27,19 @@ final class ChaosLoad: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let hasStopped = Atomic<Bool>(false)
 
-    init(run: String, rate: Int, random: ChaosRandom) {
+    init(run: String, rate: Int, random: ChaosRandom, forOrders: ChaosRandom) {
         self.run = run
         self.rate = rate
-        state = Mutex(State(plan: ChaosPlan(run: run, random: random)))
+        state = Mutex(
+            State(
+                plan: ChaosPlan(run: run, random: random),
+                orders: ChaosOrderPlan(run: run, random: forOrders)))
     }
 
     /// How many commands were given to the producer; also the number of the next one.
     var sent: Int { state.withLock { $0.plan.count } }
+    /// How many orders were placed.
+    var orders: Int { state.withLock { $0.orders.placed } }
     /// How many products were published.
     var products: Int { state.withLock { $0.products } }
     /// How many records the broker did not take at first, and were published again.
@@ -91,6 +97,9 @@ final class ChaosLoad: Sendable {
                 continue
             }
             try publisher.publish(state.withLock { $0.plan.next() })
+            if sent % ChaosOrderPlan.interval == 0 {
+                try publisher.publishSoon(event: state.withLock { $0.orders.next() })
+            }
             due += interval
             // Who could not send for a while does not send all of it at once afterwards.
             if now > due + 1_000_000_000 { due = now }

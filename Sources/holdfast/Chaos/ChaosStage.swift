@@ -49,7 +49,8 @@ final class ChaosStage {
         run = "\(fault.name)\(seed)-\(String(UInt64(Date().timeIntervalSince1970), radix: 36))"
         random = ChaosRandom(seed: seed, name: fault.name)
         load = ChaosLoad(
-            run: run, rate: configuration.integer("rate"), random: ChaosRandom(seed: random.next()))
+            run: run, rate: configuration.integer("rate"), random: ChaosRandom(seed: random.next()),
+            forOrders: ChaosRandom(seed: seed, name: "orders"))
         watcher = ChaosWatcher(run: run, settings: settings)
         let logs = "\(servers.folder)/log/\(fault.name)"
         cast = try DemoCast(service: service, logDirectory: logs)
@@ -97,7 +98,7 @@ final class ChaosStage {
 
     // MARK: Roles
 
-    /// Two processors, a delay service, a relay and a sink.
+    /// Two processors, a delay service, a relay, a coordinator and a sink.
     func startRoles() throws {
         for name in Self.processors { try startProcessor(name) }
         try startOthers()
@@ -111,6 +112,9 @@ final class ChaosStage {
     func startOthers(sink surroundings: DemoCast.Surroundings = .init()) throws {
         try cast.start("delay", ["delay", "--instance-id", "delay"])
         try cast.start("relay", ["relay"])
+        // What a fault has cut is asked for again soon.
+        try cast.start(
+            "coordinator", ["coordinate", "--instance-id", "coordinator", "--reply-limit-ms", "3000"])
         try cast.start("sink", ["sink", "--migrate"], in: surroundings)
     }
 
@@ -207,10 +211,11 @@ final class ChaosStage {
             self.watcher.policies >= self.load.products
         }
         try wait("the last reservation to end") { self.watcher.live == 0 }
+        try wait("\(load.orders) orders to end") { try self.orderBooks().ended == self.load.orders }
         // What they have sent still wants an answer.
-        for name in ["delay", "relay"] { stopInOrder(name) }
+        for name in ["delay", "relay", "coordinator"] { stopInOrder(name) }
         var books = DemoBooks(run: run)
-        try wait("an answer to what delay service and relay have sent") {
+        try wait("an answer to what delay service, relay and coordinator have sent") {
             books = try DemoAudit(scan: self.scan, starts: self.starts).filled(DemoBooks(run: self.run))
             return books.unansweredCount == 0
         }
@@ -223,9 +228,16 @@ final class ChaosStage {
         return try checks(books, database)
     }
 
+    private func orderBooks() throws -> DemoOrderBooks {
+        var books = DemoOrderBooks(run: run)
+        try books.fill(scan, from: starts)
+        return books
+    }
+
     private func checks(_ books: DemoBooks, _ database: DemoDatabase) throws -> [Check] {
         let unclean = ends.filter { $0.code != 0 }
-        return books.checksBesideVerify(expectedCommands: load.sent) + (try audits())
+        return books.checksBesideVerify(expectedCommands: load.sent)
+            + (try orderBooks().checks(expectedOrders: load.orders, against: books.entries)) + (try audits())
             + (try database.ownChecks()) + [
                 Check(
                     "every product's policy was carried by the relay", watcher.policies == load.products,
@@ -239,7 +251,7 @@ final class ChaosStage {
     /// Prints how far each partition has come and what roles and brokers said last: a wait that was in vain on a machine
     /// that is gone by then is to be understood from its output.
     func printState() {
-        for topic in [Topic.commands, .results, .ledger] {
+        for topic in [Topic.commands, .results, .ledger, .orders, .orderReplies, .orderOutcomes] {
             do {
                 // What `read_committed` does not reach lies in a transaction that is open.
                 let all = try scan.ends(of: topic, isolation: .uncommitted)

@@ -4,16 +4,16 @@ import Operations
 /// Faults of clocks.
 extension ChaosFault {
     private static let shifts = [3600, -3600]
-    private static let clockRoles = ["delay", "processor-1", "sink", "relay"]
+    private static let clockRoles = ["delay", "processor-1", "sink", "relay", "coordinator"]
 
     static let clocks = [
         ChaosFault(
             name: "clock", summary: "a role's clock is one hour ahead, or one hour behind",
             measured:
                 "from the role's start with the wrong clock until every partition has a result of a command published after it, and it is ready",
-            rounds: 8, shortRounds: 2, needs: .clock,
+            rounds: 10, shortRounds: 2, needs: .clock,
             play: { stage, round in
-                // In turn, so that eight rounds have each: the delay service, which has most to do with time, first.
+                // In turn, so that ten rounds have each: the delay service, which has most to do with time, first.
                 let role = clockRoles[round / shifts.count % clockRoles.count]
                 let shift = shifts[round % shifts.count]
                 stage.detail = "\(role) is \(shift > 0 ? "ahead" : "behind"), "

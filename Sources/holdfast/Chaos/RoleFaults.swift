@@ -6,12 +6,12 @@ extension ChaosFault {
         ChaosFault(
             name: "kill",
             summary:
-                "SIGKILL to a processor, the delay service, the relay or the sink, and a new one in its place",
+                "SIGKILL to a processor, the delay service, the relay, the coordinator or the sink, and a new one in its place",
             measured:
                 "from SIGKILL until every partition has a result of a command published after it, and the new one is ready",
             rounds: 200, shortRounds: 8,
             play: { stage, _ in
-                let names = ChaosStage.processors + ["delay", "relay", "sink"]
+                let names = ChaosStage.processors + ["delay", "relay", "coordinator", "sink"]
                 let victim = names.randomElement(using: &stage.random)!
                 try stage.pass(milliseconds: Int.random(in: 0...300, using: &stage.random))
                 stage.detail = "\(victim), "
