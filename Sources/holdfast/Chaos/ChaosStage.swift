@@ -23,6 +23,8 @@ final class ChaosStage {
     let cast: DemoCast
     /// For the victims.
     var random: ChaosRandom
+    /// Roles that are still to be killed this time round.
+    var victims: [String] = []
     /// What this round was about, for the progress.
     var detail = ""
     /// Between the sink and PostgreSQL, where a fault wants it.

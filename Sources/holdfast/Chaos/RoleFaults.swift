@@ -11,8 +11,7 @@ extension ChaosFault {
                 "from SIGKILL until every partition has a result of a command published after it, and the new one is ready",
             rounds: 200, shortRounds: 8,
             play: { stage, _ in
-                let names = ChaosStage.processors + ["delay", "relay", "coordinator", "sink"]
-                let victim = names.randomElement(using: &stage.random)!
+                let victim = stage.nextVictim()
                 try stage.pass(milliseconds: Int.random(in: 0...300, using: &stage.random))
                 stage.detail = "\(victim), "
                 let start = stage.moment()
@@ -52,6 +51,14 @@ extension ChaosFault {
 }
 
 extension ChaosStage {
+    /// All roles in turn, in an order that is drawn for each time round.
+    func nextVictim() -> String {
+        if victims.isEmpty {
+            victims = (Self.processors + ["delay", "relay", "coordinator", "sink"]).shuffled(using: &random)
+        }
+        return victims.removeLast()
+    }
+
     /// A processor that is no static member: who leaves is missed at once.
     func startMember(_ number: Int) throws { try cast.start("member-\(number)", ["process"]) }
 
