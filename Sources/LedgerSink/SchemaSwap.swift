@@ -14,14 +14,17 @@ package final class SchemaSwap {
     private let connection: Connection
     private let files: [SchemaMigrator.File]
 
-    /// - Throws: `SinkFault` if another rebuild is at work.
+    /// - Throws: `SinkFault` if another rebuild is at work, and is so for two seconds.
     package init(connection: Connection, files: [SchemaMigrator.File]) throws {
         self.connection = connection
         self.files = files.sorted { $0.name < $1.name }
-        let isOurs = try connection.query("SELECT pg_try_advisory_lock(hashtext('holdfast.rebuild'))")
-        guard try isOurs.bool(0, 0) == true else {
-            throw SinkFault("another rebuild of this database is at work: wait for its end")
+        // The server keeps the lock of a connection that has just ended for a moment.
+        for _ in 0..<20 {
+            let isOurs = try connection.query("SELECT pg_try_advisory_lock(hashtext('holdfast.rebuild'))")
+            if try isOurs.bool(0, 0) == true { return }
+            try connection.query("SELECT pg_sleep(0.1)")
         }
+        throw SinkFault("another rebuild of this database is at work: wait for its end")
     }
 
     /// Makes the fresh schema, without rows; what an earlier run left of one goes.
