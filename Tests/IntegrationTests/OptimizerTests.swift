@@ -52,10 +52,6 @@ extension Stage {
     fileprivate func pay(_ id: String) throws { try publish([event("paid", id, .paid([]))]) }
 }
 
-private func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
-    OrderEvent(id: "\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
-}
-
 @Suite(
     "The optimizer on a genuine broker", .serialized,
     .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
