@@ -757,7 +757,7 @@ package enum HoldfastConfiguration {
                 time (of size and optimize, 1).
                 """),
         ConfigurationKey(
-            "orders", .integer(1...1000, unit: "orders a second"), default: "50", roles: ["demo"],
+            "order_rate", .integer(1...1000, unit: "orders a second"), default: "50", roles: ["demo"],
             isFlagOnly: true,
             help: "Of a sale: orders of two to five lines that are placed a second, beside the reservations."),
         ConfigurationKey(

@@ -27,7 +27,7 @@ final class Demo {
         settings = KafkaSettings(service.configuration)
         events = service.kafkaEvents()
         plan = DemoPlan(service.configuration)
-        orderPlan = DemoOrderPlan(sale: plan, rate: service.configuration.integer("orders"))
+        orderPlan = DemoOrderPlan(sale: plan, rate: service.configuration.integer("order_rate"))
         orders = DemoOrders(plan: orderPlan, settings: settings, events: events)
         recorder = DemoRecorder(plan: plan)
         progress = DemoProgress()
