@@ -64,10 +64,10 @@ struct CoordinatorRightsTests {
             without: "allow coordinator Write transactional-id",
             told: ["transactional id PREFIXholdfast-orders-0", "ACL on the transactional id"]),
         Right(
-            without: "allow processor,coordinator,sink,operator,rebuild Describe group",
+            without: "allow processor,coordinator,optimizer,sink,operator,rebuild Describe group",
             told: ["group PREFIXholdfast-reader", "ACL on the group"]),
         Right(
-            without: "allow processor,delay,relay,coordinator,sink Describe topic",
+            without: "allow processor,delay,relay,coordinator,optimizer,sink Describe topic",
             told: ["PREFIXwarehouses", "ACL on the topic"]),
     ]
 
