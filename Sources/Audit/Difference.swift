@@ -19,7 +19,7 @@ package struct Difference: Equatable, Encodable, Sendable {
         case transfer
         /// The rows of `holdfast.inventory_transactions`.
         case row
-        /// `holdfast.inventory`, `reservations` and `transfers`.
+        /// `holdfast.inventory`, `reservations` and `transfers`; `holdfast.orders`, its lines and shipments.
         case projection
         /// What deciding again gave, against what stands in the topics.
         case decision

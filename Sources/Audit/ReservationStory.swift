@@ -27,7 +27,7 @@ package struct ReservationStory: Equatable, Sendable {
     /// Nil for an entry that begins no reservation.
     package init?(_ entry: LedgerEntry) {
         guard let id = entry.reservationID, let orderID = entry.orderID, let expiresAt = entry.expiresAt,
-            [.reserve, .backorder, .reacquire].contains(entry.movement)
+            entry.movement.beginsReservation
         else { return nil }
         self.id = id
         self.orderID = orderID

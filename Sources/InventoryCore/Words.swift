@@ -154,4 +154,12 @@ package enum Movement: String, CaseIterable, Sendable {
     case setSettings = "set_settings"
     /// A refused command: an entry without deltas, so that the ledger holds every decision.
     case rejection
+
+    /// Whether an entry of it begins a reservation, or an expired one again.
+    package var beginsReservation: Bool {
+        switch self {
+        case .reserve, .backorder, .reacquire: true
+        default: false
+        }
+    }
 }

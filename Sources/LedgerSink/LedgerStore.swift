@@ -213,15 +213,15 @@ package final class LedgerStore: SinkStore {
         try writer.beginRow(fields: 21)
         try writer.append(entry.sku)
         try writer.append(entry.sequence)
-        try writer.append(nil as String?)
+        try writer.appendNull()
         try writer.append(entry.warehouse)
-        for _ in 0..<3 { try writer.append(nil as String?) }
+        for _ in 0..<3 { try writer.appendNull() }
         try writer.append(entry.balances.onHand)
         try writer.append(entry.balances.reserved)
         try writer.append(entry.balances.inTransit)
         try writer.append(entry.balances.damaged)
         try writer.append(entry.setApart)
-        for _ in 0..<9 { try writer.append(nil as String?) }
+        for _ in 0..<9 { try writer.appendNull() }
     }
 
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.

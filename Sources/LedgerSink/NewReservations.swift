@@ -46,7 +46,7 @@ struct NewReservations {
         for entry in entries where entry.reservationID != nil {
             guard let origin = entry.origin, entry.remaining != nil else { continue }
             let place = Place(sku: entry.sku, origin: origin)
-            if Self.begins(entry) {
+            if entry.movement.beginsReservation {
                 if let known = index[place] {
                     rows[known].made = entry
                 } else if entry.sequence == origin, entry.orderID != nil, entry.expiresAt != nil {
@@ -58,13 +58,6 @@ struct NewReservations {
                 if entry.movement == .extend { rows[known].extendedTo = entry.expiresAt }
                 rows[known].changed = entry
             }
-        }
-    }
-
-    private static func begins(_ entry: LedgerEntry) -> Bool {
-        switch entry.movement {
-        case .reserve, .backorder, .reacquire: true
-        default: false
         }
     }
 

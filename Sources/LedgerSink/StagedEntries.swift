@@ -34,9 +34,10 @@ struct StagedEntries {
             let isReservation =
                 entry.reservationID != nil && entry.origin != nil && !reservations.has(entry)
             if isReservation {
-                switch entry.movement {
-                case .reserve, .backorder, .reacquire: beginsReservations = true
-                default: changesReservations = true
+                if entry.movement.beginsReservation {
+                    beginsReservations = true
+                } else {
+                    changesReservations = true
                 }
             }
             let isWhole =

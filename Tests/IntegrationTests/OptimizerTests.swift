@@ -37,7 +37,9 @@ extension Stage {
         try awaitAnswers()
     }
 
-    fileprivate func place(_ ids: String...) throws {
+    fileprivate func place(_ ids: String...) throws { try place(ids) }
+
+    fileprivate func place(_ ids: [String]) throws {
         try publish(
             ids.map { id in
                 event(
@@ -94,6 +96,54 @@ struct OptimizerTests {
         }
         #expect(
             try stage.orderOutcomes().last?.lines.flatMap(\.shipments).map(\.warehouse) == ["BER", "BER"])
+        #expect(try stage.deadLetters().isEmpty)
+        try stage.checkBooks()
+    }
+
+    @Test(
+        "The optimizer is killed six times in the middle of proposals: every order moves once, and the books are right",
+        .timeLimit(.minutes(3)))
+    func kills() throws {
+        let stage = try Stage(partitions: 2)
+        defer { stage.endAll() }
+        try stage.start("process")
+        try stage.start("coordinate")
+        try stage.publish([
+            receive("i1", 300, "A", in: "HAM"), receive("i2", 100, "A", in: "BER"),
+            receive("i3", 100, "B", in: "BER"),
+        ])
+        try stage.awaitAnswers()
+        let arguments = ["--instance-id", "one", "--settle-ms", "50"]
+        var optimizer = try stage.start("optimize", arguments)
+        var ids: [String] = []
+        for round in 0..<6 {
+            let some = (0..<10).map { "o\(round)-\($0)" }
+            try stage.place(some)
+            ids += some
+            try eventually("some of round \(round) are proposed; \(optimizer.process.logTail(lines: 5))") {
+                try stage.proposals().contains { some.contains($0.orderID) }
+            }
+            optimizer.process.send(SIGKILL)
+            _ = optimizer.process.waitForEnd(milliseconds: 5_000)
+            optimizer = try stage.start("optimize", arguments, awaitReady: false)
+        }
+        func moved() throws -> [String] {
+            let told = Dictionary(grouping: try stage.orderOutcomes(), by: \.orderID)
+            return ids.filter { told[$0]?.map(\.kind) == [.reserved, .changed] }
+        }
+        try eventually("all have moved; \(optimizer.process.logTail(lines: 5))") { try moved() == ids }
+        try eventually("it has looked at all; \(optimizer.process.logTail(lines: 5))") {
+            optimizer.metric("holdfast_optimizer_orders_total") >= 1
+                && optimizer.metric("holdfast_optimizer_waiting_orders") == 0
+        }
+        #expect(try moved() == ids)
+        let live = try stage.liveReservations().values
+        #expect(live.count == 2 * ids.count && live.allSatisfy { $0.allocations.map(\.warehouse) == ["BER"] })
+        let proposals = try stage.proposals()
+        print("an optimizer killed six times: \(ids.count) orders, \(proposals.count) proposals")
+        #expect(Set(proposals.map(\.orderID)) == Set(ids))
+        // One that is made twice is the same event.
+        #expect(Set(proposals.map(\.id)).count == ids.count)
         #expect(try stage.deadLetters().isEmpty)
         try stage.checkBooks()
     }
@@ -219,7 +269,7 @@ struct OptimizerRightsTests {
                 }, deadline: Timestamp(milliseconds: now.milliseconds + 600_000), at: now))
         try secured.publish(stage.name(.orderOutcomes), key: "o1", value: writer.withBytes { Array($0) })
         for (without, user) in zip(
-            [nil, "allow optimizer Write topic"], SecuredServers.spareUsers[14...15])
+            [nil, "Write topic"], SecuredServers.spareUsers[14...15])
         {
             let file = try secured.acls(of: "optimizer", without: without, for: user, stage.folder)
             let applied = try stage.run(["acls", "apply", "--acl-file", file])

@@ -227,4 +227,108 @@ struct OrderSinkTests {
             try number(database, "SELECT count(*) FROM holdfast.orders WHERE outcome = 'confirmed'") == 2
         }
     }
+
+    /// What verify tells of the tables of orders.
+    private struct Verified: Decodable {
+        struct Orders: Decodable {
+            let outcomes: Int
+            let rows: Int
+        }
+        struct Difference: Decodable {
+            let kind: String
+            let place: String
+            let found: String
+            let expected: String
+            let next: String
+        }
+        let right: Bool
+        let orders: [Orders]
+        let first: [Difference]
+
+        var outcomes: Int { orders.map(\.outcomes).reduce(0, +) }
+        var rows: Int { orders.map(\.rows).reduce(0, +) }
+    }
+
+    private func verify(_ stage: Stage, _ database: TestDatabase, _ arguments: [String] = []) throws
+        -> Verified
+    {
+        let (code, output) = try stage.run(
+            ["verify", "--json", "--log-level", "warning", "--differences", "1000"]
+                + ["--database-url", database.url] + arguments)
+        let json = output[(output.firstIndex(of: "{") ?? output.startIndex)...]
+        let report = try JSONDecoder().decode(Verified.self, from: Data(json.utf8))
+        #expect(code == (report.right ? 0 : 1), "\(output)")
+        return report
+    }
+
+    @Test(
+        "verify holds the tables of orders against the newest outcomes, goes on where it stopped, and names each kind of damage",
+        .timeLimit(.minutes(3)))
+    func verified() throws {
+        let database = try TestDatabase()
+        let stage = try Stage(partitions: 2)
+        defer { stage.endAll() }
+        let state = stage.folder + "/state"
+        try stage.start("process")
+        try stage.start("coordinate")
+        try stage.publish([receive("c1", 50, "A"), receive("c2", 50, "B")])
+        let sink = try stage.start("sink", ["--migrate"], environment: ["DATABASE_URL": database.url])
+        let ids = (0..<8).map { "o\($0)" }
+        try stage.publish(ids.map { place($0, ["A", "B"]) })
+        for id in ids { try stage.awaitStory(id, ["reserved"]) }
+        let first = try verify(stage, database, ["--state", state])
+        #expect(first.right && first.outcomes == 8 && first.rows == 8, "\(first.first)")
+        try stage.publish(ids.prefix(4).map { paid($0) })
+        for id in ids.prefix(4) { try stage.awaitStory(id, ["reserved", "confirmed!"]) }
+        let second = try verify(stage, database, ["--state", state])
+        #expect(second.right && second.outcomes == 4 && second.rows == 4, "\(second.first)")
+        let whole = try verify(stage, database)
+        #expect(whole.right && whole.outcomes == 12 && whole.rows == 8, "\(whole.first)")
+        #expect(sink.process.stop(milliseconds: 5_000) == 0)
+
+        // Each on an order of its own, and what is told of it.
+        let damages: [(order: String, sql: String, table: String, found: String)] = [
+            ("o0", "UPDATE holdfast.orders SET version = 1", "orders", "version 1"),
+            ("o1", "UPDATE holdfast.orders SET is_final = false", "orders", "order: confirmed, partial"),
+            ("o2", "UPDATE holdfast.orders SET version = 9", "orders", "version 9 of"),
+            ("o3", "UPDATE holdfast.order_lines SET paid = 0, shipped = 0", "orders", "line A: position 1"),
+            ("o4", "DELETE FROM holdfast.orders", "orders", "no row of order o4"),
+            ("o4", "", "order_lines", "a row of order o4"),
+            ("o4", "", "shipments_planned", "a row of order o4"),
+            (
+                "o5", "UPDATE holdfast.shipments_planned SET quantity = 2", "orders",
+                "shipment A BER planned: 2"
+            ),
+            ("o6", "DELETE FROM holdfast.order_lines", "orders", "line A: none"),
+            (
+                "o7",
+                "UPDATE holdfast.orders SET (outcome_partition, outcome_offset) = (SELECT outcome_partition, "
+                    + "outcome_offset FROM holdfast.orders WHERE order_id = 'o6')",
+                "orders", "order o7 as offset"
+            ),
+        ]
+        let connection = try connect(database)
+        for damage in damages where !damage.sql.isEmpty {
+            let changed = try connection.execute("\(damage.sql) WHERE order_id = '\(damage.order)'")
+            #expect(changed.affectedRows > 0, "\(damage.sql)")
+        }
+        try connection.execute(
+            """
+            INSERT INTO holdfast.orders SELECT (jsonb_populate_record(o, '{"order_id": "stranger"}')).*
+            FROM holdfast.orders o WHERE order_id = 'o5'
+            """)
+        let found = try verify(stage, database)
+        #expect(!found.right)
+        for damage in damages + [("stranger", "", "orders", "order stranger as offset")] {
+            #expect(
+                found.first.contains {
+                    $0.kind == "projection" && $0.place == "holdfast.\(damage.table)"
+                        && $0.found.contains(damage.found)
+                        && $0.next == "holdfast orders show \(damage.order)"
+                }, "\(damage): \(found.first)")
+        }
+        // What it was told already is not looked at again.
+        let later = try verify(stage, database, ["--state", state])
+        #expect(later.outcomes == 0)
+    }
 }

@@ -1,24 +1,37 @@
 # shellcheck shell=bash
 # The tests: all of them, on real servers, with one plain line at the end.
 
-# The suites that start servers of their own or run long are done by parts, one after another: tests that wait keep a
-# thread each, of which there are as many as cores, and the time of those behind them runs meanwhile.
-LONG_SUITES=(
-    'IntegrationTests\.(Runbook|Security|Certificate|OperatorRights|CoordinatorRights)Tests'
-    'IntegrationTests\.(Broker|StaticMember|Failover|Restore|Delay|AuditScale|Grow)Tests'
-)
+# Tests that wait for servers, or measure, are done one after another. One that waits keeps a thread, of which there are
+# as many as cores, and the time limit of all that have begun runs meanwhile: at once they would be judged by each
+# other's waits. There are three lanes of them, side by side, for most of it is waiting: suites that start servers of
+# their own, those of orders and long ones, and the others.
+ALONE='^(IntegrationTests|KafkaClientTests|PostgresClientTests|LedgerSinkTests)\.|^InventoryCoreTests\.CostTests'
+SECURED='IntegrationTests\.(Runbook|Security|Certificate|OperatorRights|CoordinatorRights|OptimizerRights|StaticMember|Failover)Tests'
+LONG='IntegrationTests\.(Broker|Grow|Delay|Restore|AuditScale|Order|OrderMove|Contention|Optimizer)Tests'
 
-# test_part LOG ARGUMENT...: one run of the tests; adds to the log.
-test_part() {
-    local log=$1
-    shift
-    child bash -c 'set -o pipefail; log=$1; shift; "$@" 2>&1 | tee -a "$log"' _ "$log" \
-        swift test "${SWIFT_OPTIONS[@]}" --skip-build --disable-xctest "$@"
+# The program with all tests, as `swift test --skip-build` would call it; that lets none run beside it.
+TESTS=.build/release/holdfastPackageTests.xctest
+
+# test_lanes LOG LANE...: runs of the tests, side by side; a lane is arguments, divided by spaces. Adds to the log, whole
+# lines at a time. 1 if any failed.
+test_lanes() {
+    child bash -c '
+        set -o pipefail
+        log=$1 program=$2 code=0 lanes=()
+        shift 2
+        for lane in "$@"; do
+            read -ra arguments <<<"$lane"
+            NO_COLOR=1 stdbuf -oL "$program" --testing-library swift-testing "${arguments[@]}" 2>&1 |
+                grep --line-buffered "" | tee -a "$log" &
+            lanes+=($!)
+        done
+        for lane in "${lanes[@]}"; do wait "$lane" || code=1; done
+        exit "$code"' _ "$1" "$TESTS" "${@:2}"
 }
 
 # run_tests [PATTERN]
 run_tests() {
-    local pattern=${1:-} code=0 log=$LOGS/test.log began=$SECONDS part skips=()
+    local pattern=${1:-} code=0 log=$LOGS/test.log began=$SECONDS
     rm -f "$LOGS/test.line"
     build
     servers_begin
@@ -30,15 +43,13 @@ run_tests() {
     : >"$log"
     if [ -n "$pattern" ]; then
         say "tests that match '$pattern'"
-        test_part "$log" --filter "$pattern" || code=$?
+        test_lanes "$log" "--no-parallel --filter $pattern" || code=$?
     else
-        for part in "${LONG_SUITES[@]}"; do skips+=(--skip "$part"); done
-        say "tests: all but the long suites"
-        test_part "$log" "${skips[@]}" || code=$?
-        for part in "${LONG_SUITES[@]}"; do
-            say "tests: $part ($((SECONDS - began)) s)"
-            test_part "$log" --filter "$part" || code=$?
-        done
+        say "tests: those that need no server"
+        test_lanes "$log" "--skip $ALONE" || code=$?
+        say "tests: those on servers and those that measure, in three lanes ($((SECONDS - began)) s)"
+        test_lanes "$log" "--no-parallel --filter $SECURED" "--no-parallel --filter $LONG" \
+            "--no-parallel --filter $ALONE --skip $SECURED|$LONG" || code=$?
     fi
     say "tests: ended after $((SECONDS - began)) s; the whole log: $log"
     report_tests "$log" "$code" "$pattern" | tee "$LOGS/test.line"

@@ -13,6 +13,8 @@ import Operations
 ///     L {...}                 levels of a SKU
 ///     R {...}, T {...}        a live reservation, a transfer under way
 ///     # SHA-256 of the partition's lines
+///     O {"0":...}             where to go on in each partition of order.outcomes; only where there is one
+///     # SHA-256 of that line
 enum AuditState {
     static let title = "holdfast verify 1"
 
@@ -48,6 +50,18 @@ enum AuditState {
             writer.write(transfer: transfer)
             append("T ")
         }
+        return sealed(bytes)
+    }
+
+    /// - Parameter orders: of each partition of `order.outcomes`, where to go on.
+    static func lines(orders: [Int32: Int64]) throws -> [UInt8] {
+        let named = Dictionary(uniqueKeysWithValues: orders.map { ("\($0.key)", $0.value) })
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return sealed(Array("O ".utf8) + [UInt8](try encoder.encode(named)) + [0x0A])
+    }
+
+    private static func sealed(_ bytes: [UInt8]) -> [UInt8] {
         let digest = bytes.withUnsafeBytes { SHA256Digest.hexadecimal($0) }
         return bytes + Array("# \(digest)\n".utf8)
     }
@@ -122,6 +136,20 @@ final class AuditStateReader {
             text.append(0x0A)
         }
         throw Self.damaged(path, "it ends too early")
+    }
+
+    /// Where to go on in `order.outcomes`, after the last partition's section; empty where nothing says so.
+    func orders() throws -> [Int32: Int64] {
+        guard let line = try Self.line(file) else { return [:] }
+        let digest = (line + [0x0A]).withUnsafeBytes { SHA256Digest.hexadecimal($0) }
+        guard try Self.line(file) == Array("# \(digest)".utf8) else {
+            throw Self.damaged(path, "its checksum is wrong")
+        }
+        guard line.starts(with: Array("O ".utf8)),
+            let named = try? JSONDecoder().decode([String: Int64].self, from: Data(line.dropFirst(2)))
+        else { throw Self.damaged(path, "a line of it cannot be read") }
+        return Dictionary(
+            uniqueKeysWithValues: named.compactMap { key, offset in Int32(key).map { ($0, offset) } })
     }
 
     /// The state of a section, with the ledger's tail before it, which the topic still has.

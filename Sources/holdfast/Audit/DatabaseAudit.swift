@@ -15,16 +15,20 @@ final class DatabaseAudit {
 
     /// Up to where the sink has stored each partition of the ledger.
     private(set) var ends: [Int32: Int64] = [:]
-    private let connection: Connection
-    private let topic: String
+    /// The same of `order.outcomes`.
+    private(set) var orderEnds: [Int32: Int64] = [:]
+    /// Whether it has tables for orders.
+    let hasOrders: Bool
+    let connection: Connection
+    private let settings: KafkaSettings
     private var starts: [Int32: Int64] = [:]
 
-    init(service: Service, topic: String) throws {
+    init(service: Service) throws {
         let shutdown = service.shutdown
         connection = try Connection(
             url: service.configuration.string("database_url"), applicationName: "holdfast verify",
             statementTimeoutSeconds: Self.statementSeconds, giveUp: { shutdown.isRequested })
-        self.topic = topic
+        settings = KafkaSettings(service.configuration)
         guard
             try connection.query("SELECT to_regclass('holdfast.sink_offsets') IS NOT NULL").bool(0, 0) == true
         else {
@@ -32,15 +36,24 @@ final class DatabaseAudit {
                 .usage,
                 "the database has no schema holdfast: give another --database-url, or --without-database")
         }
+        hasOrders =
+            try connection.query("SELECT to_regclass('holdfast.orders') IS NOT NULL").bool(0, 0) == true
     }
 
     func readEnds() throws {
+        ends = try ends(of: .ledger)
+        orderEnds = try ends(of: .orderOutcomes)
+    }
+
+    private func ends(of topic: Topic) throws -> [Int32: Int64] {
         let result = try connection.query(
-            "SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1", [.text(topic)])
-        ends = [:]
+            "SELECT partition, next_offset FROM holdfast.sink_offsets WHERE topic = $1",
+            [.text(settings.name(topic))])
+        var ends: [Int32: Int64] = [:]
         for row in 0..<result.rowCount {
             if let partition = try result.int32(row, 0) { ends[partition] = try result.int64(row, 1) }
         }
+        return ends
     }
 
     /// Takes the snapshot.

@@ -41,13 +41,14 @@ final class VerifyRole {
     private struct Report: Encodable {
         var isRight: Bool
         var partitions: [PartitionReport]
+        var orders: [OrderAudit.Report]
         var differences: Int
         var counts: [String: Int]
         var first: [Difference]
 
         enum CodingKeys: String, CodingKey {
             case isRight = "right"
-            case partitions, differences, counts, first
+            case partitions, orders, differences, counts, first
         }
     }
 
@@ -59,6 +60,9 @@ final class VerifyRole {
     private var state: AuditStateWriter?
     private var differences: Differences
     private var reports: [PartitionReport] = []
+    /// Whether both the topic `order.outcomes` and tables for it are there.
+    private var hasOrders = false
+    private var orderReports: [OrderAudit.Report] = []
 
     init(service: Service) {
         self.service = service
@@ -89,8 +93,10 @@ final class VerifyRole {
         // First where to go on everywhere; each state is read again when its partition is looked at.
         let positions = try before == nil ? nil : path.flatMap { try AuditStateReader(path: $0)?.positions() }
         if !service.configuration.boolean("without_database") {
-            let database = try DatabaseAudit(service: service, topic: settings.name(.ledger))
-            try waitForSink(database)
+            let database = try DatabaseAudit(service: service)
+            try waitForSink(database, .ledger)
+            hasOrders = try isWhole && database.hasOrders && isThere(.orderOutcomes)
+            if hasOrders { try waitForSink(database, .orderOutcomes) }
             let count = try AuditReading.partitionCount(service)
             var starts: [Int32: Int64] = [:]
             for partition in try AuditReading.chosen(service.configuration, count) {
@@ -121,46 +127,79 @@ final class VerifyRole {
         if isWhole, let database {
             differences.add(try database.strangers(partitions: reading.partitionCount))
             try database.orphans(&differences)
+            if hasOrders { try auditOrders(database, reading) }
         }
         if differences.isEmpty { try state?.finish() } else { state?.abandon() }
         try tell()
         return differences.isEmpty ? .success : .differenceFound
     }
 
-    /// Waits until PostgreSQL has the ledger to where it ends now.
-    private func waitForSink(_ database: DatabaseAudit) throws {
+    private func isThere(_ topic: Topic) throws -> Bool {
+        try !TopicScan(settings: settings, events: service.kafkaEvents()).partitions(of: topic).isEmpty
+    }
+
+    /// Waits until PostgreSQL has the topic to where it ends now.
+    private func waitForSink(_ database: DatabaseAudit, _ topic: Topic) throws {
         let scan = TopicScan(
             settings: settings, events: service.kafkaEvents(),
             isCancelled: { [shutdown = service.shutdown] in shutdown.isRequested })
-        let extents = try scan.settledExtents([.ledger])[.ledger]!
-        let cursor = try TopicCursor(scan, .ledger)
+        let extents = try scan.settledExtents([topic])[topic]!
+        let cursor = try TopicCursor(scan, topic)
         var deadline = Deadline(milliseconds: Self.sinkPatience)
         var stored: Int64 = -1
         for (partition, extent) in extents.sorted(by: { $0.key < $1.key }) {
             while true {
                 try database.readEnds()
-                let next = max(database.ends[partition] ?? 0, extent.lowerBound)
-                // Transaction markers are no entries.
+                let ends = topic == .ledger ? database.ends : database.orderEnds
+                let next = max(ends[partition] ?? 0, extent.lowerBound)
+                // Transaction markers are no records.
                 try cursor.move(to: partition, min(next, extent.upperBound)..<extent.upperBound)
                 if try cursor.next() == nil { break }
-                let sum = database.ends.values.reduce(0, +)
+                let sum = ends.values.reduce(0, +)
                 if sum > stored { deadline = Deadline(milliseconds: Self.sinkPatience) }
                 stored = sum
                 guard !deadline.isPast else {
                     throw RoleFailure(
                         .temporaryFailure,
-                        "PostgreSQL has \(settings.name(.ledger))[\(partition)] up to offset \(next) of "
+                        "PostgreSQL has \(settings.name(topic))[\(partition)] up to offset \(next) of "
                             + "\(extent.upperBound), and nothing new came for \(Self.sinkPatience / 1000) s: start "
                             + "holdfast sink, or give --without-database")
                 }
                 service.logger.info(
                     "waiting for the sink",
-                    ["partition": partition, "stored": next, "of": extent.upperBound])
+                    [
+                        "topic": topic.rawValue, "partition": partition, "stored": next,
+                        "of": extent.upperBound,
+                    ])
                 if service.shutdown.wait(timeoutMilliseconds: 1_000) {
                     throw RoleFailure(.interrupted, "interrupted")
                 }
             }
         }
+    }
+
+    // MARK: Orders
+
+    /// The tables of orders, as far as the database has the topic.
+    private func auditOrders(_ database: DatabaseAudit, _ reading: AuditReading) throws {
+        let positions = try before?.orders() ?? [:]
+        let audit = try OrderAudit(database.connection, reading.scan, limit: limit)
+        var ends: [Int32: Int64] = [:]
+        let extents = try reading.scan.extents(of: .orderOutcomes, isolation: .committed)
+        for (partition, extent) in extents.sorted(by: { $0.key < $1.key }) {
+            let end = min(max(database.orderEnds[partition] ?? 0, extent.lowerBound), extent.upperBound)
+            let start = min(max(positions[partition] ?? 0, extent.lowerBound), end)
+            try audit.audit(partition, start..<end) { report in
+                reading.progress(
+                    "verifying orders",
+                    ["partition": partition, "outcomes": report.outcomes, "rows": report.rows, "of": end])
+            }
+            ends[partition] = end
+        }
+        try audit.orphans()
+        differences.add(audit.differences)
+        orderReports = audit.reports
+        if differences.isEmpty { try state?.write(try AuditState.lines(orders: ends)) }
     }
 
     // MARK: One partition
@@ -323,7 +362,8 @@ final class VerifyRole {
             print(
                 try AuditText.json(
                     Report(
-                        isRight: differences.isEmpty, partitions: reports, differences: differences.count,
+                        isRight: differences.isEmpty, partitions: reports, orders: orderReports,
+                        differences: differences.count,
                         counts: Dictionary(uniqueKeysWithValues: counts), first: differences.first)))
             return
         }
@@ -345,11 +385,24 @@ final class VerifyRole {
             rows.append(row + ["\(report.differences)"])
         }
         var lines = AuditText.table(rows) + [""]
+        if !orderReports.isEmpty {
+            lines += AuditText.table(
+                [["orders", "outcomes to", "outcomes", "rows", "repeated", "differences"]]
+                    + orderReports.map {
+                        [
+                            "\($0.partition)", "\($0.to)", "\($0.outcomes)", "\($0.rows)", "\($0.repeated)",
+                            "\($0.differences)",
+                        ]
+                    })
+            lines.append("")
+        }
         let givenUp = reports.flatMap(\.givenUp)
         if differences.isEmpty {
             lines.append(
                 "All is right: commands, ledger and its chain, results, notices, alerts, levels, reservations, "
-                    + "transfers" + (database == nil ? "." : ", and PostgreSQL."))
+                    + "transfers"
+                    + (database == nil
+                        ? "." : ", and PostgreSQL\(orderReports.isEmpty ? "" : " with its orders")."))
         } else {
             lines += AuditText.lines(differences)
             if !givenUp.isEmpty {

@@ -159,29 +159,37 @@ final class SecuredServers: @unchecked Sendable {
 
     /// The rights of one role, for another user, and without some of them.
     ///
-    /// - Parameter without: how a line of acls.txt begins that is left out.
+    /// - Parameter without: operations and kind of the role's lines of acls.txt that are left out, as `Write topic`; with
+    ///   a name behind, of those alone that give a right on it.
     /// - Returns: a file for `--acl-file`.
     func acls(
         of role: String, without: String?, for user: String, _ folder: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> String {
         let all = try String(contentsOfFile: RealServers.root + "/deploy/acls.txt", encoding: .utf8)
-        let lines = all.split(separator: "\n").filter { $0.hasPrefix("allow ") }
-        if let without {
-            try #require(
-                lines.contains { $0.hasPrefix(without) }, "\(without) is a line of acls.txt",
-                sourceLocation: sourceLocation)
+        // OPERATIONS KIND NAMES
+        var own: [[String]] = []
+        for line in all.split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            guard words.first == "allow", words[1].split(separator: ",").contains(Substring(role)) else {
+                continue
+            }
+            own.append(Array(words.dropFirst(2)))
         }
-        let own = lines.filter { line in
-            let roles = line.split(separator: " ")[1].split(separator: ",")
-            return roles.contains { $0 == role } && !(without.map { line.hasPrefix($0) } ?? false)
-        }.map { line in
-            let words = line.split(separator: " ")
-            return "allow \(role) " + words.dropFirst(2).joined(separator: " ")
+        let left = (without ?? "").split(separator: " ").map(String.init)
+        let kept = own.filter { line in
+            guard without != nil, line.starts(with: left.prefix(2)) else { return true }
+            guard left.count > 2 else { return false }
+            return !line[2].split(separator: ",").contains(Substring("@PREFIX@" + left[2]))
         }
+        let isOne = without == nil || kept.count < own.count
+        try #require(
+            isOne, "\(role) has a line \(without ?? "") in acls.txt", sourceLocation: sourceLocation)
         let path = folder + "/acls-\(user).txt"
-        try (["user \(role) \(user)"] + own).joined(separator: "\n")
-            .write(toFile: path, atomically: true, encoding: .utf8)
+        try (["user \(role) \(user)"] + kept.map { "allow \(role) " + $0.joined(separator: " ") }).joined(
+            separator: "\n"
+        )
+        .write(toFile: path, atomically: true, encoding: .utf8)
         return path
     }
 

@@ -70,6 +70,12 @@ final class Stage {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
+    /// The last lines of each role's log, for a test that waited in vain.
+    private func tails() -> String {
+        processes.map { "\n\($0.name), \($0.isRunning ? "runs" : "ended"):\n\($0.logTail(lines: 40))" }
+            .joined()
+    }
+
     /// The partition of a key.
     func place(of key: String) -> Int32 {
         Array(key.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: partitions) }
@@ -366,14 +372,14 @@ final class Stage {
     /// Waits until as many records have a result or a dead letter as were published.
     func awaitResults(_ count: Int? = nil, seconds: Double = 120) throws {
         let wanted = count ?? published
-        try eventually("\(wanted) results", seconds: seconds) {
+        try eventually("\(wanted) results\(tails())", seconds: seconds) {
             try results().count + read(.deadLetters).count >= wanted
         }
     }
 
     /// Waits until every command that is in the log has its answer, those of the relay and the delay service too.
     func awaitAnswers(seconds: Double = 120) throws {
-        try eventually("every command has an answer", seconds: seconds) {
+        try eventually("every command has an answer\(tails())", seconds: seconds) {
             let letters = try deadLetters().filter { $0.topic == Topic.commands.rawValue }.count
             return try results().count + letters >= read(.commands).count
         }
