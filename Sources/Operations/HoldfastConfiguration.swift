@@ -408,9 +408,10 @@ package enum HoldfastConfiguration {
                 that others may try. It should last for a few elections of leaders.
                 """),
         ConfigurationKey(
-            "stall_timeout_ms", .integer(0...600_000, unit: "ms"), default: "10000", roles: ["process"],
+            "stall_timeout_ms", .integer(0...600_000, unit: "ms"), default: "10000",
+            roles: ["process", "coordinate", "delay", "relay", "sink"],
             help: """
-                After so long without a command the broker is asked, by another client, whether there is one; if there \
+                After so long without a record the broker is asked, by another client, whether there is one; if there \
                 is, and the same is found after as long again, the process ends with 70, for librdkafka can lose a \
                 partition for good. 0 asks never; else at least 1000.
                 """),

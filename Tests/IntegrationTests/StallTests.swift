@@ -3,6 +3,8 @@ import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
+import OrderCore
+import PostgresClient
 import Testing
 
 /// What a processor does whose client reads a partition no more. It is made to by a library that pauses the partition
@@ -16,6 +18,11 @@ struct StallTests {
         let file = RealServers.root + "/.local/deaf-\(UInt32.random(in: 0...UInt32.max))"
         var library: String { file + ".so" }
         var environment: [String: String] { ["LD_PRELOAD": library, "DEAF_PARTITION_FILE": file] }
+
+        /// Of the first consumer that is assigned that topic.
+        func environment(topic: String) -> [String: String] {
+            environment.merging(["DEAF_PARTITION_TOPIC": topic]) { $1 }
+        }
 
         init() throws {
             let source = RealServers.root + "/deploy/lib/deaf-partition.c"
@@ -50,6 +57,62 @@ struct StallTests {
         try stage.start("process", ["--stall-timeout-ms", "2000"])
         try stage.awaitResults()
         #expect(try stage.results().map(\.outcome.kind) == [.received, .reserved])
+        try stage.checkBooks()
+    }
+
+    @Test(
+        "Every other role that reads ends with 70 as well, and its next process reads on",
+        .enabled(if: RealServers.database != nil, Comment(rawValue: RealServers.databaseReason)),
+        .timeLimit(.minutes(3)), arguments: ["coordinate", "delay", "relay", "sink"])
+    func others(role: String) throws {
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        let database = try TestDatabase()
+        let deafness = try Deafness()
+        defer { deafness.end() }
+        let topics: [String: Topic] = [
+            "coordinate": .orderReplies, "delay": .reservations, "relay": .warehouses, "sink": .ledger,
+        ]
+        let topic = try #require(topics[role])
+        let arguments = ["--stall-timeout-ms", "1000"] + (role == "sink" ? ["--migrate"] : [])
+        let environment = role == "sink" ? ["DATABASE_URL": database.url] : [:]
+        try stage.start("process")
+        let deaf = try stage.start(
+            role, arguments,
+            environment: deafness.environment(topic: stage.name(topic)).merging(environment) { $1 },
+            awaitReady: false)
+        try stage.publish([receive("c1", 5, "A"), reserve("r1", 2, "A", ttl: 1)])
+        try stage.publish([
+            event(
+                "placed", "o1",
+                .placed(
+                    OrderEvent.Placed(
+                        lines: [OrderEvent.Line(sku: "A", quantity: 1)], expiry: .after(milliseconds: 600_000)
+                    )))
+        ])
+        try stage.publish(warehouse: WarehouseRecord(warehouse: Warehouse(id: "BER", priority: 1)))
+        #expect(deaf.process.waitForEnd(milliseconds: 60_000) == 70, "\(deaf.process.logTail())")
+        let log = deaf.process.logTail(lines: 50)
+        #expect(log.contains("[0] is read no more: nothing came from offset 0 on"), "\(log)")
+
+        try FileManager.default.removeItem(atPath: deafness.file)
+        let next = try stage.start(role, arguments, environment: environment)
+        switch role {
+        case "coordinate": try stage.awaitStory("o1", ["reserved"])
+        case "delay":
+            try eventually("the reservation has expired; \(next.process.logTail(lines: 5))") {
+                try stage.results().contains { $0.outcome.kind == .expired }
+            }
+        case "relay":
+            try eventually("the warehouse is carried; \(next.process.logTail(lines: 5))") {
+                try stage.ledger().contains { $0.movement == .setWarehouse }
+            }
+        default:
+            try eventually("the ledger is stored; \(next.process.logTail(lines: 5))") {
+                try Connection(url: database.url, applicationName: "holdfast tests")
+                    .query("SELECT count(*) FROM holdfast.inventory_transactions").int64(0, 0) ?? 0 >= 2
+            }
+        }
         try stage.checkBooks()
     }
 

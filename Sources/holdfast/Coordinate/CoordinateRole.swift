@@ -14,6 +14,7 @@ final class CoordinateRole {
     private let board = WorkerBoard()
     private let watchdog: Watchdog
     private let events: ClientEvents
+    private var stallGuard: StallGuard?
     private var lagDue = Deadline(milliseconds: 1_000)
     private var partitions: (orders: Int32, stock: Int32) = (0, 0)
 
@@ -33,10 +34,14 @@ final class CoordinateRole {
         watchdog.start()
         guard let stockPartitions = try service.waitForTopics(settings) else { return .success }
         partitions = (try checkOrderTopics(), stockPartitions)
+        stallGuard = StallGuard(service)
+        stallGuard?.start()
         try GroupMember(
             service, settings, events, role: "coordinate", topic: .orders, board: board, watchdog: watchdog,
             work: self
         ).run()
+        stallGuard?.end()
+        if !service.shutdown.isRequested { try stallGuard?.check() }
         service.logger.info("stopped")
         return .success
     }
@@ -106,13 +111,14 @@ extension CoordinateRole: GroupWork {
     private func start(_ partition: Int32, _ consumer: Consumer, _ member: GroupMember) {
         let logger = service.logger.child("worker", ["partition": partition])
         let (board, metrics, settings, events) = (board, metrics, settings, events)
-        let partitions = partitions
+        let (partitions, stallGuard) = (partitions, stallGuard)
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
         let (orders, memory) = (Self.settings(configuration), Self.memory(configuration))
         member.start(partition, "orders") { worker, watched in
             let log = KafkaOrderLog(
                 partition: partition, settings: settings, member: consumer, events: events,
+                stallGuard: stallGuard,
                 isStopping: { worker.order != .work },
                 beat: { watched.beat(limitMilliseconds: Int(limit)) })
             OrderWorker(
@@ -136,6 +142,8 @@ extension CoordinateRole: GroupWork {
             ).run()
         }
     }
+
+    var isOver: Bool { stallGuard?.finding != nil }
 
     /// Tells how far behind each partition is, about once a second.
     func lookAround(_ consumer: Consumer) {

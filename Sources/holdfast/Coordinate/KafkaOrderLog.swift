@@ -8,6 +8,7 @@ import StreamRuntime
 /// writes through a transactional producer whose id is the partition's. The group's member only says whose the
 /// partition is, and keeps the offsets.
 final class KafkaOrderLog: OrderLog {
+    private static let inputs: [InventoryWire.Topic] = [.orders, .orderReplies]
     private static let outputs: [InventoryWire.Topic] = [
         .commands, .orders, .orderOutcomes, .orderState, .deadLetters,
     ]
@@ -17,6 +18,7 @@ final class KafkaOrderLog: OrderLog {
     private let member: Consumer
     private let events: ClientEvents
     private let reader: KafkaPartitionReader
+    private let marks: ReadingMarks
     private var consumer: Consumer?
     private var inputs: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)] = []
     private var producer: TransactionalProducer?
@@ -24,12 +26,13 @@ final class KafkaOrderLog: OrderLog {
 
     init(
         partition: Int32, settings: KafkaSettings, member: Consumer, events: ClientEvents,
-        isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+        stallGuard: StallGuard?, isStopping: @escaping () -> Bool, beat: @escaping () -> Void
     ) {
         self.partition = partition
         self.settings = settings
         self.member = member
         self.events = events
+        marks = ReadingMarks(stallGuard, topics: Self.inputs.map { settings.name($0) })
         reader = KafkaPartitionReader(
             partition: partition, settings: settings, events: events, isStopping: isStopping, beat: beat)
     }
@@ -49,7 +52,7 @@ final class KafkaOrderLog: OrderLog {
     func committedOffsets() throws(LogFailure) -> (orders: Int64?, replies: Int64?) {
         try attempt("read the committed offsets (if this goes on, a transaction hangs: docs/faults.md)") {
             () throws(KafkaError) in
-            let places = [InventoryWire.Topic.orders, .orderReplies].map {
+            let places = Self.inputs.map {
                 TopicPartition(settings.name($0), partition)
             }
             let committed = try member.committed(places, timeoutMilliseconds: settings.callTimeout)
@@ -77,13 +80,15 @@ final class KafkaOrderLog: OrderLog {
                 configuration: settings.reader(isolation: .committed), events: events)
             self.consumer = consumer
             inputs = []
-            for topic in [InventoryWire.Topic.orders, .orderReplies] {
+            for topic in Self.inputs {
                 inputs.append((topic, try consumer.topic(settings.name(topic))))
             }
-            try consumer.assign([
+            let offsets = [
                 TopicPartitionOffset(settings.name(.orders), partition, offset: orders),
                 TopicPartitionOffset(settings.name(.orderReplies), partition, offset: replies),
-            ])
+            ]
+            try consumer.assign(offsets)
+            marks.place(offsets)
         }
     }
 
@@ -93,26 +98,31 @@ final class KafkaOrderLog: OrderLog {
     ) throws(LogFailure) -> Int {
         var count = 0
         var failure: LogFailure?
-        consumer!.consumeBatch(maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds) { message in
+        let polled = consumer!.consumeBatch(
+            maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds
+        ) { message in
             guard failure == nil else { return }
             switch message.kind {
             case .record:
                 count += 1
+                let input = input(of: message)
                 do throws(LogFailure) {
-                    try body(topic(of: message), message.logRecord)
+                    try body(inputs[input].topic, message.logRecord)
                 } catch {
                     failure = error
                 }
+                marks.read(topic: input, partition, next: message.offset + 1)
             case .endOfPartition: break
             case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
             }
         }
         if let failure { throw failure }
+        marks.polled(isFull: polled >= limit)
         return count
     }
 
-    private func topic(of message: borrowing Message) -> InventoryWire.Topic {
-        for input in inputs where message.isFrom(input.handle) { return input.topic }
+    private func input(of message: borrowing Message) -> Int {
+        for (number, input) in inputs.enumerated() where message.isFrom(input.handle) { return number }
         preconditionFailure("a record of \(message.topicName), which was not asked for")
     }
 
@@ -140,6 +150,7 @@ final class KafkaOrderLog: OrderLog {
     }
 
     func close() {
+        marks.forgetAll()
         topics = [:]
         inputs = []
         producer = nil

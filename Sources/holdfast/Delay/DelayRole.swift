@@ -11,6 +11,8 @@ import StreamRuntime
 final class DelayRole {
     /// How many requests of each topic are sent before the acknowledgements are looked at again.
     private static let sendLimit = 5_000
+    /// How many records are read before it.
+    private static let readLimit = 20_000
 
     private let service: Service
     private let settings: KafkaSettings
@@ -26,6 +28,8 @@ final class DelayRole {
     private var transfersTopic: KafkaClient.Topic!
     /// What the group has given to the present member.
     private var assigned: Set<TopicPartition> = []
+    private let stallGuard: StallGuard?
+    private let marks: ReadingMarks
 
     private let sent: Counter
     private let late: Histogram
@@ -39,6 +43,9 @@ final class DelayRole {
         loop = DelayLoop(sendLimit: DelayRole.sendLimit, idPrefix: settings.prefix)
         events = service.kafkaEvents()
         logger = service.logger
+        stallGuard = StallGuard(service)
+        marks = ReadingMarks(
+            stallGuard, topics: [settings.name(.reservations), settings.name(.transfers)])
         sent = service.metrics.counter(
             "holdfast_delay_expires_total",
             help: "Expire and transfer_due commands that the broker has acknowledged.")
@@ -66,6 +73,8 @@ final class DelayRole {
             acknowledged($0)
         }
         let commands = try producer.topic(settings.name(.commands))
+        stallGuard?.start()
+        defer { stallGuard?.end() }
         var claim = InstanceClaim(
             sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
         var lost: KafkaError?
@@ -92,6 +101,7 @@ final class DelayRole {
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil {
             watched.beat(limitMilliseconds: limit)
+            try stallGuard?.check()
             switch loop.next(at: clock.milliseconds()) {
             case .read(let timeout):
                 read(consumer, timeoutMilliseconds: timeout)
@@ -120,14 +130,15 @@ final class DelayRole {
         }
         // What the next member reads it reads from the beginning.
         for place in assigned { loop.revoked(topic(place.topic), place.partition) }
+        marks.forgetAll()
         assigned = []
         faults = []
         return lost
     }
 
     private func read(_ consumer: Consumer, timeoutMilliseconds: Int) {
-        consumer.consumeBatch(
-            maxMessages: 20_000, timeoutMilliseconds: timeoutMilliseconds,
+        let polled = consumer.consumeBatch(
+            maxMessages: Self.readLimit, timeoutMilliseconds: timeoutMilliseconds,
             rebalance: { self.rebalance(consumer, $0) },
             { message in
                 switch message.kind {
@@ -136,11 +147,13 @@ final class DelayRole {
                 case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
+        marks.polled(isFull: polled >= Self.readLimit)
     }
 
     private func take(_ message: borrowing Message) {
         let (partition, offset) = (message.partition, message.offset)
         let isTransfer = message.isFrom(transfersTopic)
+        marks.read(topic: isTransfer ? 1 : 0, partition, next: offset + 1)
         let record = LogRecord(
             key: message.key, value: message.value, offset: offset,
             // A topic that was made before its settings said so has producers' times, which tell nothing of the broker.
@@ -170,9 +183,11 @@ final class DelayRole {
                 logger.info("assigned", ["partitions": partitions.map(\.partition).list])
                 for place in partitions { loop.assigned(topic(place.topic), place.partition) }
                 assigned.formUnion(partitions)
-                try consumer.follow(
-                    rebalance,
-                    from: partitions.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
+                let starts = partitions.map {
+                    TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning)
+                }
+                try consumer.follow(rebalance, from: starts)
+                marks.place(starts)
                 if loop.isComplete {
                     readiness.ready()
                 } else {
@@ -182,6 +197,7 @@ final class DelayRole {
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
                 for place in partitions { loop.revoked(topic(place.topic), place.partition) }
                 assigned.subtract(partitions)
+                marks.forget(partitions)
                 try consumer.follow(rebalance)
             case .failed(let error):
                 faults.append(error)

@@ -40,23 +40,14 @@ final class ProcessRole {
                 watchdog: watchdog)
             standby?.start()
         }
-        let stallTimeout = service.configuration.integer("stall_timeout_ms")
-        if stallTimeout > 0 {
-            stallGuard = StallGuard(
-                topic: settings.name(.commands), timeout: stallTimeout, settings: settings, events: events,
-                questions: service.metrics.counter(
-                    "holdfast_stall_questions_total",
-                    help: "How often the broker was asked for commands that this process does not get."))
-            stallGuard?.start()
-        }
+        stallGuard = StallGuard(service)
+        stallGuard?.start()
         try GroupMember(
             service, settings, events, role: nil, topic: .commands, board: board, watchdog: watchdog,
             work: self
         ).run()
         stallGuard?.end()
-        if let stall = stallGuard?.finding, !service.shutdown.isRequested {
-            throw RoleFailure(.internalFault, stall)
-        }
+        if !service.shutdown.isRequested { try stallGuard?.check() }
         service.logger.info("stopped")
         return .success
     }
@@ -82,7 +73,7 @@ extension ProcessRole: GroupWork {
         let (board, metrics, settings, events) = (board, metrics, settings, events)
         let (standby, partitionCount) = (standby, partitionCount)
         let mark = ReadingMark()
-        stallGuard?.watch(partition, mark)
+        stallGuard?.watch(queue.partition, mark)
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
         member.start(partition, "partition") { worker, watched in
@@ -106,7 +97,9 @@ extension ProcessRole: GroupWork {
         }
     }
 
-    func willStop(_ partition: Int32) { stallGuard?.forget(partition) }
+    func willStop(_ partition: Int32) {
+        stallGuard?.forget(TopicPartition(settings.name(.commands), partition))
+    }
     func hasStopped(_ partition: Int32) { standby?.setOwned(partition, false) }
     var isOver: Bool { stallGuard?.finding != nil }
     func leave() { standby?.end() }

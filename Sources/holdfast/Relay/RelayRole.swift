@@ -19,12 +19,14 @@ final class RelayRole {
     private let carried: Counter
     private let sent: Counter
     private let buried: Counter
+    private let stallGuard: StallGuard?
     private var session: Session?
 
     init(service: Service) {
         self.service = service
         settings = KafkaSettings(service.configuration)
         logger = service.logger
+        stallGuard = StallGuard(service)
         carried = service.metrics.counter(
             "holdfast_relay_records_total", help: "Records of warehouses, products and settings carried.")
         sent = service.metrics.counter(
@@ -45,7 +47,10 @@ final class RelayRole {
         var loop = RelayLoop(partitionCount: count, idPrefix: settings.prefix) { sku in
             Array(sku.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
         }
+        stallGuard?.start()
+        defer { stallGuard?.end() }
         while true {
+            try stallGuard?.check()
             if service.shutdown.isRequested { loop.stop() }
             if case .finish(let fault) = loop.action {
                 session = nil
@@ -67,7 +72,7 @@ final class RelayRole {
         switch loop.action {
         case .open:
             session = nil
-            session = try Session(settings, service)
+            session = try Session(settings, service, stallGuard)
             loop.opened()
         case .place:
             let offsets = try session!.place()
@@ -124,10 +129,13 @@ final class RelayRole {
         private let commands: KafkaClient.Topic
         private let deadLetters: KafkaClient.Topic
         private let sources: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)]
+        private let marks: ReadingMarks
 
-        init(_ settings: KafkaSettings, _ service: Service) throws {
+        init(_ settings: KafkaSettings, _ service: Service, _ stallGuard: StallGuard?) throws {
             self.settings = settings
             self.service = service
+            marks = ReadingMarks(
+                stallGuard, topics: InventoryWire.Topic.published.map { settings.name($0) })
             let events = service.kafkaEvents()
             producer = try TransactionalProducer(
                 configuration: settings.producer(transactionalID: settings.relayTransactionalID),
@@ -142,6 +150,8 @@ final class RelayRole {
             }
         }
 
+        deinit { marks.forgetAll() }
+
         /// - Returns: where it reads on, for the log.
         func place() throws -> String {
             let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
@@ -155,6 +165,7 @@ final class RelayRole {
                     ? $0 : TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning)
             }
             try consumer.assign(offsets)
+            marks.place(offsets)
             return offsets.map(\.description).joined(separator: " ")
         }
 
@@ -165,7 +176,9 @@ final class RelayRole {
             _ take: (LogRecord, RelayLoop.Source) throws(KafkaError) -> [RelayLoop.Sending]
         ) throws {
             var failure: KafkaError?
-            consumer.consumeBatch(maxMessages: RelayRole.batchRecords, timeoutMilliseconds: 100) { message in
+            let polled = consumer.consumeBatch(
+                maxMessages: RelayRole.batchRecords, timeoutMilliseconds: 100
+            ) { message in
                 guard failure == nil else { return }
                 do throws(KafkaError) {
                     switch message.kind {
@@ -175,7 +188,9 @@ final class RelayRole {
                         let record = LogRecord(
                             key: message.key, value: message.value, offset: message.offset,
                             timestamp: message.timestampMilliseconds)
-                        let source = RelayLoop.Source(topic(of: message), message.partition)
+                        let number = source(of: message)
+                        let source = RelayLoop.Source(sources[number].topic, message.partition)
+                        marks.read(topic: number, message.partition, next: message.offset + 1)
                         for sending in try take(record, source) { try send(sending) }
                     }
                 } catch {
@@ -183,10 +198,11 @@ final class RelayRole {
                 }
             }
             if let failure { throw failure }
+            marks.polled(isFull: polled >= RelayRole.batchRecords)
         }
 
-        private func topic(of message: borrowing Message) -> InventoryWire.Topic {
-            for source in sources where message.isFrom(source.handle) { return source.topic }
+        private func source(of message: borrowing Message) -> Int {
+            for (number, source) in sources.enumerated() where message.isFrom(source.handle) { return number }
             preconditionFailure("a record of \(message.topicName), which was not asked for")
         }
 

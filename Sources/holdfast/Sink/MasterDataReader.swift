@@ -15,13 +15,14 @@ final class MasterDataReader {
     private let consumer: Consumer
     private let products: KafkaClient.Topic
     private let places: [MasterData.Place]
+    private let marks: ReadingMarks
     private let logger: Logger
     private var reader = RecordReader()
     private var failure: KafkaError?
     /// Partitions whose end was not seen yet.
     private var unread: Set<TopicPartition> = []
 
-    init(service: Service, settings: KafkaSettings) throws {
+    init(service: Service, settings: KafkaSettings, stallGuard: StallGuard?) throws {
         self.settings = settings
         logger = service.logger
         let events = service.kafkaEvents()
@@ -29,6 +30,7 @@ final class MasterDataReader {
         products = try consumer.topic(settings.name(.products))
         let admin = try Admin(configuration: settings.common(), events: events)
         let names = [settings.name(.products), settings.name(.warehouses)]
+        marks = ReadingMarks(stallGuard, topics: names)
         let found = try admin.describeTopics(names, timeoutMilliseconds: Self.timeout)
         places = names.flatMap { name in
             (0..<Int32(found[name]?.partitionCount ?? 0)).map { MasterData.Place(topic: name, partition: $0) }
@@ -41,30 +43,34 @@ final class MasterDataReader {
     /// Goes to what PostgreSQL stores.
     func place(_ store: LedgerStore) throws {
         unread = Set(places.map { TopicPartition($0.topic, $0.partition) })
-        try consumer.assign(
-            try store.offsets(of: places).map {
-                TopicPartitionOffset(
-                    $0.key.topic, $0.key.partition,
-                    offset: $0.value == 0 ? TopicPartitionOffset.beginning : $0.value)
-            })
+        let starts = try store.offsets(of: places).map {
+            TopicPartitionOffset(
+                $0.key.topic, $0.key.partition,
+                offset: $0.value == 0 ? TopicPartitionOffset.beginning : $0.value)
+        }
+        try consumer.assign(starts)
+        marks.place(starts)
     }
 
     /// What has come, without waiting for it.
     func gather() throws -> MasterData {
         var data = MasterData()
-        consumer.consumeBatch(maxMessages: Self.batchRecords, timeoutMilliseconds: 0) { message in
+        let polled = consumer.consumeBatch(maxMessages: Self.batchRecords, timeoutMilliseconds: 0) {
+            message in
             switch message.kind {
             case .endOfPartition: unread.remove(TopicPartition(message.topicName, message.partition))
             case .failure(let error): if error.recovery != .retry { failure = error }
             case .record: take(message, &data)
             }
         }
+        marks.polled(isFull: polled >= Self.batchRecords)
         if let failure { throw RoleFailure(failure.exitCode, failure.description) }
         return data
     }
 
     private func take(_ message: borrowing Message, _ data: inout MasterData) {
         let isProduct = message.isFrom(products)
+        marks.read(topic: isProduct ? 0 : 1, message.partition, next: message.offset + 1)
         var change: MasterData.Change?
         do throws(DecodingFailure) {
             change =

@@ -24,6 +24,7 @@ final class OrderSink: Sendable {
     private let settings: KafkaSettings
     private let patience: Patience
     private let metrics: SinkMetrics
+    private let stallGuard: StallGuard?
     private let watched: WatchedWorker
     private let schema: String
     private let readiness = Readiness(notYet: "not connected for orders yet")
@@ -32,12 +33,14 @@ final class OrderSink: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     init(
-        service: Service, patience: Patience, metrics: SinkMetrics, watched: WatchedWorker, schema: String
+        service: Service, patience: Patience, metrics: SinkMetrics, stallGuard: StallGuard?,
+        watched: WatchedWorker, schema: String
     ) {
         self.service = service
         settings = KafkaSettings(service.configuration)
         self.patience = patience
         self.metrics = metrics
+        self.stallGuard = stallGuard
         self.watched = watched
         self.schema = schema
         logger = service.logger.child("orders")
@@ -89,7 +92,8 @@ final class OrderSink: Sendable {
         guard let partitions = try findTopic() else { return }
         let configuration = service.configuration
         let line = try SinkLine<OrderStore>(
-            service: service, logger: logger, topic: topic, partitions: partitions, watched: watched,
+            service: service, logger: logger, topic: topic, partitions: partitions,
+            stallGuard: stallGuard, watched: watched,
             readiness: readiness, isQuiet: true,
             hooks: .init(
                 open: { [self] in

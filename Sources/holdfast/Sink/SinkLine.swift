@@ -24,6 +24,8 @@ final class SinkLine<Store: SinkStore> {
     private let partitions: Range<Int32>
     private let hooks: Hooks
     private let consumer: Consumer
+    private let stallGuard: StallGuard?
+    private let marks: ReadingMarks
     private let watched: WatchedWorker
     private let readiness: Readiness
     private let limit: Int
@@ -37,12 +39,14 @@ final class SinkLine<Store: SinkStore> {
     private var store: Store?
 
     init(
-        service: Service, logger: Logger, topic: String, partitions: Int32, watched: WatchedWorker,
-        readiness: Readiness, isQuiet: Bool = false, hooks: Hooks
+        service: Service, logger: Logger, topic: String, partitions: Int32, stallGuard: StallGuard?,
+        watched: WatchedWorker, readiness: Readiness, isQuiet: Bool = false, hooks: Hooks
     ) throws {
         self.service = service
         self.logger = logger
         self.topic = topic
+        self.stallGuard = stallGuard
+        marks = ReadingMarks(stallGuard, topics: [topic])
         self.partitions = 0..<partitions
         self.watched = watched
         self.readiness = readiness
@@ -77,6 +81,7 @@ final class SinkLine<Store: SinkStore> {
             return false
         }
         watched.beat(limitMilliseconds: watchdogLimit)
+        try stallGuard?.check()
         do {
             try perform(loop.action)
         } catch {
@@ -191,7 +196,9 @@ final class SinkLine<Store: SinkStore> {
                 "records that were never read are gone from the topic",
                 ["topic": topic, "partition": partition, "from": offset, "to": first - 1])
         }
-        try consumer.assign(offsets.map { TopicPartitionOffset(topic, $0.key, offset: $0.value) })
+        let starts = offsets.map { TopicPartitionOffset(topic, $0.key, offset: $0.value) }
+        try consumer.assign(starts)
+        marks.place(starts)
         logger.info(
             "reading",
             [
@@ -225,11 +232,13 @@ final class SinkLine<Store: SinkStore> {
         var deadline: Deadline?
         while loop.takesMore(limit: limit), refusal == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
-            consumer.consumeBatch(
-                maxMessages: limit - loop.batch.rows.count, timeoutMilliseconds: min(interval, 50)
+            let room = limit - loop.batch.rows.count
+            let polled = consumer.consumeBatch(
+                maxMessages: room, timeoutMilliseconds: min(interval, 50)
             ) {
                 take($0)
             }
+            marks.polled(isFull: polled >= room)
             if deadline == nil {
                 guard !loop.batch.isEmpty else { return }
                 deadline = Deadline(milliseconds: interval)
@@ -241,7 +250,9 @@ final class SinkLine<Store: SinkStore> {
         switch message.kind {
         case .endOfPartition: loop.reachedEnd(of: message.partition, next: message.offset)
         case .failure(let error): if error.recovery != .retry { refusal = error }
-        case .record: loop.read(message.value, partition: message.partition, offset: message.offset)
+        case .record:
+            marks.read(topic: 0, message.partition, next: message.offset + 1)
+            loop.read(message.value, partition: message.partition, offset: message.offset)
         }
     }
 }

@@ -20,6 +20,7 @@ final class SinkRole {
     private let watchdog: Watchdog
     private let watched: WatchedWorker
     private let metrics: SinkMetrics
+    private let stallGuard: StallGuard?
     private let orders: OrderSink
     /// Only for `--rebuild`.
     private let rebuild: SinkRebuild?
@@ -33,8 +34,10 @@ final class SinkRole {
         watched = watchdog.register("sink")
         metrics = SinkMetrics(service.metrics)
         rebuild = service.configuration.boolean("rebuild") ? SinkRebuild(service) : nil
+        stallGuard = StallGuard(service)
         orders = OrderSink(
-            service: service, patience: patience, metrics: metrics, watched: watchdog.register("orders"),
+            service: service, patience: patience, metrics: metrics, stallGuard: stallGuard,
+            watched: watchdog.register("orders"),
             schema: rebuild == nil ? SchemaMigrator.schema : SchemaSwap.fresh)
     }
 
@@ -45,8 +48,10 @@ final class SinkRole {
         }
         defer { health?.stop() }
         guard let count = try service.waitForTopics(settings) else { return .success }
-        let masterData = try MasterDataReader(service: service, settings: settings)
+        let masterData = try MasterDataReader(service: service, settings: settings, stallGuard: stallGuard)
         watchdog.start()
+        stallGuard?.start()
+        defer { stallGuard?.end() }
         let ledger = try line(count, masterData)
         var hasOrders = false
         while try ledger.turn() {
@@ -68,7 +73,7 @@ final class SinkRole {
     ) throws -> SinkLine<LedgerStore> {
         try SinkLine(
             service: service, logger: logger, topic: settings.name(.ledger), partitions: partitions,
-            watched: watched, readiness: readiness,
+            stallGuard: stallGuard, watched: watched, readiness: readiness,
             hooks: .init(
                 open: open, placed: masterData.place,
                 beforeGathering: { store in
