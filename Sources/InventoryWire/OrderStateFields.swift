@@ -85,6 +85,14 @@ enum OrderStateFields {
         claim.commands = Int(try object.integer("commands", 0 ... .max))
         claim.sequence = try object.optionalInteger("ledger_sequence", 0 ... .max) ?? 0
         claim.isShort = try object.boolean("short")
+        for element in try object.optionalObjects("befell") {
+            claim.befell.append(
+                Order.Befallen(
+                    sequence: try element.integer("ledger_sequence", 1 ... .max),
+                    quantity: try element.integer("quantity", 1 ... .max),
+                    formerly: try element.optionalID("formerly"),
+                    warehouse: try element.optionalID("warehouse")))
+        }
         if let pending = try object.optionalObject("pending") {
             claim.pending = Order.Pending(
                 try pending.word("type", Order.Pending.Verb.self),
@@ -210,6 +218,18 @@ extension JSONBuffer {
         integer("commands", Int64(claim.commands))
         units("ledger_sequence", claim.sequence)
         flag("short", claim.isShort)
+        if !claim.befell.isEmpty {
+            beginArray("befell")
+            for units in claim.befell {
+                beginElement()
+                integer("ledger_sequence", units.sequence)
+                integer("quantity", units.quantity)
+                string("formerly", units.formerly)
+                string("warehouse", units.warehouse)
+                endElement()
+            }
+            endArray()
+        }
         if let pending = claim.pending {
             beginObject("pending")
             string("type", pending.verb.rawValue)

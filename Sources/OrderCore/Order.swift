@@ -52,6 +52,9 @@ package struct Order: Equatable, Sendable {
         package var commands = 0
         /// The newest ledger entry of its SKU that it was told of.
         package var sequence: Int64 = 0
+        /// What it was told of while a proposal moves it; of that, the answer may be older, if it had to be asked for
+        /// again.
+        package var befell: [Befallen] = []
         /// The stock processor has fewer units for it than the order thinks; then commands are about all of them.
         package var isShort = false
 
@@ -60,6 +63,23 @@ package struct Order: Equatable, Sendable {
         package var units: Int64 { parts.units }
         package var held: Int64 { units + backordered }
         package var isEmpty: Bool { pending == nil && held == 0 }
+    }
+
+    /// Units that the stock has moved by itself, or lost.
+    package struct Befallen: Equatable, Sendable {
+        /// Of the ledger entry.
+        package var sequence: Int64
+        package var quantity: Int64
+        /// Where they were and where they are; nil for nowhere.
+        package var formerly: String?
+        package var warehouse: String?
+
+        package init(sequence: Int64, quantity: Int64, formerly: String?, warehouse: String?) {
+            self.sequence = sequence
+            self.quantity = quantity
+            self.formerly = formerly
+            self.warehouse = warehouse
+        }
     }
 
     package struct Pending: Equatable, Sendable {

@@ -246,6 +246,16 @@ extension [Allocation] {
         }
     }
 
+    /// What the stock did by itself.
+    mutating func shift(_ units: Order.Befallen) {
+        if let warehouse = units.formerly {
+            take([Allocation(warehouse: warehouse, quantity: units.quantity)])
+        }
+        if let warehouse = units.warehouse {
+            add([Allocation(warehouse: warehouse, quantity: units.quantity)])
+        }
+    }
+
     /// Takes units as far as they are there.
     mutating func take(_ others: [Allocation]) {
         for other in others {

@@ -4,7 +4,7 @@ import InventoryCore
 /// nothing is ever given back for it: a reservation is moved by the stock as a whole, or stays.
 extension Order {
     mutating func move(_ proposal: Reallocation, _ moment: OrderMoment, _ effects: inout OrderEffects) {
-        guard proposal.version == version, !isPaid, !isPaidInPart, moment.at <= deadline,
+        guard proposal.version == version, !isPaidInPart, moment.at <= deadline,
             let moves = moves(of: proposal)
         else {
             return ignore(&effects)
@@ -43,8 +43,15 @@ extension Order {
     ) {
         let claimed = lines[line].claims[claim]
         let isReturn = pending.allocations == claimed.partsBefore
+        lines[line].claims[claim].befell = []
         if outcome.rejection == nil, claimed.held > 0 {
             lines[line].claims[claim].parts = pending.allocations
+            // An answer that was lost and asked for again is older than what came meanwhile.
+            for units in claimed.befell where units.sequence > outcome.sequence ?? .max {
+                lines[line].claims[claim].parts.shift(units)
+            }
+        }
+        if outcome.rejection == nil, lines[line].claims[claim].held > 0 {
             if isReturn { lines[line].claims[claim].partsBefore = [] }
         } else {
             // What has moved goes back at once, and what still moves, as it comes.
@@ -55,6 +62,9 @@ extension Order {
                 if isReturn { hasMoved = true }
             default:
                 refuse(outcome, pending, line, claim)
+                if lines[line].claims[claim].pending != nil {
+                    lines[line].claims[claim].befell = claimed.befell
+                }
             }
         }
         if phase == .busy(.returning) { sendBack(moment, &effects) }

@@ -124,6 +124,7 @@ extension Order {
     private mutating func empty(_ line: Int, _ claim: Int) {
         lines[line].claims[claim].parts = []
         lines[line].claims[claim].partsBefore = []
+        lines[line].claims[claim].befell = []
         lines[line].claims[claim].backordered = 0
     }
 
@@ -139,10 +140,13 @@ extension Order {
             lines[line].claims[claim].sequence < notice.sequence
         else { return }
         lines[line].claims[claim].sequence = notice.sequence
-        let formerly = notice.formerly.map { [Allocation(warehouse: $0, quantity: notice.quantity)] } ?? []
-        let now = notice.warehouse.map { [Allocation(warehouse: $0, quantity: notice.quantity)] } ?? []
-        lines[line].claims[claim].parts.take(formerly)
-        lines[line].claims[claim].parts.add(now)
+        let befallen = Befallen(
+            sequence: notice.sequence, quantity: notice.quantity, formerly: notice.formerly,
+            warehouse: notice.warehouse)
+        lines[line].claims[claim].parts.shift(befallen)
+        if lines[line].claims[claim].pending?.verb == .move {
+            lines[line].claims[claim].befell.append(befallen)
+        }
         switch notice.kind {
         case .reservationLost: hasLost = true
         case .reservationMoved: hasMoved = true

@@ -186,6 +186,8 @@ struct OrderContractTests {
         let claim = moving.lines[0].claims[0]
         #expect(claim.partsBefore == [Allocation(warehouse: "HAM", quantity: 2)])
         #expect(
+            claim.befell == [Order.Befallen(sequence: 7, quantity: 1, formerly: "BER", warehouse: "MUC")])
+        #expect(
             claim.pending == Order.Pending(.move, allocations: [Allocation(warehouse: "BER", quantity: 2)]))
     }
 

@@ -149,7 +149,7 @@ struct MoveTests {
     @Test(
         "A proposal with a line that is not so is ignored as a whole",
         arguments: [
-            [("A", 2), ("X", 1)], [("A", 2), ("B", 2)], [("A", 1), ("B", 1)], [("A", 3)],
+            [], [("A", 2), ("X", 1)], [("A", 2), ("B", 2)], [("A", 1), ("B", 1)], [("A", 3)],
         ] as [[(String, Int64)]])
     func impossible(_ lines: [(String, Int64)]) {
         var shop = shop()
@@ -204,13 +204,15 @@ struct MoveTests {
         shop.decide("A", .setPolicy(warehouse: nil, Policy(backorderLimit: 100)))
         shop.change("o", [("A", 3)])
         shop.run()
+        // As a whole, or as one of them.
         shop.propose("o", [("A", ham(3))])
-        #expect(shop.ignored == 1 && shop.commands.isEmpty)
+        shop.propose("o", [("A", ham(2))])
+        #expect(shop.ignored == 2 && shop.commands.isEmpty)
         shop.place("w", .wait, [("A", 15)])
         shop.run()
         #expect(shop.told("w").last?.lines[0].backordered == 3)
         shop.propose("w", [("A", ham(12))])
-        #expect(shop.ignored == 2 && shop.commands.isEmpty)
+        #expect(shop.ignored == 3 && shop.commands.isEmpty)
     }
 
     @Test("Events wait while it moves: a payment ships from where the units are then")
@@ -279,6 +281,79 @@ struct MoveTests {
         shop.run()
         #expect(shop.story() == ["reserved", "lost"])
         expect(shop, ber(2), [])
+    }
+
+    @Test("What has lost units after it moved stays where it is, and is not asked back")
+    func lostAfterwards() {
+        var shop = shop(.partial, b: 0)
+        shop.propose("o", [("A", ham(2)), ("B", ham(1))])
+        shop.decideNext(0)
+        shop.decide("A", .damage(warehouse: "BER", quantity: 10, reference: nil))
+        shop.decide("A", .damage(warehouse: "HAM", quantity: 4, reference: nil))
+        for _ in 0..<2 { shop.readNext(0) }
+        // B, which cannot move.
+        shop.decideNext(0)
+        shop.readNext(0)
+        #expect(shop.commands.isEmpty)
+        shop.run()
+        #expect(shop.story() == ["reserved", "lost"])
+        expect(shop, ham(1), ber(1))
+    }
+
+    @Test(
+        "The reply to a move is lost, and then all of its units are: the reply that comes again moves nothing"
+    )
+    func lostBeforeTheReply() {
+        var shop = shop(.partial)
+        shop.propose("o", [("A", ham(2))])
+        shop.decideNext(0)
+        shop.replies = []
+        shop.decide("A", .damage(warehouse: "BER", quantity: 10, reference: nil))
+        shop.decide("A", .damage(warehouse: "HAM", quantity: 5, reference: nil))
+        shop.readNext(0)
+        shop.wait(30_000)
+        #expect(shop.commands.map(\.sku) == ["A"])
+        shop.run()
+        #expect(shop.story() == ["reserved", "lost"])
+        expect(shop, [], ber(1))
+    }
+
+    @Test(
+        "The reply to a move is lost, and then its reservation expires: the reply that comes again moves nothing"
+    )
+    func expiredBeforeTheReply() {
+        var shop = shop(.allOrNothing, OrderSettings(grace: 1_000))
+        shop.propose("o", [("A", ham(2))])
+        shop.decideNext(0)
+        shop.replies = []
+        shop.now += 70_000
+        shop.expireDue()
+        while !shop.replies.isEmpty { shop.readNext(0) }
+        #expect(shop.order()?.lines[0].claims.allSatisfy { $0.held == 0 } == true)
+        shop.lookAtDue()
+        shop.decideNext(0)
+        shop.readNext(0)
+        #expect(shop.order()?.lines[0].claims.allSatisfy { $0.held == 0 } == true)
+        shop.run()
+        #expect(shop.story() == ["reserved", "expired!"])
+        #expect(shop.held() == 0)
+    }
+
+    @Test("The reply to a move is lost, and then the stock moves units itself: they are where the stock says")
+    func movedBeforeTheReply() {
+        var shop = shop()
+        shop.decide("A", .receive(warehouse: "MUC", quantity: 9, reference: nil))
+        shop.propose("o", [("A", ham(2))])
+        shop.decideNext(0)
+        shop.replies = []
+        shop.decide("A", .damage(warehouse: "HAM", quantity: 5, reference: nil))
+        let there = shop.allocations("o", "A")
+        #expect(there.allSatisfy { $0.warehouse != "HAM" } && there.reduce(0) { $0 + $1.quantity } == 2)
+        shop.readNext(0)
+        shop.wait(30_000)
+        shop.run()
+        #expect(shop.story() == ["reserved", "changed"])
+        expect(shop, there, ber(1))
     }
 
     @Test("The stock moves units first: the proposal goes on from there")

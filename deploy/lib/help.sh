@@ -58,8 +58,8 @@ Without Kafka or PostgreSQL their tests are skipped, with the reason; with CI se
 TEXT
         mutants) cat <<'TEXT' ;;
 deploy/local mutants [--list | --only NAME | --sample N]
-Makes the wrong versions of the core that deploy/mutants.txt lists, one at a time in a copy of the sources, and
-runs the tests of the core on each: every one must be caught. --sample takes N of them, others with each commit.
+Makes the wrong versions of the core and of orders that deploy/mutants.txt lists, one at a time in a copy of the
+sources, and runs their tests on each: every one must be caught. --sample takes N of them, others with each commit.
 The last line is `N mutants, N caught, N survived`. Exit code 0 if none survived.
 A mutant whose text is not there any more, or that does not compile, is a failure.
 TEXT
@@ -121,7 +121,7 @@ deploy/local SUBCOMMAND [OPTIONS]
   scale    one, two and four processors, and who takes how much of the cores
   size     how large a system must be for a rate, by simulation
   micro    what a command costs, without Kafka
-  mutants  wrong versions of the core, which the tests must catch
+  mutants  wrong versions of core and orders, which the tests must catch
   fuzz     mutated records for the decoder
   simulate the production code in a world of faults, seed by seed
   build    build program and tests

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Mutants: wrong versions of the core, made one at a time in a copy, each of which the tests must catch.
+# Mutants: wrong versions of the core and of orders, made one at a time in a copy, each of which the tests must catch.
 # The list is deploy/mutants.txt.
 
 MUTANTS_LIST=$PROJECT/deploy/mutants.txt
@@ -7,8 +7,10 @@ MUTANTS_COPY=$PROJECT/.local/mutants
 MUTANTS_LOG=$LOGS/mutants.log
 # A mutant that never comes back has been caught.
 MUTANTS_LIMIT=120
-# The property test draws the same commands each time, so that a mutant is caught today and tomorrow.
-MUTANTS_SETTINGS=(HOLDFAST_TEST_COMMANDS=20000 HOLDFAST_TEST_SEED=7)
+# The tests that draw something draw the same each time, so that a mutant is caught today and tomorrow.
+MUTANTS_SETTINGS=(HOLDFAST_TEST_COMMANDS=20000 HOLDFAST_TEST_ORDERS=3000 HOLDFAST_TEST_SEED=7)
+# The targets that the copy has: OrderCore only where a mutant of it is made, for it is built with each.
+MUTANTS_TARGETS=(InventoryCore)
 
 # run_mutants [--list | --only NAME | --sample N]
 run_mutants() {
@@ -49,10 +51,14 @@ mutants_each() {
     done 3<"$MUTANTS_LIST"
 }
 
+# mutants_file: the mutant's file below Sources.
+mutants_file() { case $file in */*) echo "$file" ;; *) echo "InventoryCore/$file" ;; esac; }
+
 # One that cannot be made proves nothing.
 mutants_check() {
     local text rest
-    text=$(cat "$PROJECT/Sources/InventoryCore/$file") ||
+    case $file in OrderCore/*) MUTANTS_TARGETS=(InventoryCore OrderCore) ;; esac
+    text=$(cat "$PROJECT/Sources/$(mutants_file)") ||
         fail "mutant $name: there is no file $file." "Mend deploy/mutants.txt."
     rest=${text#*"$from"}
     if [ "$rest" = "$text" ] || [[ $rest == *"$from"* ]]; then
@@ -89,30 +95,41 @@ mutants_choose() {
 mutants_copy() {
     rm -rf "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests" "$MUTANTS_COPY/docs"
     mkdir -p "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests"
-    cp -R "$PROJECT/Sources/InventoryCore" "$MUTANTS_COPY/Sources/"
-    cp -R "$PROJECT/Tests/InventoryCoreTests" "$PROJECT/Tests/NaiveStock" "$MUTANTS_COPY/Tests/"
+    local target
+    for target in "${MUTANTS_TARGETS[@]}"; do
+        cp -R "$PROJECT/Sources/$target" "$MUTANTS_COPY/Sources/"
+        cp -R "$PROJECT/Tests/${target}Tests" "$MUTANTS_COPY/Tests/"
+    done
+    cp -R "$PROJECT/Tests/NaiveStock" "$MUTANTS_COPY/Tests/"
     # A test compares what the docs say.
     cp -R "$PROJECT/docs" "$MUTANTS_COPY/"
     cat >"$MUTANTS_COPY/Package.swift" <<'TEXT'
 // swift-tools-version: 6.0
 import PackageDescription
 
-let package = Package(
-    name: "holdfast",
-    targets: [
-        .target(name: "InventoryCore"),
-        .target(name: "NaiveStock", dependencies: ["InventoryCore"], path: "Tests/NaiveStock"),
-        .testTarget(
-            name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
-    ],
-    swiftLanguageModes: [.v6]
-)
+var targets: [Target] = [
+    .target(name: "InventoryCore"),
+    .target(name: "NaiveStock", dependencies: ["InventoryCore"], path: "Tests/NaiveStock"),
+    .testTarget(
+        name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
+]
 TEXT
+    case " ${MUTANTS_TARGETS[*]} " in *' OrderCore '*)
+        cat >>"$MUTANTS_COPY/Package.swift" <<'TEXT'
+targets += [
+    .target(name: "OrderCore", dependencies: ["InventoryCore"]),
+    .testTarget(name: "OrderCoreTests", dependencies: ["OrderCore"]),
+]
+TEXT
+        ;;
+    esac
+    echo 'let package = Package(name: "holdfast", targets: targets, swiftLanguageModes: [.v6])' \
+        >>"$MUTANTS_COPY/Package.swift"
 }
 
 # Makes the mutant, and adds it to survived if no test catches it.
 mutants_try() {
-    local path=$MUTANTS_COPY/Sources/InventoryCore/$file text code=0 began=$SECONDS by
+    local path=$MUTANTS_COPY/Sources/$(mutants_file) text code=0 began=$SECONDS by
     number=$((number + 1))
     text=$(<"$path")
     printf '%s\n' "${text%%"$from"*}$to${text#*"$from"}" >"$path"
@@ -120,10 +137,18 @@ mutants_try() {
         tail -n 20 "$MUTANTS_LOG" | sed 's/^/    | /' >&2
         fail "mutant $name does not compile." "Mend deploy/mutants.txt."
     fi
-    # The quick tests first; the random commands of the property test only for those that they let through.
-    mutants_test --skip CostTests --skip PropertyTests || code=$?
-    [ "$code" -ne 0 ] || mutants_test --filter PropertyTests || code=$?
-    cp "$PROJECT/Sources/InventoryCore/$file" "$path"
+    # The quick tests first; what is drawn only for those that they let through.
+    case $file in
+        OrderCore/*)
+            mutants_test --filter OrderCoreTests --skip ModelTests --skip ContentionTests || code=$?
+            [ "$code" -ne 0 ] || mutants_test --filter 'OrderCoreTests\.(Model|Contention)Tests' || code=$?
+            ;;
+        *)
+            mutants_test --skip CostTests --skip PropertyTests --skip OrderCoreTests || code=$?
+            [ "$code" -ne 0 ] || mutants_test --filter PropertyTests || code=$?
+            ;;
+    esac
+    cp "$PROJECT/Sources/$(mutants_file)" "$path"
     case $code in
         0)
             by='SURVIVED'
