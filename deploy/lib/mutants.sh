@@ -8,7 +8,7 @@ MUTANTS_LOG=$LOGS/mutants.log
 # A mutant that never comes back has been caught.
 MUTANTS_LIMIT=120
 # The tests that draw something draw the same each time, so that a mutant is caught today and tomorrow.
-MUTANTS_SETTINGS=(HOLDFAST_TEST_COMMANDS=20000 HOLDFAST_TEST_ORDERS=3000 HOLDFAST_TEST_SEED=7)
+MUTANTS_SETTINGS=(HOLDFAST_TEST_COMMANDS=20000 HOLDFAST_TEST_ORDERS=1000 HOLDFAST_TEST_SEED=7)
 # The targets that the copy has: OrderCore only where a mutant of it is made, for it is built with each.
 MUTANTS_TARGETS=(InventoryCore)
 
