@@ -24,6 +24,8 @@ final class OrderAudit {
     }
 
     private static let pageOutcomes = 500
+    /// Rows that name a wrong place, of a partition; more are not told.
+    private static let mostStrays = 10_000
 
     private let connection: Connection
     private let cursor: TopicCursor
@@ -40,12 +42,19 @@ final class OrderAudit {
     }
 
     /// Looks at the outcomes of a partition, and at the rows that name them.
-    func audit(_ partition: Int32, _ offsets: Range<Int64>, progress: (Report) -> Void) throws {
+    /// - Parameter first: where the partition begins now.
+    func audit(
+        _ partition: Int32, _ offsets: Range<Int64>, first: () throws -> Int64, progress: (Report) -> Void
+    ) throws {
         let before = differences.count
         var report = Report(partition: partition, to: offsets.upperBound)
         var reader = RecordReader()
         var page: [OutcomeRow] = []
         let claims = try Claims(connection, partition, offsets)
+        var strays: [(offset: Int64, order: String)] = []
+        func stray(_ offset: Int64, _ order: String) {
+            if strays.count < Self.mostStrays { strays.append((offset, order)) }
+        }
         func finishPage() throws {
             try compare(page, offsets, &report)
             page.removeAll(keepingCapacity: true)
@@ -62,8 +71,8 @@ final class OrderAudit {
                 add(.unreadable, topic, partition, record.offset, failure.detail, "an order's outcome", nil)
             }
             report.outcomes += 1
-            try claims.pass(before: record.offset, surplus)
-            try claims.pass(at: record.offset, outcome?.outcome.orderID, surplus)
+            try claims.pass(before: record.offset, stray)
+            try claims.pass(at: record.offset, outcome?.outcome.orderID, stray)
             if let outcome { page.append(outcome) }
             if page.count == Self.pageOutcomes {
                 try finishPage()
@@ -71,7 +80,12 @@ final class OrderAudit {
             }
         }
         try finishPage()
-        try claims.pass(before: offsets.upperBound, surplus)
+        try claims.pass(before: offsets.upperBound, stray)
+        if !strays.isEmpty {
+            // Retention may have taken outcomes away before they were read.
+            let first = try first()
+            for stray in strays where stray.offset >= first { surplus(stray.offset, stray.order) }
+        }
         report.differences = differences.count - before
         reports.append(report)
     }

@@ -189,11 +189,19 @@ final class VerifyRole {
         for (partition, extent) in extents.sorted(by: { $0.key < $1.key }) {
             let end = min(max(database.orderEnds[partition] ?? 0, extent.lowerBound), extent.upperBound)
             let start = min(max(positions[partition] ?? 0, extent.lowerBound), end)
-            try audit.audit(partition, start..<end) { report in
-                reading.progress(
-                    "verifying orders",
-                    ["partition": partition, "outcomes": report.outcomes, "rows": report.rows, "of": end])
-            }
+            try audit.audit(
+                partition, start..<end,
+                first: {
+                    try reading.scan.extent(of: .orderOutcomes, partition, isolation: .committed).lowerBound
+                },
+                progress: { report in
+                    reading.progress(
+                        "verifying orders",
+                        [
+                            "partition": partition, "outcomes": report.outcomes, "rows": report.rows,
+                            "of": end,
+                        ])
+                })
             ends[partition] = end
         }
         try audit.orphans()
