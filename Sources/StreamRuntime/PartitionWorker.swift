@@ -214,6 +214,7 @@ package struct PartitionWorker {
                     }
                 }),
             ahead: ahead)
+        if let doubt = lifecycle.doubt(newestSource: newestSource) { throw doubt }
         let next = lifecycle.restored(
             newestSource: newestSource, inputOffsets: try log.offsets(of: .commands))
         if case .read(let offset) = next {

@@ -159,6 +159,17 @@ package struct WorkerLifecycle: Sendable {
         }
     }
 
+    /// Why the committed offset is to be read again: it lies before what the ledger has decided. Both are of the same
+    /// transactions, but a group coordinator that stood still, and was replaced meanwhile, answers at first from what it
+    /// remembers. An offset that is really lost stays lost.
+    package func doubt(newestSource: Int64?) -> LogFailure? {
+        guard case .restoring(let committed?) = state, let newestSource, committed <= newestSource,
+            case .failure(let refusal) = Self.startOffset(
+                committed: committed, newestSource: newestSource, inputOffsets: 0..<0)
+        else { return nil }
+        return LogFailure(.doubt, operation: "place the partition", message: refusal.reason)
+    }
+
     package mutating func placed() -> Action {
         state = .idle
         return pollIdle

@@ -137,6 +137,35 @@ struct WorkerLifecycleTests {
         #expect(lifecycle.failed(doubt) == .finish(halted: "restore: SKU A"))
     }
 
+    @Test("A committed offset before what the ledger holds is read again, and taken when it fits")
+    func staleOffset() throws {
+        var lifecycle = WorkerLifecycle(settings: .init(commitInterval: 10, commandLimit: 5))
+        func locate(_ committed: Int64) {
+            _ = lifecycle.start()
+            _ = lifecycle.opened()
+            _ = lifecycle.located(committed: committed)
+        }
+        for _ in 0..<5 {
+            locate(41)
+            let doubt = try #require(lifecycle.doubt(newestSource: 41))
+            #expect(lifecycle.failed(doubt) == .drop)
+        }
+        var stopped = lifecycle
+        locate(42)
+        #expect(lifecycle.doubt(newestSource: 41) == nil)
+        #expect(lifecycle.restored(newestSource: 41, inputOffsets: 0..<50) == .read(from: 42))
+        // It is really lost.
+        _ = stopped.start()
+        _ = stopped.opened()
+        _ = stopped.located(committed: 41)
+        let doubt = try #require(stopped.doubt(newestSource: 41))
+        guard case .finish(let halted?) = stopped.failed(doubt) else {
+            Issue.record("it goes on")
+            return
+        }
+        #expect(halted.contains("lies before offset 41") && halted.contains("set it to 42"))
+    }
+
     @Test("A stop commits what is in the transaction first")
     func stopInTransaction() {
         var lifecycle = restored()
