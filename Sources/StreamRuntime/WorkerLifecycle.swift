@@ -160,8 +160,8 @@ package struct WorkerLifecycle: Sendable {
     }
 
     /// Why the committed offset is to be read again: it lies before what the ledger has decided. Both are of the same
-    /// transactions, but a group coordinator that stood still, and was replaced meanwhile, answers at first from what it
-    /// remembers. An offset that is really lost stays lost.
+    /// transactions, but when a group coordinator had stood still for some seconds an old offset was told once
+    /// (docs/faults.md). An offset that is really lost stays lost.
     package func doubt(newestSource: Int64?) -> LogFailure? {
         guard case .restoring(let committed?) = state, let newestSource, committed <= newestSource,
             case .failure(let refusal) = Self.startOffset(
