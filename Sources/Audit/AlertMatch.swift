@@ -35,7 +35,7 @@ struct AlertMatch {
     ///   - sequence: how far a SKU's ledger was followed.
     ///   - isSkipped: SKUs that are not followed any more.
     mutating func expect(
-        _ expected: Alert, command: Int64, sequence: (String) -> Int64, isSkipped: (String) -> Bool,
+        _ expected: Alert, command: Int64, sequence: (ID) -> Int64, isSkipped: (ID) -> Bool,
         _ differences: inout Differences
     ) throws {
         try dropSkipped(isSkipped)
@@ -71,7 +71,7 @@ struct AlertMatch {
 
     /// What is left of what the ledger was followed to.
     mutating func finish(
-        sequence: (String) -> Int64, isSkipped: (String) -> Bool, _ differences: inout Differences
+        sequence: (ID) -> Int64, isSkipped: (ID) -> Bool, _ differences: inout Differences
     ) throws {
         try dropSkipped(isSkipped)
         while isAligned, let found = try alerts.peek(), found.value.sequence <= sequence(found.value.sku) {
@@ -80,7 +80,7 @@ struct AlertMatch {
         }
     }
 
-    private mutating func dropSkipped(_ isSkipped: (String) -> Bool) throws {
+    private mutating func dropSkipped(_ isSkipped: (ID) -> Bool) throws {
         while let found = try alerts.peek(), isSkipped(found.value.sku) { _ = try alerts.next() }
     }
 

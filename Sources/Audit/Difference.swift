@@ -1,3 +1,5 @@
+import InventoryCore
+
 /// One thing that is not as it must be: where, what was found and what was expected, and which command is next.
 package struct Difference: Equatable, Encodable, Sendable {
     /// What was compared with what.
@@ -33,7 +35,7 @@ package struct Difference: Equatable, Encodable, Sendable {
     package var offset: Int64?
     /// The offset of the command in `stock.commands` that it is about.
     package var command: Int64?
-    package var sku: String?
+    package var sku: ID?
     /// Of the ledger.
     package var sequence: Int64?
     package var found: String
@@ -43,7 +45,7 @@ package struct Difference: Equatable, Encodable, Sendable {
 
     package init(
         _ kind: Kind, place: String, partition: Int32, offset: Int64? = nil, command: Int64? = nil,
-        sku: String? = nil, sequence: Int64? = nil, found: String, expected: String, next: String
+        sku: ID? = nil, sequence: Int64? = nil, found: String, expected: String, next: String
     ) {
         self.kind = kind
         self.place = place

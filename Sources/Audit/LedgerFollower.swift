@@ -6,7 +6,7 @@ import InventoryWire
 package struct LedgerFollower: ~Copyable {
     package private(set) var stock: Stock
     /// SKUs that are not followed any more.
-    package private(set) var givenUp: Set<String> = []
+    package private(set) var givenUp: Set<ID> = []
     private let partition: Int32
     private var chain = LedgerChain()
 
@@ -15,7 +15,7 @@ package struct LedgerFollower: ~Copyable {
         self.stock = stock
     }
 
-    package mutating func giveUp(_ sku: String) {
+    package mutating func giveUp(_ sku: ID) {
         guard givenUp.insert(sku).inserted else { return }
         stock.abandonPending(of: sku)
     }
@@ -49,7 +49,7 @@ package struct LedgerFollower: ~Copyable {
     }
 
     private func difference(
-        _ entry: Recorded<LedgerEntry>, _ kind: Difference.Kind, found: String, expected: String, sku: String
+        _ entry: Recorded<LedgerEntry>, _ kind: Difference.Kind, found: String, expected: String, sku: ID
     ) -> Difference {
         Difference(
             kind, place: Topic.ledger.rawValue, partition: partition, offset: entry.offset,

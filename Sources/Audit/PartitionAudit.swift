@@ -24,7 +24,7 @@ package final class PartitionAudit {
     package private(set) var differences: Differences
     /// The state at the cut, once the commands were followed.
     package var stock: Stock { follower.stock }
-    package var givenUp: Set<String> { follower.givenUp }
+    package var givenUp: Set<ID> { follower.givenUp }
     /// The offset of the command that was looked at last; -1 for none.
     package var lastCommand: Int64 { streams.last }
     private let partition: Int32
@@ -194,12 +194,11 @@ package final class PartitionAudit {
         let entry = step.entries.last?.value
         let outcome = step.outcomes.first?.value
         let id = entry?.commandID ?? outcome?.commandID
+        let sku = entry?.sku ?? outcome?.sku ?? step.command?.key.map { ID(decoding: $0) }
         differences.add(
             Difference(
                 kind, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,
-                sku: entry?.sku ?? outcome?.sku
-                    ?? step.command?.key.map { String(decoding: $0, as: UTF8.self) },
-                sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
+                sku: sku, sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
                 next: id.map { "holdfast show command \($0)" }
                     ?? "kcat -C -t stock.commands -p \(partition) -o \(step.offset) -c 1"))
     }

@@ -27,7 +27,7 @@ package final class PartitionReplay {
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private var streams: PartitionStreams
     private var alerts: AlertMatch
-    private var diverged: Set<String> = []
+    private var diverged: Set<ID> = []
     private var outputs: [Topic: [[UInt8]]] = [:]
     private var reader = RecordReader()
     private var writer = RecordWriter()
@@ -117,7 +117,7 @@ package final class PartitionReplay {
     private func compare(_ step: CommandStep, _ stock: Stock) throws {
         let letters = outputs[.deadLetters] ?? []
         let answers = outputs[.results] ?? []
-        let sku = step.command?.key.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let sku: ID = step.command?.key.map { ID(decoding: $0) } ?? ""
         guard !diverged.contains(sku) else {
             counts.skipped += 1
             return
@@ -146,7 +146,7 @@ package final class PartitionReplay {
         if differences.count > before { diverged.insert(sku) }
     }
 
-    private func compareEntries(_ step: CommandStep, _ decided: [[UInt8]], _ sku: String) {
+    private func compareEntries(_ step: CommandStep, _ decided: [[UInt8]], _ sku: ID) {
         for (index, found) in step.entries.enumerated() where index < decided.count {
             counts.entries += 1
             if found.bytes == decided[index] { continue }
@@ -169,7 +169,7 @@ package final class PartitionReplay {
         }
     }
 
-    private func compareAnswers(_ step: CommandStep, _ decided: [[UInt8]], _ sku: String) {
+    private func compareAnswers(_ step: CommandStep, _ decided: [[UInt8]], _ sku: ID) {
         let (outcome, notices) = (decided.first, decided.dropFirst())
         if let outcome, let found = step.outcomes.first {
             counts.results += 1
@@ -228,7 +228,7 @@ package final class PartitionReplay {
 
     /// Two records that differ in bytes: no difference if they are written otherwise and say the same.
     private func add(
-        _ step: CommandStep, _ sku: String, _ sequence: Int64?, _ topic: Topic, _ offset: Int64?,
+        _ step: CommandStep, _ sku: ID, _ sequence: Int64?, _ topic: Topic, _ offset: Int64?,
         _ found: [UInt8], _ expected: [UInt8]
     ) {
         guard found != expected else { return }
@@ -237,7 +237,7 @@ package final class PartitionReplay {
     }
 
     private func add(
-        _ step: CommandStep, _ sku: String, _ sequence: Int64?, _ topic: Topic, _ offset: Int64?,
+        _ step: CommandStep, _ sku: ID, _ sequence: Int64?, _ topic: Topic, _ offset: Int64?,
         _ found: String, _ expected: String
     ) {
         let id = step.entries.first?.value.commandID ?? step.outcomes.first?.value.commandID
@@ -260,7 +260,7 @@ package final class PartitionReplay {
 package struct UnfoldableLedger: Error, CustomStringConvertible {
     package let partition: Int32
     package let offset: Int64
-    package let sku: String
+    package let sku: ID
     package let sequence: Int64
     package let fault: LedgerFault
 

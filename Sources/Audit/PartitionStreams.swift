@@ -258,7 +258,7 @@ package struct PartitionStreams {
     }
 
     private func isEarlier(_ entry: LedgerEntry) -> Bool {
-        isWithinEarlierLog && !entry.sku.hasPrefix(PartitionBook.prefix)
+        isWithinEarlierLog && !PartitionBook.isBook(entry.packed.sku)
     }
 
     private mutating func take(_ entry: LedgerEntry) {
@@ -326,7 +326,7 @@ package struct PartitionStreams {
     private func stray(_ answer: Answer) -> Difference? {
         if case .unreadable(let offset, let detail) = answer { return unreadable(.results, offset, detail) }
         guard let source = answer.source, source <= last else { return nil }
-        let (sku, id): (String, String) =
+        let (sku, id): (ID, ID) =
             switch answer {
             case .outcome(let outcome, _): (outcome.value.sku, outcome.value.commandID)
             case .notice(let notice): (notice.value.sku, notice.value.commandID)

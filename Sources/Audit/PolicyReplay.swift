@@ -102,7 +102,7 @@ package final class PolicyReplay {
     private var streams: PartitionStreams
     private var decoder: CommandProcessor
     /// SKUs that have what is supposed.
-    private var ready: Set<String> = []
+    private var ready: Set<ID> = []
     private var effects = Effects()
 
     package init(
@@ -159,7 +159,7 @@ package final class PolicyReplay {
 
     /// Lays down what is supposed for the command's SKU, once for as long as it lives.
     private func prepare(_ command: Command, _ stock: inout Stock) {
-        guard !command.sku.hasPrefix(PartitionBook.prefix), !ready.contains(command.sku),
+        guard !PartitionBook.isBook(command.packedSKU), !ready.contains(command.sku),
             stock.levels(of: command.sku)?.isRetired != true
         else { return }
         ready.insert(command.sku)

@@ -7,10 +7,10 @@ package struct ReservationStory: Equatable, Sendable {
         case reserved, confirmed, released, expired, lost
     }
 
-    package let id: String
-    package let sku: String
+    package let id: ID
+    package let sku: ID
     package let partition: Int32
-    package let orderID: String
+    package let orderID: ID
     /// The ledger sequence of what began it.
     package let origin: Int64
     package let reservedAt: Timestamp
@@ -63,7 +63,7 @@ package struct ReservationStory: Equatable, Sendable {
         }
     }
 
-    private mutating func add(_ units: Int64, in warehouse: String) {
+    private mutating func add(_ units: Int64, in warehouse: ID) {
         let place = allocations.firstIndex { $0.warehouse == warehouse }
         let sum = (place.map { allocations[$0].quantity } ?? 0) + units
         switch (place, sum) {

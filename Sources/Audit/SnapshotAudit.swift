@@ -11,12 +11,12 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
         let kind: Difference.Kind
         let topic: Topic
         let name: String
-        let id: (Snapshot) -> String
-        let sku: (Snapshot) -> String
+        let id: (Snapshot) -> ID
+        let sku: (Snapshot) -> ID
         let sequence: (Snapshot) -> Int64
         let decode: (inout RecordReader, [UInt8]) throws(DecodingFailure) -> Snapshot
         let write: (inout RecordWriter, Snapshot) -> Void
-        let live: (Stock, String) -> Snapshot?
+        let live: (Stock, ID) -> Snapshot?
     }
 
     private enum State {
@@ -31,7 +31,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
 
     private let subject: Subject
     private let partition: Int32
-    private var states: [String: State] = [:]
+    private var states: [ID: State] = [:]
     private var reader = RecordReaderHolder()
     private var writer = RecordWriter()
     private(set) var compared = 0
@@ -52,7 +52,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     mutating func add(_ record: AuditRecord, _ stock: Stock, _ differences: inout Differences) {
-        let key = String(decoding: record.key ?? [], as: UTF8.self)
+        let key = ID(decoding: record.key ?? [])
         guard let value = record.value else {
             states[key] = subject.live(stock, key) == nil ? nil : .ended(offset: record.offset)
             return
@@ -75,7 +75,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     private mutating func state(
-        of snapshot: Snapshot, _ id: String, _ offset: Int64, _ stock: Stock
+        of snapshot: Snapshot, _ id: ID, _ offset: Int64, _ stock: Stock
     ) -> State {
         let (sku, sequence) = (subject.sku(snapshot), subject.sequence(snapshot))
         if sequence > stock.sequence(of: sku) { return .ahead(snapshot, offset: offset) }
@@ -89,7 +89,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     private mutating func compare(
-        _ snapshot: Snapshot, _ live: Snapshot, _ id: String, _ offset: Int64
+        _ snapshot: Snapshot, _ live: Snapshot, _ id: ID, _ offset: Int64
     ) -> State {
         if snapshot == live { return .right }
         subject.write(&writer, snapshot)
@@ -103,7 +103,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     /// The ledger was followed to the end of a command that was about the thing.
-    mutating func passed(_ id: String, _ stock: Stock) {
+    mutating func passed(_ id: ID, _ stock: Stock) {
         let live = subject.live(stock, id)
         switch states[id] {
         case .ahead(let snapshot, let offset)?:
@@ -117,7 +117,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     /// Looks for what lives by the ledger and is not in the topic. At the point that the ledger was followed to when
     /// the topic was read.
     mutating func missing(
-        _ live: [Snapshot], isSkipped: (String) -> Bool, _ differences: inout Differences
+        _ live: [Snapshot], isSkipped: (ID) -> Bool, _ differences: inout Differences
     ) {
         for snapshot in live where !isSkipped(subject.sku(snapshot)) {
             let id = subject.id(snapshot)
@@ -130,7 +130,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     /// Tells what is wrong, and what the ledger never came to.
-    mutating func finish(_ stock: Stock, isSkipped: (String) -> Bool, _ differences: inout Differences) {
+    mutating func finish(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
         for (id, state) in states.sorted(by: { $0.key < $1.key }) {
             switch state {
             case .right: compared += 1
@@ -155,7 +155,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     private func difference(
-        _ id: String, _ offset: Int64?, _ sku: String?, _ sequence: Int64?, _ found: String,
+        _ id: ID, _ offset: Int64?, _ sku: ID?, _ sequence: Int64?, _ found: String,
         _ expected: String
     ) -> Difference {
         Difference(
@@ -207,7 +207,7 @@ struct LevelsAudit {
     }
 
     private let partition: Int32
-    private var states: [String: State] = [:]
+    private var states: [ID: State] = [:]
     private let reader = RecordReaderHolder()
     private var writer = RecordWriter()
     private(set) var compared = 0
@@ -217,7 +217,7 @@ struct LevelsAudit {
     var isWaiting: Bool { states.values.contains { if case .ahead = $0 { true } else { false } } }
 
     mutating func add(_ record: AuditRecord, _ stock: Stock, _ differences: inout Differences) {
-        let key = String(decoding: record.key ?? [], as: UTF8.self)
+        let key = ID(decoding: record.key ?? [])
         guard let value = record.value else {
             // A rebuild takes away the levels of a SKU that the ledger does not know; those of others are missing.
             states[key] = nil
@@ -257,7 +257,7 @@ struct LevelsAudit {
     }
 
     /// The ledger was followed to the end of a command of the SKU.
-    mutating func passed(_ sku: String, _ stock: Stock) {
+    mutating func passed(_ sku: ID, _ stock: Stock) {
         guard case .ahead(let snapshot, let offset)? = states[sku],
             snapshot.sequence == stock.sequence(of: sku)
         else { return }
@@ -266,7 +266,7 @@ struct LevelsAudit {
 
     /// Looks for SKUs whose levels are not in the topic, or older than the ledger. At the point that the ledger was
     /// followed to when the topic was read.
-    mutating func missing(_ stock: Stock, isSkipped: (String) -> Bool, _ differences: inout Differences) {
+    mutating func missing(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
         for sku in stock.skus.sorted() where !isSkipped(sku) && stock.sequence(of: sku) > 0 {
             switch states[sku] {
             case .right?, .wrong?, .ahead?: break
@@ -284,7 +284,7 @@ struct LevelsAudit {
         }
     }
 
-    mutating func finish(_ stock: Stock, isSkipped: (String) -> Bool, _ differences: inout Differences) {
+    mutating func finish(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
         for (sku, state) in states.sorted(by: { $0.key < $1.key }) where !isSkipped(sku) {
             switch state {
             case .right: compared += 1
@@ -300,7 +300,7 @@ struct LevelsAudit {
     }
 
     private func difference(
-        _ sku: String, _ offset: Int64?, _ sequence: Int64?, _ found: String, _ expected: String
+        _ sku: ID, _ offset: Int64?, _ sequence: Int64?, _ found: String, _ expected: String
     ) -> Difference {
         Difference(
             .levels, place: Topic.levels.rawValue, partition: partition, offset: offset, sku: sku,

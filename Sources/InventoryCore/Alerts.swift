@@ -81,7 +81,7 @@ extension Stock {
     }
 
     private func alert(
-        _ kind: Alert.Kind, _ last: LedgerEntry, _ warehouse: String?, _ count: Count, _ policy: Policy?
+        _ kind: Alert.Kind, _ last: LedgerEntry, _ warehouse: ID?, _ count: Count, _ policy: Policy?
     ) -> Alert {
         let units = count.units(policy)
         let upTo = policy?.reorderUpTo ?? policy?.rearmPoint ?? policy?.reorderPoint ?? 0

@@ -67,7 +67,7 @@ extension Stock {
     }
 
     /// The place of the warehouse's level, made empty at its place in the order when there is none.
-    private mutating func makeLevel(in warehouse: String, item index: Int) -> Int {
+    private mutating func makeLevel(in warehouse: ID, item index: Int) -> Int {
         if let place = items[index].index(of: warehouse) { return place }
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
@@ -91,7 +91,7 @@ extension Stock {
         return level.unusedSetApart
     }
 
-    private func hasChannels(_ sku: PackedID, _ warehouse: String) -> Bool {
+    private func hasChannels(_ sku: PackedID, _ warehouse: ID) -> Bool {
         guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else {
             return false
         }
@@ -100,10 +100,10 @@ extension Stock {
 
     /// What live reservations of the channels of a policy claim in a warehouse.
     private func reservedByChannel(
-        _ sku: String, _ warehouse: String, _ policy: Policy
-    ) -> [String: Int64] {
+        _ sku: ID, _ warehouse: ID, _ policy: Policy
+    ) -> [ID: Int64] {
         guard !policy.channels.isEmpty, let index = itemIndex(of: sku) else { return [:] }
-        var reserved: [String: Int64] = [:]
+        var reserved: [ID: Int64] = [:]
         for live in liveReservations(item: index) {
             guard let channel = live.channel else { continue }
             for allocation in live.allocations where allocation.warehouse == warehouse {
@@ -152,7 +152,7 @@ extension Stock {
         }
         if entry.pointee.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
         if items[index].unitsByOrder != nil {
-            items[index].unitsByOrder![ids.order.text, default: 0] += entry.pointee.quantity
+            items[index].unitsByOrder![ids.order.id, default: 0] += entry.pointee.quantity
         }
     }
 
@@ -315,7 +315,7 @@ extension Stock {
         layDown(policy, in: entry.warehouse, item: index)
     }
 
-    mutating func layDown(_ policy: Policy, in warehouse: String?, item index: Int) {
+    mutating func layDown(_ policy: Policy, in warehouse: ID?, item index: Int) {
         guard let warehouse else {
             items[index].policy = policy == Policy() ? nil : policy
             items[index].refreshSafetyStock()
@@ -335,7 +335,7 @@ extension Stock {
             items[index].unitsByOrder = nil
             return
         }
-        var units: [String: Int64] = [:]
+        var units: [ID: Int64] = [:]
         for live in liveReservations(item: index) {
             units[live.orderID, default: 0] += live.quantity
         }

@@ -22,33 +22,33 @@ package struct Command: Equatable, Sendable {
         /// Claim units for an order.
         case reserve(Reserve)
         /// The order is paid: units of the reservation ship; all that it has where `quantity` is nil.
-        case confirm(reservationID: String, quantity: Int64?)
+        case confirm(reservationID: ID, quantity: Int64?)
         /// The order is cancelled: units of the reservation return; all that it has where `quantity` is nil.
-        case release(reservationID: String, quantity: Int64?)
+        case release(reservationID: ID, quantity: Int64?)
         /// A new expiry for a live reservation.
-        case extend(reservationID: String, expiry: Expiry)
+        case extend(reservationID: ID, expiry: Expiry)
         /// The delay service says that the reservation is due.
-        case expire(reservationID: String)
+        case expire(reservationID: ID)
         /// Physical units in. `reference` is the sender's own (a delivery note, say), here as elsewhere.
-        case receive(warehouse: String, quantity: Int64, reference: String?)
+        case receive(warehouse: ID, quantity: Int64, reference: ID?)
         /// Units come back from a customer.
         case `return`(Return)
         /// Units on hand are spoiled.
-        case damage(warehouse: String, quantity: Int64, reference: String?)
+        case damage(warehouse: ID, quantity: Int64, reference: ID?)
         /// A correction, by difference or by count.
         case adjust(Adjust)
         /// Units leave a warehouse for another.
         case transferDispatch(TransferDispatch)
         /// Units of a transfer arrive: `quantity` sound ones and `damaged` ones, together at least 1.
-        case transferReceive(transferID: String, quantity: Int64, damaged: Int64)
+        case transferReceive(transferID: ID, quantity: Int64, damaged: Int64)
         /// What has not arrived goes back.
-        case transferCancel(transferID: String)
+        case transferCancel(transferID: ID)
         /// The delay service says that the transfer should have arrived.
-        case transferDue(transferID: String)
+        case transferDue(transferID: ID)
         /// The reservation is to be served by these warehouses, with these units.
-        case reallocate(reservationID: String, allocations: [Allocation])
+        case reallocate(reservationID: ID, allocations: [Allocation])
         /// The policy of the SKU or, with a warehouse, of the SKU there. It replaces the one before as a whole.
-        case setPolicy(warehouse: String?, Policy)
+        case setPolicy(warehouse: ID?, Policy)
         /// The SKU ends.
         case retire
         /// What decisions must know of a warehouse; a command to the partition itself.
@@ -70,7 +70,7 @@ package struct Command: Equatable, Sendable {
         package var packed: ReservationIDs
         package var quantity: Int64
         /// The one that must serve it; nil leaves the choice to the strategy.
-        package var warehouse: String?
+        package var warehouse: ID?
         package var expiry: Expiry
         /// Nil for the one of the SKU's policy.
         package var strategy: Strategy?
@@ -81,15 +81,15 @@ package struct Command: Equatable, Sendable {
         /// Whether it may be granted beyond what is available, as far as the SKU's policy lets it.
         package var allowBackorder: Bool
         /// The sales channel, whose units set apart it may take.
-        package var channel: String?
+        package var channel: ID?
         package var shipTo: Point?
         /// The most hours for handling and transit; needs `shipTo`. A reservation with it is never backordered.
         package var deliverWithinHours: Int64?
 
         package init(
-            reservationID: String, orderID: String, quantity: Int64, warehouse: String? = nil,
+            reservationID: ID, orderID: ID, quantity: Int64, warehouse: ID? = nil,
             expiry: Expiry = .standard, strategy: Strategy? = nil, allowPartial: Bool = false,
-            allowSplit: Bool = true, allowBackorder: Bool = true, channel: String? = nil,
+            allowSplit: Bool = true, allowBackorder: Bool = true, channel: ID? = nil,
             shipTo: Point? = nil, deliverWithinHours: Int64? = nil
         ) {
             self.init(
@@ -100,8 +100,8 @@ package struct Command: Equatable, Sendable {
         }
 
         package init(
-            _ packed: ReservationIDs, quantity: Int64, warehouse: String?, expiry: Expiry,
-            strategy: Strategy?, allowPartial: Bool, allowSplit: Bool, allowBackorder: Bool, channel: String?,
+            _ packed: ReservationIDs, quantity: Int64, warehouse: ID?, expiry: Expiry,
+            strategy: Strategy?, allowPartial: Bool, allowSplit: Bool, allowBackorder: Bool, channel: ID?,
             shipTo: Point?, deliverWithinHours: Int64?
         ) {
             self.packed = packed
@@ -117,27 +117,27 @@ package struct Command: Equatable, Sendable {
             self.deliverWithinHours = deliverWithinHours
         }
 
-        package var reservationID: String {
-            get { packed.reservation.text }
+        package var reservationID: ID {
+            get { packed.reservation.id }
             set { packed = ReservationIDs(PackedID(newValue), packed.order) }
         }
 
-        package var orderID: String {
-            get { packed.order.text }
+        package var orderID: ID {
+            get { packed.order.id }
             set { packed = ReservationIDs(packed.reservation, PackedID(newValue)) }
         }
     }
 
     package struct Return: Equatable, Sendable {
-        package var warehouse: String
+        package var warehouse: ID
         package var quantity: Int64
         package var condition: Condition
-        package var orderID: String?
-        package var reference: String?
+        package var orderID: ID?
+        package var reference: ID?
 
         package init(
-            warehouse: String, quantity: Int64, condition: Condition = .sellable, orderID: String? = nil,
-            reference: String? = nil
+            warehouse: ID, quantity: Int64, condition: Condition = .sellable, orderID: ID? = nil,
+            reference: ID? = nil
         ) {
             self.warehouse = warehouse
             self.quantity = quantity
@@ -155,17 +155,17 @@ package struct Command: Equatable, Sendable {
             case count(Int64, expected: Int64?)
         }
 
-        package var warehouse: String
+        package var warehouse: ID
         package var change: Change
         package var condition: Condition
         package var reasonCode: ReasonCode
         /// What the reason code does not say; there for `other`.
         package var note: String?
-        package var reference: String?
+        package var reference: ID?
 
         package init(
-            warehouse: String, change: Change, condition: Condition = .sellable, reasonCode: ReasonCode,
-            note: String? = nil, reference: String? = nil
+            warehouse: ID, change: Change, condition: Condition = .sellable, reasonCode: ReasonCode,
+            note: String? = nil, reference: ID? = nil
         ) {
             self.warehouse = warehouse
             self.change = change
@@ -177,18 +177,18 @@ package struct Command: Equatable, Sendable {
     }
 
     package struct TransferDispatch: Equatable, Sendable {
-        package var transferID: String
-        package var from: String
+        package var transferID: ID
+        package var from: ID
         /// Another warehouse than `from`.
-        package var to: String
+        package var to: ID
         package var quantity: Int64
         /// When it is overdue; nil for never.
         package var expectedAt: Timestamp?
-        package var reference: String?
+        package var reference: ID?
 
         package init(
-            transferID: String, from: String, to: String, quantity: Int64, expectedAt: Timestamp? = nil,
-            reference: String? = nil
+            transferID: ID, from: ID, to: ID, quantity: Int64, expectedAt: Timestamp? = nil,
+            reference: ID? = nil
         ) {
             self.transferID = transferID
             self.from = from
@@ -205,7 +205,7 @@ package struct Command: Equatable, Sendable {
     package var generation: Int64?
     package var body: Body
 
-    package init(id: String, sku: String, generation: Int64? = nil, body: Body) {
+    package init(id: ID, sku: ID, generation: Int64? = nil, body: Body) {
         var ids = PackedIDs(sku: PackedID(sku), command: PackedID(id))
         if case .reserve(let reserve) = body {
             ids.set(reservation: reserve.packed.reservation, order: reserve.packed.order)
@@ -219,13 +219,13 @@ package struct Command: Equatable, Sendable {
         self.body = body
     }
 
-    package var id: String {
-        get { packed.all.command.text }
+    package var id: ID {
+        get { packed.all.command.id }
         set { packed.all.set(sku: packed.all.sku, command: PackedID(newValue)) }
     }
 
-    package var sku: String {
-        get { packed.all.sku.text }
+    package var sku: ID {
+        get { packed.all.sku.id }
         set { packed.all.set(sku: PackedID(newValue), command: packed.all.command) }
     }
 
@@ -252,7 +252,7 @@ package struct Command: Equatable, Sendable {
         }
     }
 
-    package var reservationID: String? {
+    package var reservationID: ID? {
         switch body {
         case .reserve(let reserve): reserve.reservationID
         case .confirm(let id, _), .release(let id, _), .extend(let id, _), .expire(let id),
@@ -282,7 +282,7 @@ package struct Command: Equatable, Sendable {
         packed.all.hasReservation ? PackedIDs(sku: packedSKU, command: packedID) : packed.all
     }
 
-    package var transferID: String? {
+    package var transferID: ID? {
         switch body {
         case .transferDispatch(let dispatch): dispatch.transferID
         case .transferReceive(let id, _, _), .transferCancel(let id), .transferDue(let id): id
@@ -297,8 +297,16 @@ package enum PartitionBook {
     private static let prefixBytes: StaticString = "@holdfast/partition/"
     package static let prefix = prefixBytes.description
 
-    package static func sku(_ partition: Int32) -> String { prefix + String(partition) }
+    package static func sku(_ partition: Int32) -> ID { "\(prefix)\(partition)" }
+
+    /// The partition whose book a SKU is; nil for another SKU.
+    package static func partition(of sku: ID) -> Int32? {
+        guard isBook(sku), let number = Int32(sku.text.dropFirst(prefix.count)), self.sku(number) == sku
+        else { return nil }
+        return number
+    }
 
     /// Whether a SKU is a book of a partition.
     package static func isBook(_ sku: PackedID) -> Bool { sku.begins(with: prefixBytes) }
+    package static func isBook(_ sku: ID) -> Bool { sku.begins(with: prefixBytes) }
 }

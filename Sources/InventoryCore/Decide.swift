@@ -96,7 +96,7 @@ extension Stock {
 
     /// An entry that moves units in a warehouse; each level at most once in a decision.
     func entry(
-        _ movement: Movement, _ cause: Cause, _ quantity: Int64, in warehouse: String,
+        _ movement: Movement, _ cause: Cause, _ quantity: Int64, in warehouse: ID,
         _ deltas: LedgerEntry.Deltas, after offset: Int = 0
     ) -> LedgerEntry {
         var entry = entry(movement, cause, quantity, after: offset)
@@ -110,7 +110,7 @@ extension Stock {
 
     /// The balances of an item in a warehouse after an entry.
     func balances(
-        in warehouse: String, item index: Int, after deltas: LedgerEntry.Deltas
+        in warehouse: ID, item index: Int, after deltas: LedgerEntry.Deltas
     ) -> LedgerEntry.Deltas {
         var balances = deltas
         if let place = items[index].index(of: warehouse) {
@@ -126,7 +126,7 @@ extension Stock {
     /// An entry about backordered units that no warehouse has, `warehouse` is to have them if it was named.
     func entry(
         _ movement: Movement, _ cause: Cause, backordered quantity: Int64, by delta: Int64,
-        in warehouse: String?, after offset: Int
+        in warehouse: ID?, after offset: Int
     ) -> LedgerEntry {
         var entry = entry(movement, cause, quantity, after: offset)
         entry.warehouse = warehouse

@@ -1,8 +1,8 @@
 /// Physical units in, out, spoiled, counted, and under way.
 extension Stock {
     func decideInbound(
-        _ movement: Movement, _ quantity: Int64, in warehouse: String, _ condition: Condition,
-        _ orderID: String?, _ reference: String?, _ cause: Cause
+        _ movement: Movement, _ quantity: Int64, in warehouse: ID, _ condition: Condition,
+        _ orderID: ID?, _ reference: ID?, _ cause: Cause
     ) -> Decision {
         if let refusal = refusal(toAdd: quantity, in: warehouse, condition, cause) {
             return reject(refusal, cause)
@@ -20,7 +20,7 @@ extension Stock {
     /// Why no more units can come into the warehouse; nil if they can. Quantities and levels are within limits
     /// far below the range of Int64, so that no sum overflows.
     private func refusal(
-        toAdd quantity: Int64, in warehouse: String, _ condition: Condition, _ cause: Cause
+        toAdd quantity: Int64, in warehouse: ID, _ condition: Condition, _ cause: Cause
     ) -> Rejection? {
         guard let level = item(of: cause.command.packedSKU)?.level(of: warehouse) else {
             return hasRoom(for: warehouse, cause) ? nil : .warehouseLimitExceeded
@@ -31,14 +31,14 @@ extension Stock {
     }
 
     /// Whether the SKU may have a level in one warehouse more.
-    private func hasRoom(for warehouse: String, _ cause: Cause) -> Bool {
+    private func hasRoom(for warehouse: ID, _ cause: Cause) -> Bool {
         guard let item = item(of: cause.command.packedSKU) else { return true }
         return item.level(of: warehouse) != nil || item.levels.count < Limits.warehousesPerSKU
             || item.isRetired
     }
 
     func decideDamage(
-        _ quantity: Int64, in warehouse: String, _ reference: String?, _ cause: Cause
+        _ quantity: Int64, in warehouse: ID, _ reference: ID?, _ cause: Cause
     ) -> Decision {
         guard let level = item(of: cause.command.packedSKU)?.level(of: warehouse), level.onHand >= quantity
         else {
@@ -118,13 +118,13 @@ extension Stock {
             })
     }
 
-    private func live(transfer id: String, _ cause: Cause) -> Transfer? {
+    private func live(transfer id: ID, _ cause: Cause) -> Transfer? {
         guard let live = transfers[id], items[live.item].sku == cause.command.sku else { return nil }
         return live
     }
 
     func decideTransferReceive(
-        of id: String, _ quantity: Int64, _ damaged: Int64, _ cause: Cause
+        of id: ID, _ quantity: Int64, _ damaged: Int64, _ cause: Cause
     ) -> Decision {
         guard let live = live(transfer: id, cause) else {
             return reject(endedTransfer(id, cause) == nil ? .transferNotFound : .transferEnded, cause)
@@ -143,7 +143,7 @@ extension Stock {
         return .entries([entry])
     }
 
-    func decideTransferCancel(of id: String, _ cause: Cause) -> Decision {
+    func decideTransferCancel(of id: ID, _ cause: Cause) -> Decision {
         guard let live = live(transfer: id, cause) else {
             guard let ended = endedTransfer(id, cause) else { return reject(.transferNotFound, cause) }
             return ended.movement == .transferCancel
@@ -168,7 +168,7 @@ extension Stock {
         return .entries([end, back])
     }
 
-    func decideTransferDue(of id: String, _ cause: Cause) -> Decision {
+    func decideTransferDue(of id: ID, _ cause: Cause) -> Decision {
         func ignore(_ noOp: NoOp, _ expectedAt: Timestamp? = nil) -> Decision {
             .answer(
                 Outcome(
@@ -190,7 +190,7 @@ extension Stock {
         return .entries([entry])
     }
 
-    private func endedTransfer(_ id: String, _ cause: Cause) -> LedgerEntry? {
+    private func endedTransfer(_ id: ID, _ cause: Cause) -> LedgerEntry? {
         guard let ended = window.ending(ofTransfer: id, at: cause.at), ended.sku == cause.command.sku,
             transfers[id] == nil
         else { return nil }
@@ -199,7 +199,7 @@ extension Stock {
 
     // MARK: What is laid down
 
-    func decidePolicy(_ policy: Policy, in warehouse: String?, _ cause: Cause) -> Decision {
+    func decidePolicy(_ policy: Policy, in warehouse: ID?, _ cause: Cause) -> Decision {
         if let warehouse, !hasRoom(for: warehouse, cause) { return reject(.warehouseLimitExceeded, cause) }
         var entry =
             warehouse.map { self.entry(.setPolicy, cause, 0, in: $0, LedgerEntry.Deltas()) }

@@ -115,7 +115,7 @@ extension Stock {
     }
 
     /// The live reservation of that id, if it is of the command's SKU.
-    private func live(_ id: String, _ cause: Cause) -> Reservation? {
+    private func live(_ id: ID, _ cause: Cause) -> Reservation? {
         guard let live = reservations[id], cause.command.packedSKU.isEqual(to: items[live.item].sku) else {
             return nil
         }
@@ -135,7 +135,7 @@ extension Stock {
         return .entries(taking(quantity, from: live, by: .ship, cause))
     }
 
-    func decideRelease(of id: String, _ wanted: Int64?, _ cause: Cause) -> Decision {
+    func decideRelease(of id: ID, _ wanted: Int64?, _ cause: Cause) -> Decision {
         guard let live = live(id, cause) else {
             return decideEnded(id, by: .release, cause) { _ in reject(.reservationExpired, cause) }
         }
@@ -144,7 +144,7 @@ extension Stock {
         return .entries(taking(quantity, from: live, by: .release, cause))
     }
 
-    func decideExtend(of id: String, _ expiry: Command.Expiry, _ cause: Cause) -> Decision {
+    func decideExtend(of id: ID, _ expiry: Command.Expiry, _ cause: Cause) -> Decision {
         guard let live = live(id, cause) else {
             return decideEnded(id, by: .extend, cause) { _ in reject(.reservationExpired, cause) }
         }
@@ -159,7 +159,7 @@ extension Stock {
 
     /// A command for a reservation that does not live: it ended in the same way, in another, or is not known.
     private func decideEnded(
-        _ id: String, by movement: Movement, _ cause: Cause, whenExpired: ([LedgerEntry]) -> Decision
+        _ id: ID, by movement: Movement, _ cause: Cause, whenExpired: ([LedgerEntry]) -> Decision
     ) -> Decision {
         let ended = window.ending(of: id, at: cause.at)
         // An id that lives under another SKU again is not ours any more.
@@ -240,7 +240,7 @@ extension Stock {
     }
 
     /// The expiry itself happened before the command was looked at, so that an `expire` only tells it.
-    func answerExpire(of id: String, _ cause: Cause) -> Outcome {
+    func answerExpire(of id: ID, _ cause: Cause) -> Outcome {
         let command = cause.command
         let ended = window.ending(of: id, at: cause.at)
         if let last = ended.last, last.packed.sku == command.packedSKU, last.movement == .expire {
@@ -255,14 +255,14 @@ extension Stock {
             at: cause.at)
     }
 
-    func decideReallocate(of id: String, to wanted: [Allocation], _ cause: Cause) -> Decision {
+    func decideReallocate(of id: ID, to wanted: [Allocation], _ cause: Cause) -> Decision {
         guard let live = live(id, cause), let item = item(of: cause.command.packedSKU) else {
             return decideEnded(id, by: .reallocate, cause) { _ in reject(.reservationExpired, cause) }
         }
         guard wanted.reduce(0, { $0 + $1.quantity }) == live.allocated else {
             return reject(.allocationMismatch, cause)
         }
-        func units(_ allocations: some Sequence<Allocation>, _ warehouse: String) -> Int64 {
+        func units(_ allocations: some Sequence<Allocation>, _ warehouse: ID) -> Int64 {
             allocations.first { $0.warehouse == warehouse }?.quantity ?? 0
         }
         let gains = wanted.map {

@@ -22,7 +22,7 @@ struct DedupeWindow: Sendable {
     private var ownByCommand = PlaceIndex()
     /// Where the first of the entries stands that ended a reservation together.
     private var endingByReservation = PlaceIndex()
-    private var endingByTransfer: [String: Int] = [:]
+    private var endingByTransfer: [ID: Int] = [:]
     private var shippedByOrder: [OrderKey: Int64] = [:]
 
     private struct Mark {
@@ -33,8 +33,8 @@ struct DedupeWindow: Sendable {
     }
 
     private struct OrderKey: Hashable {
-        let sku: String
-        let order: String
+        let sku: ID
+        let order: ID
     }
 
     init(capacity: Int, age: Int64, answers: Bool = true) {
@@ -73,7 +73,7 @@ struct DedupeWindow: Sendable {
         }
     }
 
-    func ending(of reservationID: String, at now: Timestamp) -> [LedgerEntry] {
+    func ending(of reservationID: ID, at now: Timestamp) -> [LedgerEntry] {
         ending(of: PackedID(reservationID), at: now)
     }
 
@@ -98,13 +98,13 @@ struct DedupeWindow: Sendable {
     }
 
     /// The entry that ended the transfer, if it is remembered at `now`.
-    func ending(ofTransfer id: String, at now: Timestamp) -> LedgerEntry? {
+    func ending(ofTransfer id: ID, at now: Timestamp) -> LedgerEntry? {
         guard let place = endingByTransfer[id], isYoung(place, at: now) else { return nil }
         return ring.entry(at: place)
     }
 
     /// The units of the SKU that shipped for the order, as far as they are remembered by count.
-    func shipped(_ sku: String, for order: String) -> Int64 {
+    func shipped(_ sku: ID, for order: ID) -> Int64 {
         shippedByOrder[OrderKey(sku: sku, order: order)] ?? 0
     }
 

@@ -55,11 +55,15 @@ struct Fingerprint {
         }
     }
 
+    mutating func add(_ id: ID) { add(id.text) }
+
     /// A missing text differs from every text.
     mutating func add(_ text: String?) {
         add(text != nil)
         if let text { add(text) }
     }
+
+    mutating func add(_ id: ID?) { add(id?.text) }
 }
 
 extension Command {

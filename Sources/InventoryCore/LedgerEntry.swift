@@ -46,10 +46,10 @@ package struct LedgerEntry: Equatable, Sendable {
     package var commandHash: UInt64
     /// The sequence of the entry that began the reservation or the transfer.
     package var origin: Int64?
-    package var channel: String?
+    package var channel: ID?
     /// Nil for rejections that name none, for backordered units that any warehouse may fill, and for what is
     /// laid down for all warehouses.
-    package var warehouse: String?
+    package var warehouse: ID?
     /// The units that moved or, for a rejection, that were asked for (0 where the command names none).
     package var quantity: Int64
     /// The units that the reservation still claims, or that the transfer still has in transit, after the entry.
@@ -74,12 +74,12 @@ package struct LedgerEntry: Equatable, Sendable {
     package var chainHash = ChainHash.origin
 
     package init(
-        sku: String, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,
-        at: Timestamp, source: Source, command: CommandKind, commandID: String, commandHash: UInt64 = 0,
-        reservationID: String? = nil, orderID: String? = nil, transferID: String? = nil,
-        warehouse: String? = nil, counterpart: String? = nil, quantity: Int64, remaining: Int64? = nil,
+        sku: ID, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,
+        at: Timestamp, source: Source, command: CommandKind, commandID: ID, commandHash: UInt64 = 0,
+        reservationID: ID? = nil, orderID: ID? = nil, transferID: ID? = nil,
+        warehouse: ID? = nil, counterpart: ID? = nil, quantity: Int64, remaining: Int64? = nil,
         expiresAt: Timestamp? = nil, deltas: Deltas = Deltas(), balances: Deltas = Deltas(),
-        reason: Rejection? = nil, reference: String? = nil
+        reason: Rejection? = nil, reference: ID? = nil
     ) {
         self.init(
             PackedIDs(
@@ -98,7 +98,7 @@ package struct LedgerEntry: Equatable, Sendable {
 
     package init(
         _ packed: PackedIDs, generation: Int64 = 1, sequence: Int64, more: Bool = false, movement: Movement,
-        at: Timestamp, source: Source, command: CommandKind, commandHash: UInt64, warehouse: String? = nil,
+        at: Timestamp, source: Source, command: CommandKind, commandHash: UInt64, warehouse: ID? = nil,
         quantity: Int64, remaining: Int64? = nil, expiresAt: Timestamp? = nil, deltas: Deltas = Deltas(),
         balances: Deltas = Deltas(), reason: Rejection? = nil
     ) {
@@ -123,23 +123,23 @@ package struct LedgerEntry: Equatable, Sendable {
         self.reason = reason
     }
 
-    package var sku: String {
-        get { packed.sku.text }
+    package var sku: ID {
+        get { packed.sku.id }
         set { packed.set(sku: PackedID(newValue), command: packed.command) }
     }
 
-    package var commandID: String {
-        get { packed.command.text }
+    package var commandID: ID {
+        get { packed.command.id }
         set { packed.set(sku: packed.sku, command: PackedID(newValue)) }
     }
 
-    package var reservationID: String? {
-        get { packed.hasReservation ? packed.reservation.text : nil }
+    package var reservationID: ID? {
+        get { packed.hasReservation ? packed.reservation.id : nil }
         set { packed.set(reservation: newValue.map { PackedID($0) } ?? .none, order: packed.order) }
     }
 
-    package var orderID: String? {
-        get { packed.order.isNone ? nil : packed.order.text }
+    package var orderID: ID? {
+        get { packed.order.isNone ? nil : packed.order.id }
         set { packed.set(reservation: packed.reservation, order: newValue.map { PackedID($0) } ?? .none) }
     }
 
@@ -147,7 +147,7 @@ package struct LedgerEntry: Equatable, Sendable {
     package var hasBalances: Bool { Self.hasBalances(movement, in: warehouse, deltas) }
 
     /// The same, for who has an entry by its place and would copy it to ask it.
-    package static func hasBalances(_ movement: Movement, in warehouse: String?, _ deltas: Deltas) -> Bool {
+    package static func hasBalances(_ movement: Movement, in warehouse: ID?, _ deltas: Deltas) -> Bool {
         // Units that are backordered, or are no more, are in no warehouse, also where one was named for them.
         guard warehouse != nil, deltas.backordered == 0 || deltas.reserved != 0 else { return false }
         switch movement {
@@ -210,14 +210,14 @@ package struct LedgerEntry: Equatable, Sendable {
 /// times.
 extension LedgerEntry {
     package struct Rare: Equatable, Sendable {
-        package fileprivate(set) var transferID: String?
-        package fileprivate(set) var counterpart: String?
+        package fileprivate(set) var transferID: ID?
+        package fileprivate(set) var counterpart: ID?
         package fileprivate(set) var requested: Int64?
         package fileprivate(set) var expectedAt: Timestamp?
         package fileprivate(set) var condition: Condition?
         package fileprivate(set) var reasonCode: ReasonCode?
         package fileprivate(set) var note: String?
-        package fileprivate(set) var reference: String?
+        package fileprivate(set) var reference: ID?
         package fileprivate(set) var details: Details?
     }
 
@@ -229,13 +229,13 @@ extension LedgerEntry {
         rare = changed == Rare() ? nil : Box(changed)
     }
 
-    package var transferID: String? {
+    package var transferID: ID? {
         get { rare?.value.transferID }
         set { set(newValue) { $0.transferID = $1 } }
     }
 
     /// The other warehouse of a transfer or of a reallocation.
-    package var counterpart: String? {
+    package var counterpart: ID? {
         get { rare?.value.counterpart }
         set { set(newValue) { $0.counterpart = $1 } }
     }
@@ -267,7 +267,7 @@ extension LedgerEntry {
         set { set(newValue) { $0.note = $1 } }
     }
 
-    package var reference: String? {
+    package var reference: ID? {
         get { rare?.value.reference }
         set { set(newValue) { $0.reference = $1 } }
     }

@@ -28,7 +28,7 @@ package struct LedgerFault: Error, Equatable, Sendable {
 
     package var kind: Kind
     /// Of another SKU than the entry's where that one's command lacks entries: then the entry itself may be right.
-    package var sku = ""
+    package var sku: ID = ""
     package var found: String
     package var expected: String
 
@@ -60,7 +60,7 @@ extension Stock {
     }
 
     /// Forgets that further entries of a command of the SKU are awaited: for a reader that gives the SKU up.
-    package mutating func abandonPending(of sku: String) {
+    package mutating func abandonPending(of sku: ID) {
         if pending.first?.sku == sku { pending.removeAll(keepingCapacity: true) }
     }
 
@@ -214,7 +214,7 @@ extension Stock {
         return nil
     }
 
-    private static func oversold(_ warehouse: String, _ onHand: Int64, _ reserved: Int64) -> LedgerFault {
+    private static func oversold(_ warehouse: ID, _ onHand: Int64, _ reserved: Int64) -> LedgerFault {
         LedgerFault(
             .oversold, found: "in \(warehouse) \(reserved) reserved of \(onHand) on hand",
             expected: "at most \(onHand) reserved")
@@ -276,7 +276,7 @@ extension Stock {
     }
 
     private static func fault(
-        _ id: String, _ what: String, _ found: Int64, _ expected: Int64
+        _ id: ID, _ what: String, _ found: Int64, _ expected: Int64
     ) -> LedgerFault? {
         guard found != expected else { return nil }
         return LedgerFault(

@@ -1,6 +1,6 @@
 /// The units of one SKU in one warehouse. After every decision 0 <= reserved <= onHand.
 package struct Level: Equatable, Sendable {
-    package var warehouse: String
+    package var warehouse: ID
     package var onHand: Int64
     package var reserved: Int64
     /// Units withheld from sale: the policy's here or else the SKU's.
@@ -18,7 +18,7 @@ package struct Level: Equatable, Sendable {
     }
 
     package init(
-        warehouse: String, onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
+        warehouse: ID, onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
         safetyStock: Int64 = 0, policy: Policy? = nil, channels: [Channel] = [], alert: AlertState = .calm
     ) {
         self.warehouse = warehouse
@@ -78,13 +78,13 @@ package struct Level: Equatable, Sendable {
     package var available: Int64 { available(to: nil) }
 
     /// Units that may be claimed through `channel`, never below zero.
-    package func available(to channel: String?) -> Int64 {
+    package func available(to channel: ID?) -> Int64 {
         max(0, unclaimed(by: channel) - safetyStock)
     }
 
     /// Units that `channel` may take where safety stock does not count: for what was sold before. May be below
     /// zero.
-    func unclaimed(by channel: String?) -> Int64 {
+    func unclaimed(by channel: ID?) -> Int64 {
         var units = onHand - reserved
         if rare == nil { return units }
         for other in channels where other.channel != channel { units -= other.unused }
@@ -107,7 +107,7 @@ package struct Level: Equatable, Sendable {
     /// Gives channels other units.
     ///
     /// - Parameter reserved: what each channel's live reservations claim here.
-    mutating func setApart(_ shares: [ChannelShare], reserved: [String: Int64]) {
+    mutating func setApart(_ shares: [ChannelShare], reserved: [ID: Int64]) {
         channels = shares.filter { $0.quantity > 0 }.map {
             Channel(channel: $0.channel, setApart: $0.quantity, reserved: reserved[$0.channel] ?? 0)
         }.sorted { $0.channel < $1.channel }
@@ -124,12 +124,12 @@ package struct Level: Equatable, Sendable {
 
 /// Units set apart for a channel. They are used up as the channel's reservations ship.
 package struct Channel: Equatable, Sendable {
-    package var channel: String
+    package var channel: ID
     package var setApart: Int64
     /// By reservations of the channel, whether from units set apart or not.
     package var reserved: Int64
 
-    package init(channel: String, setApart: Int64, reserved: Int64) {
+    package init(channel: ID, setApart: Int64, reserved: Int64) {
         self.channel = channel
         self.setApart = setApart
         self.reserved = reserved
@@ -150,9 +150,9 @@ package struct Reservation: Equatable, Sendable {
     /// In the order in which they were made; a warehouse stands once.
     package var allocations: Allocations
     package var backordered: Int64
-    package var channel: String?
+    package var channel: ID?
     /// The one warehouse that its command named.
-    package var named: String?
+    package var named: ID?
     package var allowSplit: Bool
     /// It was extended, so it is close to payment.
     package var isExtended: Bool
@@ -167,14 +167,14 @@ package struct Reservation: Equatable, Sendable {
     /// Where its SKU stands in the partition's state.
     var item: Int
 
-    package var id: String { packed.reservation.text }
-    package var orderID: String { packed.order.text }
+    package var id: ID { packed.reservation.id }
+    package var orderID: ID { packed.order.id }
 
     package var quantity: Int64 { allocated + backordered }
 
     var allocated: Int64 { allocations.units }
 
-    mutating func add(_ quantity: Int64, in warehouse: String) {
+    mutating func add(_ quantity: Int64, in warehouse: ID) {
         if let index = allocations.firstIndex(where: { $0.warehouse == warehouse }) {
             allocations.set(index, to: allocations[index].quantity + quantity)
         } else {
@@ -183,7 +183,7 @@ package struct Reservation: Equatable, Sendable {
     }
 
     /// Nil where it does not have so many there.
-    mutating func take(_ quantity: Int64, from warehouse: String) -> Void? {
+    mutating func take(_ quantity: Int64, from warehouse: ID) -> Void? {
         guard let index = allocations.firstIndex(where: { $0.warehouse == warehouse }),
             allocations[index].quantity >= quantity
         else { return nil }
@@ -195,9 +195,9 @@ package struct Reservation: Equatable, Sendable {
 
 /// Units of one SKU on their way between two warehouses, live until all have arrived or it is cancelled.
 package struct Transfer: Equatable, Sendable {
-    package var id: String
-    package var from: String
-    package var to: String
+    package var id: ID
+    package var from: ID
+    package var to: ID
     /// The units that were sent.
     package var quantity: Int64
     /// Those of them that are in transit.
@@ -217,7 +217,7 @@ package struct Transfer: Equatable, Sendable {
 
 /// All that is known of one SKU.
 struct Item {
-    let sku: String
+    let sku: ID
     var sequence: Int64 = 0
     /// Of its newest ledger entry.
     var chainHash = ChainHash.origin
@@ -234,7 +234,7 @@ struct Item {
     /// the top, and all when more than half are stale, so that there are never more than twice as many as live.
     var dueTimes = Heap<Due>()
     /// The units that each order has in live reservations; kept only while the policy limits them.
-    var unitsByOrder: [String: Int64]?
+    var unitsByOrder: [ID: Int64]?
     private var reservationCount: UInt32 = 0
     private var transferCount: UInt32 = 0
     private var staleBackorders: UInt32 = 0
@@ -242,7 +242,7 @@ struct Item {
     /// Over all warehouses.
     var alert = AlertState.calm
 
-    init(sku: String) { self.sku = sku }
+    init(sku: ID) { self.sku = sku }
 
     var liveReservations: Int {
         get { Int(reservationCount) }
@@ -267,11 +267,11 @@ struct Item {
 
     var hasPolicy: Bool { policyBox != nil }
 
-    func level(of warehouse: String) -> Level? {
+    func level(of warehouse: ID) -> Level? {
         index(of: warehouse).map { levels[$0] }
     }
 
-    func index(of warehouse: String) -> Int? {
+    func index(of warehouse: ID) -> Int? {
         // A SKU has few warehouses in most shops; a scan of neighbours beats a dictionary there.
         if levels.count <= 8 {
             // By places: a level is large, and is not copied to be looked at.
@@ -289,7 +289,7 @@ struct Item {
     }
 
     /// Before which level the warehouse stands in the order, by bisection.
-    func insertionIndex(of warehouse: String) -> Int {
+    func insertionIndex(of warehouse: ID) -> Int {
         var low = 0
         var high = levels.count
         while low < high {

@@ -27,9 +27,9 @@ package struct Outcome: Equatable, Sendable {
     package var packed: PackedIDs
     package var rejection: Rejection?
     package var noOp: NoOp?
-    package var transferID: String?
-    package var channel: String?
-    package var warehouse: String?
+    package var transferID: ID?
+    package var channel: ID?
+    package var warehouse: ID?
     /// 0 where the command names no units.
     package var quantity: Int64
     /// The units asked for, where fewer were granted.
@@ -62,9 +62,9 @@ package struct Outcome: Equatable, Sendable {
     }
 
     package init(
-        kind: Kind, command: CommandKind, commandID: String, sku: String, rejection: Rejection? = nil,
-        noOp: NoOp? = nil, reservationID: String? = nil, orderID: String? = nil, transferID: String? = nil,
-        warehouse: String? = nil, quantity: Int64 = 0, allocations: [Allocation] = [],
+        kind: Kind, command: CommandKind, commandID: ID, sku: ID, rejection: Rejection? = nil,
+        noOp: NoOp? = nil, reservationID: ID? = nil, orderID: ID? = nil, transferID: ID? = nil,
+        warehouse: ID? = nil, quantity: Int64 = 0, allocations: [Allocation] = [],
         backordered: Int64 = 0, remaining: Int64? = nil, expiresAt: Timestamp? = nil,
         sequence: Int64? = nil, at: Timestamp, isDuplicate: Bool = false
     ) {
@@ -90,23 +90,23 @@ package struct Outcome: Equatable, Sendable {
         self.isDuplicate = isDuplicate
     }
 
-    package var commandID: String {
-        get { packed.command.text }
+    package var commandID: ID {
+        get { packed.command.id }
         set { packed.set(sku: packed.sku, command: PackedID(newValue)) }
     }
 
-    package var sku: String {
-        get { packed.sku.text }
+    package var sku: ID {
+        get { packed.sku.id }
         set { packed.set(sku: PackedID(newValue), command: packed.command) }
     }
 
-    package var reservationID: String? {
-        get { packed.hasReservation ? packed.reservation.text : nil }
+    package var reservationID: ID? {
+        get { packed.hasReservation ? packed.reservation.id : nil }
         set { packed.set(reservation: newValue.map { PackedID($0) } ?? .none, order: packed.order) }
     }
 
-    package var orderID: String? {
-        get { packed.order.isNone ? nil : packed.order.text }
+    package var orderID: ID? {
+        get { packed.order.isNone ? nil : packed.order.id }
         set { packed.set(reservation: packed.reservation, order: newValue.map { PackedID($0) } ?? .none) }
     }
 
@@ -230,7 +230,7 @@ package struct Outcome: Equatable, Sendable {
     }
 
     /// The answer to a command that repeats the making of a reservation that still lives: as it is now.
-    init(of reservation: Reservation, sku: String, to command: Command) {
+    init(of reservation: Reservation, sku: ID, to command: Command) {
         self.init(
             kind: reservation.backordered > 0 ? .backordered : .reserved, command: command.kind,
             commandID: command.id, sku: sku, reservationID: reservation.id, orderID: reservation.orderID,
@@ -242,7 +242,7 @@ package struct Outcome: Equatable, Sendable {
     }
 
     /// The answer to a command that repeats the dispatch of a transfer that still lives.
-    init(of transfer: Transfer, sku: String, to command: Command) {
+    init(of transfer: Transfer, sku: ID, to command: Command) {
         self.init(
             kind: .transferDispatched, command: command.kind, commandID: command.id, sku: sku,
             transferID: transfer.id, warehouse: transfer.to, quantity: transfer.quantity,
@@ -268,29 +268,29 @@ package struct Notice: Equatable, Sendable {
     }
 
     package var kind: Kind
-    package var sku: String
-    package var reservationID: String
-    package var orderID: String
+    package var sku: ID
+    package var reservationID: ID
+    package var orderID: ID
     /// The units that it befell.
     package var quantity: Int64
     /// The units that the reservation still claims.
     package var remaining: Int64
     /// Where the units are now; nil for lost ones.
-    package var warehouse: String?
+    package var warehouse: ID?
     /// Where they were; nil for backordered ones.
-    package var formerly: String?
+    package var formerly: ID?
     /// The ledger entry that did it: with the SKU, the notice's identity.
     package var sequence: Int64
     package var at: Timestamp
     /// The command that caused it.
     package var command: CommandKind
-    package var commandID: String
+    package var commandID: ID
     package var source: Source
 
     package init(
-        kind: Kind, sku: String, reservationID: String, orderID: String, quantity: Int64, remaining: Int64,
-        warehouse: String? = nil, formerly: String? = nil, sequence: Int64, at: Timestamp,
-        command: CommandKind, commandID: String, source: Source
+        kind: Kind, sku: ID, reservationID: ID, orderID: ID, quantity: Int64, remaining: Int64,
+        warehouse: ID? = nil, formerly: ID? = nil, sequence: Int64, at: Timestamp,
+        command: CommandKind, commandID: ID, source: Source
     ) {
         self.kind = kind
         self.sku = sku
@@ -341,25 +341,25 @@ package struct Alert: Equatable, Sendable {
     }
 
     package var kind: Kind
-    package var sku: String
+    package var sku: ID
     /// Nil for what is counted over all warehouses.
-    package var warehouse: String?
+    package var warehouse: ID?
     /// The counted units: available, with those in transit if the policy says so. Of a transfer: what has not
     /// arrived.
     package var quantity: Int64
     package var reorderPoint: Int64?
     /// How many units to reorder; only for `low` and `out`.
     package var suggestedQuantity: Int64?
-    package var transferID: String?
+    package var transferID: ID?
     /// Where the transfer comes from.
-    package var from: String?
+    package var from: ID?
     package var expectedAt: Timestamp?
     /// The ledger entry that caused it.
     package var sequence: Int64
     package var at: Timestamp
 
     package init(
-        kind: Kind, sku: String, warehouse: String? = nil, quantity: Int64, reorderPoint: Int64? = nil,
+        kind: Kind, sku: ID, warehouse: ID? = nil, quantity: Int64, reorderPoint: Int64? = nil,
         suggestedQuantity: Int64? = nil, sequence: Int64, at: Timestamp
     ) {
         self.kind = kind

@@ -2,7 +2,7 @@
 /// entries and outcomes are moved without counting any, and an id that comes out of a record needs no memory of its
 /// own. What is asked of an id again and again is found out once, when it is made.
 ///
-/// Ids are equal where they are canonically equivalent (Unicode), as texts are.
+/// The packed form of an `ID`: two are equal when their bytes are equal.
 package struct PackedID: Hashable, Sendable {
     /// `Limits.idBytes` bytes: the text, then zeros.
     package typealias Bytes = (
@@ -12,7 +12,7 @@ package struct PackedID: Hashable, Sendable {
     )
 
     package private(set) var bytes: Bytes
-    /// By which it is found: alike for all that are equal, and the same as `IDHash.of` its text.
+    /// By which it is found: the same as `IDHash.of` its id.
     package private(set) var hash: UInt32
     private var length: UInt8
     private var traits: Traits
@@ -51,15 +51,14 @@ package struct PackedID: Hashable, Sendable {
         hash = scan.hash(utf8.count)
         if scan.hasOthers {
             traits.insert(.others)
-            hash = IDHash.of(String(decoding: utf8, as: UTF8.self))
         }
         if scan.hasEscaped { traits.insert(.escaped) }
         if scan.hasControls { traits.insert(.controls) }
     }
 
-    /// - Precondition: a text of at most `Limits.idBytes` bytes.
-    package init(_ text: String) {
-        self = text.withBytes { PackedID(utf8: UnsafeRawBufferPointer($0)) }
+    /// - Precondition: an id of at most `Limits.idBytes` bytes.
+    package init(_ id: ID) {
+        self = id.withBytes { PackedID(utf8: UnsafeRawBufferPointer($0)) }
     }
 
     package var count: Int { Int(length) }
@@ -68,6 +67,8 @@ package struct PackedID: Hashable, Sendable {
     package var isASCII: Bool { !traits.contains(.others) }
     package var needsEscape: Bool { traits.contains(.escaped) }
     package var hasControls: Bool { traits.contains(.controls) }
+
+    package var id: ID { ID(text) }
 
     package var text: String { withBytes { String(decoding: $0, as: UTF8.self) } }
 
@@ -117,8 +118,9 @@ package struct PackedID: Hashable, Sendable {
         }
     }
 
-    package func hasBytes(of text: String) -> Bool {
-        text.withBytes { utf8 in
+    /// Whether it is equal to an id.
+    package func isEqual(to id: ID) -> Bool {
+        id.withBytes { utf8 in
             guard utf8.count == count, let start = UnsafeRawPointer(utf8.baseAddress) else {
                 return utf8.count == count
             }
@@ -126,15 +128,7 @@ package struct PackedID: Hashable, Sendable {
         }
     }
 
-    /// Whether it is equal to a text.
-    func isEqual(to text: String) -> Bool {
-        hasBytes(of: text) || (!isASCII || !text.utf8.allSatisfy { $0 < 0x80 }) && self.text == text
-    }
-
-    package static func == (left: PackedID, right: PackedID) -> Bool {
-        if left.hasSameBytes(as: right) { return true }
-        return !(left.isASCII && right.isASCII) && left.text == right.text
-    }
+    package static func == (left: PackedID, right: PackedID) -> Bool { left.hasSameBytes(as: right) }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }
@@ -154,7 +148,7 @@ private struct Scan {
     var hasEscaped: Bool { escapes & Self.tops != 0 }
     var hasControls: Bool { controls & Self.tops != 0 }
 
-    /// As `IDHash` has it of ASCII characters.
+    /// As `IDHash` has it.
     func hash(_ count: Int) -> UInt32 {
         var print = print
         let left = UInt64(count & 7)

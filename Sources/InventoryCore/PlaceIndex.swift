@@ -88,47 +88,24 @@ package struct PlaceIndex: Sendable {
     }
 }
 
-/// Hashes of ids, alike for all that are equal.
+/// Hashes of ids, by their bytes.
 package enum IDHash {
     /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
-    package static func of(_ id: String) -> UInt32 {
-        id.withBytes { ascii($0) } ?? other(id)
-    }
+    package static func of(_ id: ID) -> UInt32 { id.withBytes(of) }
 
-    /// Nil where there are others than ASCII characters.
-    private static func ascii(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32? {
+    private static func of(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var print = Fingerprint()
-        var all: UInt64 = 0
         var index = 0
         while index + 8 <= bytes.count {
-            let word = UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self)
-            all |= word
-            print.add(word)
+            print.add(UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self))
             index += 8
         }
         var rest = UInt64(bytes.count)
         while index < bytes.count {
-            all |= UInt64(bytes[index])
             rest = rest << 8 | UInt64(bytes[index])
             index += 1
         }
         print.add(rest)
-        return all & 0x8080_8080_8080_8080 == 0 ? UInt32(truncatingIfNeeded: print.value >> 32) : nil
-    }
-
-    /// Texts are equal where they are canonically equivalent (Unicode), and Swift's own hash knows that. Three
-    /// characters are equivalent to ASCII ones.
-    private static func other(_ id: String) -> UInt32 {
-        var plain = String.UnicodeScalarView()
-        for scalar in id.unicodeScalars {
-            switch scalar {
-            case "\u{212A}": plain.append("K")
-            case "\u{037E}": plain.append(";")
-            case "\u{1FEF}": plain.append("`")
-            default: plain.append(scalar)
-            }
-        }
-        let text = String(plain)
-        return text.withBytes { ascii($0) } ?? UInt32(truncatingIfNeeded: text.hashValue)
+        return UInt32(truncatingIfNeeded: print.value >> 32)
     }
 }

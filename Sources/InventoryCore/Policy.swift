@@ -38,10 +38,10 @@ package struct Policy: Equatable, Sendable {
 
 /// Units that are given to a channel, and that others cannot take.
 package struct ChannelShare: Equatable, Sendable {
-    package var channel: String
+    package var channel: ID
     package var quantity: Int64
 
-    package init(channel: String, quantity: Int64) {
+    package init(channel: ID, quantity: Int64) {
         self.channel = channel
         self.quantity = quantity
     }
@@ -49,7 +49,7 @@ package struct ChannelShare: Equatable, Sendable {
 
 /// What decisions must know of a warehouse.
 package struct Warehouse: Equatable, Sendable {
-    package var id: String
+    package var id: ID
     /// Nil where it is not known: such a warehouse is the last for `nearest`, and cannot promise a delivery time.
     package var location: Point?
     /// 1 is served from first.
@@ -62,7 +62,7 @@ package struct Warehouse: Equatable, Sendable {
     package var isActive: Bool
 
     package init(
-        id: String, location: Point? = nil, priority: Int64 = Limits.standardPriority,
+        id: ID, location: Point? = nil, priority: Int64 = Limits.standardPriority,
         handlingHours: Int64 = 0, kilometresPerHour: Int64 = Limits.standardKilometresPerHour,
         isActive: Bool = true
     ) {

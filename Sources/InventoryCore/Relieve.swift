@@ -5,7 +5,7 @@ extension Stock {
     ///
     /// Order of loss: those that were never extended come before those that were, which are close to payment;
     /// within each, the newest first.
-    func shortage(_ cause: Cause) -> (warehouse: String, claims: [String])? {
+    func shortage(_ cause: Cause) -> (warehouse: ID, claims: [ID])? {
         // By its place: a level is large.
         guard let index = itemIndex(cause),
             let place = items[index].firstShortage
@@ -23,7 +23,7 @@ extension Stock {
     /// It moves as far as other warehouses have units that no reservation claims, safety stock included, for it
     /// was sold before; one that its command bound to a warehouse does not move, and one that may not be split
     /// moves as a whole or not at all.
-    func decideRelief(_ warehouse: String, _ id: String, _ cause: Cause) -> [LedgerEntry]? {
+    func decideRelief(_ warehouse: ID, _ id: ID, _ cause: Cause) -> [LedgerEntry]? {
         guard let reservation = reservations[id],
             let claim = reservation.allocations.first(where: { $0.warehouse == warehouse })?.quantity,
             let level = items[reservation.item].level(of: warehouse), level.reserved > level.onHand

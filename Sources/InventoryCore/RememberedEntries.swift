@@ -85,9 +85,8 @@ struct RememberedEntries: Sendable {
         return isEqual(start, Int(lengths.reservationID), reservationID)
     }
 
-    /// Texts are equal where they are canonically equivalent, also with other bytes.
     private func isEqual(_ start: Int, _ count: Int, _ id: PackedID) -> Bool {
-        texts.has(start, count, bytesOf: id) || texts.id(start, count) == id
+        texts.has(start, count, bytesOf: id)
     }
 
     /// Whether both are of one command.
@@ -154,13 +153,13 @@ struct RememberedEntries: Sendable {
             hasRare: entry.pointee.rare != nil)
     }
 
-    private static func length(_ text: String) -> Int16 {
-        let count = text.utf8.count
+    private static func length(_ id: ID) -> Int16 {
+        let count = id.count
         precondition(count <= Int(Int16.max), "an id of \(count) bytes")
         return Int16(count)
     }
 
-    private static func length(_ text: String?) -> Int16 { text.map { length($0) } ?? -1 }
+    private static func length(_ id: ID?) -> Int16 { id.map { length($0) } ?? -1 }
 
     private mutating func write(_ entry: UnsafePointer<LedgerEntry>, _ lengths: Lengths) -> Int {
         let count =
@@ -186,8 +185,8 @@ struct RememberedEntries: Sendable {
     }
 
     /// - Returns: where the text ends.
-    private static func write(_ text: String, _ place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
-        return text.withBytes { utf8 in
+    private static func write(_ id: ID, _ place: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        return id.withBytes { utf8 in
             if let start = utf8.baseAddress { place.copyMemory(from: start, byteCount: utf8.count) }
             return place + utf8.count
         }
@@ -202,10 +201,10 @@ struct RememberedEntries: Sendable {
             defer { start += Int(length) }
             return texts.id(start, Int(length))
         }
-        func nextName(_ length: Int16) -> String? {
+        func nextName(_ length: Int16) -> ID? {
             guard length >= 0 else { return nil }
             defer { start += Int(length) }
-            return texts.text(start, Int(length))
+            return texts.name(start, Int(length))
         }
         let (sku, command) = (next(packed.lengths.sku), next(packed.lengths.commandID))
         let (reservation, order) = (next(packed.lengths.reservationID), next(packed.lengths.orderID))

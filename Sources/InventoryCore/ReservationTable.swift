@@ -35,8 +35,8 @@ struct ReservationTable: Sendable {
     /// A reservation whose ids are kept as texts, which take less memory for long.
     private struct Apart {
         var reservation: Reservation
-        let id: String
-        let orderID: String
+        let id: ID
+        let orderID: ID
 
         private static let nobody = ReservationIDs(PackedIDs())
 
@@ -48,7 +48,7 @@ struct ReservationTable: Sendable {
 
         func whole(_ known: PackedIDs?) -> Reservation {
             var whole = reservation
-            if let known, known.reservation.hasBytes(of: id), known.order.hasBytes(of: orderID) {
+            if let known, known.reservation.isEqual(to: id), known.order.isEqual(to: orderID) {
                 whole.packed = ReservationIDs(known)
             } else {
                 whole.packed = ReservationIDs(PackedID(id), PackedID(orderID))
@@ -86,7 +86,7 @@ struct ReservationTable: Sendable {
         return nil
     }
 
-    func contains(_ id: String) -> Bool { place(of: PackedID(id)) != nil }
+    func contains(_ id: ID) -> Bool { place(of: PackedID(id)) != nil }
 
     subscript(id: PackedID) -> Reservation? {
         get { reservation(id) }
@@ -97,9 +97,9 @@ struct ReservationTable: Sendable {
         }
     }
 
-    /// None where the text is longer than an id can be.
-    subscript(id: String) -> Reservation? {
-        get { id.utf8.count > Limits.idBytes ? nil : self[PackedID(id)] }
+    /// None where the id is longer than an id can be.
+    subscript(id: ID) -> Reservation? {
+        get { id.count > Limits.idBytes ? nil : self[PackedID(id)] }
         set { self[PackedID(id)] = newValue }
     }
 
@@ -232,7 +232,7 @@ struct ReservationTable: Sendable {
     private mutating func pack(_ reservation: Reservation) -> Packed? {
         guard reservation.backordered == 0, reservation.allocations.count == 1 else { return nil }
         let allocation = reservation.allocations[0]
-        if let named = reservation.named, !Names.areSame(named, allocation.warehouse) { return nil }
+        if let named = reservation.named, named != allocation.warehouse { return nil }
         let (idLength, orderLength) = (reservation.packed.reservation.count, reservation.packed.order.count)
         guard idLength + orderLength <= MemoryLayout<Text>.size,
             let warehouse = names.number(of: allocation.warehouse)
@@ -317,17 +317,16 @@ struct ReservationTable: Sendable {
 
 /// Names by their numbers: those of warehouses and channels, of which there are few.
 private struct Names: Sendable {
-    private var names: [String] = []
-    private var numbers: [String: UInt16] = [:]
+    private var names: [ID] = []
+    private var numbers: [ID: UInt16] = [:]
     private var last: UInt16 = 0
 
-    subscript(number: UInt16) -> String { names[Int(number)] }
+    subscript(number: UInt16) -> ID { names[Int(number)] }
 
-    /// Nil where the name is known with other bytes, which are canonically equivalent, or where there are too many.
-    mutating func number(of name: String) -> UInt16? {
-        if Int(last) < names.count, Self.areSame(names[Int(last)], name) { return last }
+    /// Nil where there are too many.
+    mutating func number(of name: ID) -> UInt16? {
+        if Int(last) < names.count, names[Int(last)] == name { return last }
         if let number = numbers[name] {
-            guard Self.areSame(names[Int(number)], name) else { return nil }
             last = number
             return number
         }
@@ -336,17 +335,5 @@ private struct Names: Sendable {
         names.append(name)
         numbers[name] = last
         return last
-    }
-
-    /// Whether both have the same bytes.
-    static func areSame(_ one: String, _ other: String) -> Bool {
-        one.withBytes { one in
-            other.withBytes { other in
-                guard one.count == other.count, let first = UnsafeRawPointer(one.baseAddress),
-                    let second = UnsafeRawPointer(other.baseAddress)
-                else { return one.count == other.count }
-                return TextRing.areEqual(first, second, one.count)
-            }
-        }
     }
 }

@@ -6,15 +6,15 @@
 package struct StockRestore: Sendable {
     private var stock: Stock
     /// What is claimed of SKUs that have no levels. They may still come, or a tombstone may.
-    private var strayReservations: [String: ReservationSnapshot] = [:]
-    private var strayTransfers: [String: TransferSnapshot] = [:]
+    private var strayReservations: [ID: ReservationSnapshot] = [:]
+    private var strayTransfers: [ID: TransferSnapshot] = [:]
     /// SKUs whose levels were taken away, and did not come again.
-    private var ended: Set<String> = []
+    private var ended: Set<ID> = []
     private var tail: [LedgerEntry] = []
     /// So many of the tail's oldest entries are of an earlier log.
     private var earlierCount = 0
     private var book: LevelsSnapshot.Book?
-    private var bookSKU = ""
+    private var bookSKU: ID = ""
     /// The tail was kept for a shorter window than the books have now: it may be too short, and is to be read anew.
     package private(set) var isTailShort = false
     private let standard: Settings
@@ -57,14 +57,14 @@ package struct StockRestore: Sendable {
     }
 
     /// Levels never end; but a rebuild takes away what should not be there.
-    package mutating func end(sku: String) { ended.insert(sku) }
+    package mutating func end(sku: ID) { ended.insert(sku) }
 
-    package mutating func end(reservationID: String) {
+    package mutating func end(reservationID: ID) {
         stock.reservations[reservationID] = nil
         strayReservations[reservationID] = nil
     }
 
-    package mutating func end(transferID: String) {
+    package mutating func end(transferID: ID) {
         stock.transfers[transferID] = nil
         strayTransfers[transferID] = nil
     }
@@ -146,7 +146,7 @@ extension StockRestore {
 private struct FirstDoubt {
     private var first: Inconsistency?
 
-    mutating func add(_ sku: String, _ description: @autoclosure () -> String) {
+    mutating func add(_ sku: ID, _ description: @autoclosure () -> String) {
         if let first, first.sku < sku { return }
         let found = Inconsistency(sku: sku, description: description())
         if let first, (first.sku, first.description) < (found.sku, found.description) { return }
@@ -281,7 +281,7 @@ extension Stock {
     }
 
     private static func check(
-        _ sku: String, _ level: borrowing Level, _ sum: Sums.Sum, _ doubts: inout FirstDoubt
+        _ sku: ID, _ level: borrowing Level, _ sum: Sums.Sum, _ doubts: inout FirstDoubt
     ) {
         let (warehouse, onHand) = (level.warehouse, level.onHand)
         let (reserved, inTransit) = (level.reserved, level.inTransit)
@@ -308,7 +308,7 @@ extension Stock {
     fileprivate mutating func restoreWindow(
         _ tail: ArraySlice<LedgerEntry>, earlier: Int
     ) throws(Inconsistency) {
-        var last: [String: (sequence: Int64, chainHash: ChainHash)] = [:]
+        var last: [ID: (sequence: Int64, chainHash: ChainHash)] = [:]
         for (number, entry) in tail.enumerated() {
             if let before = last[entry.sku]?.sequence, entry.sequence != before + 1 {
                 throw Inconsistency(
@@ -341,7 +341,7 @@ private struct Sums {
     struct Key: Hashable {
         let item: Int
         let place: Int
-        let channel: String
+        let channel: ID
     }
 
     struct Sum {

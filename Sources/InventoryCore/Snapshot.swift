@@ -20,7 +20,7 @@ package struct LevelsSnapshot: Equatable, Sendable {
         }
     }
 
-    package var sku: String
+    package var sku: ID
     package var sequence: Int64
     /// Of the ledger entry with that sequence.
     package var chainHash: ChainHash
@@ -34,7 +34,7 @@ package struct LevelsSnapshot: Equatable, Sendable {
     package var book: Book?
 
     package init(
-        sku: String, sequence: Int64, chainHash: ChainHash = .origin, generation: Int64 = 1,
+        sku: ID, sequence: Int64, chainHash: ChainHash = .origin, generation: Int64 = 1,
         isRetired: Bool = false,
         backordered: Int64 = 0, alert: AlertState = .calm, policy: Policy? = nil, levels: [Level],
         book: Book? = nil
@@ -54,14 +54,14 @@ package struct LevelsSnapshot: Equatable, Sendable {
 
 /// A live reservation, as the delayed-message topic holds it.
 package struct ReservationSnapshot: Equatable, Sendable {
-    package var id: String
-    package var orderID: String
-    package var sku: String
+    package var id: ID
+    package var orderID: ID
+    package var sku: ID
     package var parts: Allocations
     package var backordered: Int64
-    package var channel: String?
+    package var channel: ID?
     /// The one warehouse that its command named.
-    package var warehouse: String?
+    package var warehouse: ID?
     package var allowSplit: Bool
     package var isExtended: Bool
     package var reservedAt: Timestamp
@@ -81,8 +81,8 @@ package struct ReservationSnapshot: Equatable, Sendable {
     package var quantity: Int64 { parts.units + backordered }
 
     package init(
-        id: String, orderID: String, sku: String, allocations: [Allocation], backordered: Int64 = 0,
-        channel: String? = nil, warehouse: String? = nil, allowSplit: Bool = true, isExtended: Bool = false,
+        id: ID, orderID: ID, sku: ID, allocations: [Allocation], backordered: Int64 = 0,
+        channel: ID? = nil, warehouse: ID? = nil, allowSplit: Bool = true, isExtended: Bool = false,
         reservedAt: Timestamp, expiresAt: Timestamp, reservedSequence: Int64, sequence: Int64,
         commandHash: UInt64 = 0
     ) {
@@ -94,8 +94,8 @@ package struct ReservationSnapshot: Equatable, Sendable {
     }
 
     private init(
-        id: String, orderID: String, sku: String, parts: Allocations, backordered: Int64, channel: String?,
-        warehouse: String?, allowSplit: Bool, isExtended: Bool, reservedAt: Timestamp, expiresAt: Timestamp,
+        id: ID, orderID: ID, sku: ID, parts: Allocations, backordered: Int64, channel: ID?,
+        warehouse: ID?, allowSplit: Bool, isExtended: Bool, reservedAt: Timestamp, expiresAt: Timestamp,
         reservedSequence: Int64, sequence: Int64, commandHash: UInt64
     ) {
         self.id = id
@@ -114,7 +114,7 @@ package struct ReservationSnapshot: Equatable, Sendable {
         self.commandHash = commandHash
     }
 
-    init(_ live: Reservation, sku: String) {
+    init(_ live: Reservation, sku: ID) {
         self.init(
             id: live.id, orderID: live.orderID, sku: sku, parts: live.allocations,
             backordered: live.backordered, channel: live.channel, warehouse: live.named,
@@ -126,10 +126,10 @@ package struct ReservationSnapshot: Equatable, Sendable {
 
 /// A live transfer, as its delayed-message topic holds it.
 package struct TransferSnapshot: Equatable, Sendable {
-    package var id: String
-    package var sku: String
-    package var from: String
-    package var to: String
+    package var id: ID
+    package var sku: ID
+    package var from: ID
+    package var to: ID
     package var quantity: Int64
     package var remaining: Int64
     package var dispatchedAt: Timestamp
@@ -141,7 +141,7 @@ package struct TransferSnapshot: Equatable, Sendable {
     package var commandHash: UInt64
 
     package init(
-        id: String, sku: String, from: String, to: String, quantity: Int64, remaining: Int64,
+        id: ID, sku: ID, from: ID, to: ID, quantity: Int64, remaining: Int64,
         dispatchedAt: Timestamp, expectedAt: Timestamp?, isOverdue: Bool = false,
         dispatchedSequence: Int64, sequence: Int64, commandHash: UInt64 = 0
     ) {
@@ -159,7 +159,7 @@ package struct TransferSnapshot: Equatable, Sendable {
         self.commandHash = commandHash
     }
 
-    init(_ live: Transfer, sku: String) {
+    init(_ live: Transfer, sku: ID) {
         self.init(
             id: live.id, sku: sku, from: live.from, to: live.to, quantity: live.quantity,
             remaining: live.remaining, dispatchedAt: live.dispatchedAt, expectedAt: live.expectedAt,
@@ -170,10 +170,10 @@ package struct TransferSnapshot: Equatable, Sendable {
 
 /// Why a restored state cannot be trusted, with the SKU, what was found and what it should have been.
 package struct Inconsistency: Error, Equatable, Sendable {
-    package var sku: String
+    package var sku: ID
     package var description: String
 
-    package init(sku: String, description: String) {
+    package init(sku: ID, description: String) {
         self.sku = sku
         self.description = description
     }
@@ -181,13 +181,13 @@ package struct Inconsistency: Error, Equatable, Sendable {
 
 extension Stock {
     /// The levels of a SKU as they are now; nil for a SKU that the partition never saw.
-    package func levels(of sku: String) -> LevelsSnapshot? { item(of: sku).map(snapshot) }
+    package func levels(of sku: ID) -> LevelsSnapshot? { item(of: sku).map(snapshot) }
 
     /// Every SKU that the partition ever saw, its own book included, in no order that means anything.
-    package var skus: [String] { items.map(\.sku) }
+    package var skus: [ID] { items.map(\.sku) }
 
     /// The live reservations of a SKU, ordered by id.
-    package func liveReservations(of sku: String) -> [ReservationSnapshot] {
+    package func liveReservations(of sku: ID) -> [ReservationSnapshot] {
         guard let index = itemIndex(of: sku) else { return [] }
         return liveReservations(item: index).sorted { $0.id < $1.id }.map {
             ReservationSnapshot($0, sku: sku)
@@ -195,10 +195,10 @@ extension Stock {
     }
 
     /// The newest ledger sequence of a SKU; 0 for one that the partition never saw.
-    package func sequence(of sku: String) -> Int64 { item(of: sku)?.sequence ?? 0 }
+    package func sequence(of sku: ID) -> Int64 { item(of: sku)?.sequence ?? 0 }
 
     /// A live reservation as it is now.
-    package func reservation(_ id: String) -> ReservationSnapshot? {
+    package func reservation(_ id: ID) -> ReservationSnapshot? {
         reservations[id].map {
             ReservationSnapshot($0, sku: items[$0.item].sku)
         }
@@ -211,11 +211,11 @@ extension Stock {
     package func reservation(_ ids: PackedIDs) -> (live: Reservation, sku: PackedID)? {
         guard let live = reservations.reservation(ids.reservation, known: ids) else { return nil }
         let sku = ids.sku
-        return (live, sku.hasBytes(of: items[live.item].sku) ? sku : PackedID(items[live.item].sku))
+        return (live, sku.isEqual(to: items[live.item].sku) ? sku : PackedID(items[live.item].sku))
     }
 
     /// A live transfer as it is now.
-    package func transfer(_ id: String) -> TransferSnapshot? {
+    package func transfer(_ id: ID) -> TransferSnapshot? {
         transfers[id].map { TransferSnapshot($0, sku: items[$0.item].sku) }
     }
 
@@ -224,7 +224,7 @@ extension Stock {
             sku: item.sku, sequence: item.sequence, chainHash: item.chainHash, generation: item.generation,
             isRetired: item.isRetired,
             backordered: item.backordered, alert: item.alert, policy: item.policy, levels: item.levels,
-            book: item.sku.hasPrefix(PartitionBook.prefix) ? book : nil)
+            book: PartitionBook.isBook(item.sku) ? book : nil)
     }
 
     private var book: LevelsSnapshot.Book {

@@ -10,10 +10,10 @@ package struct Stock: Sendable {
     private var presentSKU = PackedID("")
     private var presentIndex = -1
     var reservations = ReservationTable()
-    var transfers: [String: Transfer] = [:]
+    var transfers: [ID: Transfer] = [:]
     /// Every warehouse that was named, with what is known of it.
     var warehouses: [KnownWarehouse] = []
-    private var warehousePlaces: [String: Int] = [:]
+    private var warehousePlaces: [ID: Int] = [:]
     package internal(set) var settings: Settings
     /// Entries of commands before this place are not remembered: an offset; negative for one that stands so many
     /// entries before the end of an earlier log.
@@ -33,29 +33,29 @@ package struct Stock: Sendable {
     package var skuCount: Int { items.count }
     package var dedupeWindowCount: Int { window.count }
 
-    func item(of sku: String) -> Item? { itemIndex(of: sku).map { items[$0] } }
+    func item(of sku: ID) -> Item? { itemIndex(of: sku).map { items[$0] } }
 
     func item(of sku: PackedID) -> Item? { itemIndex(of: sku).map { items[$0] } }
 
-    mutating func makeItemIndex(of sku: String) -> Int {
+    mutating func makeItemIndex(of sku: ID) -> Int {
         if let index = itemIndex(of: sku) { return index }
         return makeItem(of: sku, IDHash.of(sku))
     }
 
     mutating func makeItemIndex(of sku: PackedID) -> Int {
         if let index = itemIndex(of: sku) { return index }
-        let index = makeItem(of: sku.text, sku.hash)
+        let index = makeItem(of: sku.id, sku.hash)
         look(for: sku)
         return index
     }
 
-    private mutating func makeItem(of sku: String, _ hash: UInt32) -> Int {
+    private mutating func makeItem(of sku: ID, _ hash: UInt32) -> Int {
         items.append(Item(sku: sku))
         itemPlaces.insert(hash, items.count - 1)
         return items.count - 1
     }
 
-    func itemIndex(of sku: String) -> Int? {
+    func itemIndex(of sku: ID) -> Int? {
         var probe = itemPlaces.probe(IDHash.of(sku))
         while let index = itemPlaces.next(&probe) {
             if items[index].sku == sku { return index }
@@ -93,7 +93,7 @@ package struct Stock: Sendable {
     }
 
     /// Takes items out that nothing claims units of, as if they had never been seen.
-    mutating func removeItems(_ skus: Set<String>) {
+    mutating func removeItems(_ skus: Set<ID>) {
         var places: [Int] = []
         var kept: [Item] = []
         for item in items {
@@ -108,12 +108,12 @@ package struct Stock: Sendable {
         for id in Array(transfers.keys) { transfers[id]!.item = places[transfers[id]!.item] }
     }
 
-    func warehouse(_ id: String) -> KnownWarehouse? { warehousePlaces[id].map { warehouses[$0] } }
+    func warehouse(_ id: ID) -> KnownWarehouse? { warehousePlaces[id].map { warehouses[$0] } }
 
-    func isActive(_ warehouse: String) -> Bool { self.warehouse(warehouse)?.facts.isActive ?? true }
+    func isActive(_ warehouse: ID) -> Bool { self.warehouse(warehouse)?.facts.isActive ?? true }
 
     /// The place of a warehouse, made with standard facts when nothing is known of it.
-    mutating func makePlace(of id: String) -> Int {
+    mutating func makePlace(of id: ID) -> Int {
         if let place = warehousePlaces[id] { return place }
         warehouses.append(KnownWarehouse(Warehouse(id: id), isPublished: false))
         warehousePlaces[id] = warehouses.count - 1
@@ -236,9 +236,9 @@ extension Stock {
         return items[index].chainHash
     }
 
-    package func chainHash(of sku: String) -> ChainHash { chainHash(of: PackedID(sku)) }
+    package func chainHash(of sku: ID) -> ChainHash { chainHash(of: PackedID(sku)) }
 
-    package mutating func seal(_ sku: String, with hash: ChainHash) { seal(PackedID(sku), with: hash) }
+    package mutating func seal(_ sku: ID, with hash: ChainHash) { seal(PackedID(sku), with: hash) }
 
     /// Takes note of the hash that the SKU's newest ledger entry was sealed with.
     package mutating func seal(_ sku: PackedID, with hash: ChainHash) {

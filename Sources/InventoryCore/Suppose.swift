@@ -2,7 +2,7 @@
 /// into the log as a command, and has a ledger entry.
 extension Stock {
     /// Lays a policy down for a SKU, or for a SKU in a warehouse, without an entry. A SKU that is retired keeps none.
-    package mutating func suppose(_ policy: Policy, for sku: String, in warehouse: String? = nil) {
+    package mutating func suppose(_ policy: Policy, for sku: ID, in warehouse: ID? = nil) {
         let index = makeItemIndex(of: sku)
         if items[index].isRetired { return }
         layDown(policy, in: warehouse, item: index)
@@ -12,7 +12,7 @@ extension Stock {
     package mutating func suppose(_ settings: Settings) { layDown(settings, from: rememberedFrom) }
 
     /// What is laid down for a SKU, or for a SKU in a warehouse; nil if nothing is.
-    package func policy(of sku: String, in warehouse: String? = nil) -> Policy? {
+    package func policy(of sku: ID, in warehouse: ID? = nil) -> Policy? {
         guard let warehouse else { return item(of: sku)?.policy }
         return item(of: sku)?.level(of: warehouse)?.policy
     }

@@ -64,9 +64,9 @@ struct TextRing: Sendable {
         withBytes(place, count) { PackedID(utf8: UnsafeRawBufferPointer(start: $0, count: count)) }
     }
 
-    func text(_ place: Int, _ count: Int) -> String {
+    func name(_ place: Int, _ count: Int) -> ID {
         withBytes(place, count) {
-            String(decoding: UnsafeRawBufferPointer(start: $0, count: count), as: UTF8.self)
+            ID(decoding: UnsafeRawBufferPointer(start: $0, count: count))
         }
     }
 

@@ -22,11 +22,11 @@ package struct Source: Hashable, Sendable {
 
 /// How many units of something a warehouse serves.
 package struct Allocation: Equatable, Sendable {
-    package var warehouse: String
+    package var warehouse: ID
     /// At least 1.
     package var quantity: Int64
 
-    package init(warehouse: String, quantity: Int64) {
+    package init(warehouse: ID, quantity: Int64) {
         self.warehouse = warehouse
         self.quantity = quantity
     }

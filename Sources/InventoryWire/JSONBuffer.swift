@@ -75,6 +75,10 @@ struct JSONBuffer: Sendable {
 
     /// Left out where there is none.
     @inline(__always)
+    mutating func string(_ name: StaticString, _ id: ID?) { string(name, id?.text) }
+
+    mutating func string(_ name: StaticString, _ id: ID) { string(name, id.text) }
+
     mutating func string(_ name: StaticString, _ id: PackedID) {
         if id.isNone { return }
         field(name)

@@ -121,8 +121,8 @@ struct JSONObject {
     }
 
     /// An id: 1 to `Limits.idBytes` bytes without control characters.
-    func id(_ name: StaticString) throws(DecodingFailure) -> String {
-        try Self.id(try text(name), name)
+    func id(_ name: StaticString) throws(DecodingFailure) -> ID {
+        ID(try Self.line(try text(name), name))
     }
 
     /// The same, packed.
@@ -144,15 +144,15 @@ struct JSONObject {
         return id
     }
 
-    func optionalID(_ name: StaticString) throws(DecodingFailure) -> String? {
+    func optionalID(_ name: StaticString) throws(DecodingFailure) -> ID? {
         guard let value = value(name) else { return nil }
-        return try Self.id(try Self.text(value, name), name)
+        return ID(try Self.line(try Self.text(value, name), name))
     }
 
     /// A note: 1 to `Limits.noteBytes` bytes without control characters.
     func optionalNote(_ name: StaticString) throws(DecodingFailure) -> String? {
         guard let value = value(name) else { return nil }
-        return try Self.id(try Self.text(value, name), name, limit: Limits.noteBytes)
+        return try Self.line(try Self.text(value, name), name, limit: Limits.noteBytes)
     }
 
     /// A text for people, which may have line feeds and tabs.
@@ -169,7 +169,8 @@ struct JSONObject {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func id(
+    /// A text without control characters.
+    private static func line(
         _ bytes: UnsafeRawBufferPointer, _ name: StaticString, limit: Int = Limits.idBytes
     ) throws(DecodingFailure) -> String {
         try checkLength(bytes, name, limit: limit)

@@ -143,6 +143,8 @@ package struct LedgerChain: ~Copyable {
     }
 
     @inline(__always)
+    private mutating func append(_ id: ID?) { append(id?.text) }
+
     private mutating func append(_ text: String?) {
         if let text { append(text) } else { appendNothing() }
     }

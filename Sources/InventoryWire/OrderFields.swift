@@ -5,9 +5,9 @@ import OrderCore
 package enum OrderRecord: Equatable, Sendable {
     case event(OrderEvent)
     /// The coordinator's own word: the order is to be looked at, because its time has come.
-    case due(orderID: String)
+    case due(orderID: ID)
 
-    package var orderID: String {
+    package var orderID: ID {
         switch self {
         case .event(let event): event.orderID
         case .due(let id): id
@@ -47,12 +47,12 @@ enum OrderFields {
             OrderEvent(id: try object.id("event_id"), orderID: orderID, at: at, offset: offset, body: body))
     }
 
-    static func orderID(_ object: JSONObject) throws(DecodingFailure) -> String {
+    static func orderID(_ object: JSONObject) throws(DecodingFailure) -> ID {
         let id = try object.id("order_id")
-        guard id.utf8.count <= OrderLimits.idBytes else {
+        guard id.count <= OrderLimits.idBytes else {
             throw DecodingFailure(
                 .idTooLong,
-                "order_id has \(id.utf8.count) bytes; at most \(OrderLimits.idBytes) are allowed here, because the "
+                "order_id has \(id.count) bytes; at most \(OrderLimits.idBytes) are allowed here, because the "
                     + "order's reservations are named after it")
         }
         return id
@@ -81,7 +81,7 @@ enum OrderFields {
         if changed.lines.isEmpty && changed.expiry == nil {
             throw DecodingFailure(.missingField, "lines, ttl_ms or expires_at is missing")
         }
-        var skus: Set<String> = []
+        var skus: Set<ID> = []
         for line in changed.lines where !skus.insert(line.sku).inserted {
             throw DecodingFailure(
                 .conflictingFields, "lines names \(line.sku) twice; a change gives its new quantity")
@@ -112,9 +112,9 @@ enum OrderFields {
         return elements
     }
 
-    static func sku(_ object: JSONObject) throws(DecodingFailure) -> String {
+    static func sku(_ object: JSONObject) throws(DecodingFailure) -> ID {
         let sku = try object.id("sku")
-        if sku.hasPrefix(PartitionBook.prefix) {
+        if PartitionBook.isBook(sku) {
             throw DecodingFailure(
                 .invalidID,
                 "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
@@ -252,7 +252,7 @@ extension JSONBuffer {
         endArray()
     }
 
-    mutating func due(orderID: String) {
+    mutating func due(orderID: ID) {
         begin()
         string("type", OrderEventType.due.rawValue)
         string("order_id", orderID)
@@ -271,7 +271,7 @@ extension RecordReader {
             try object.checkFields(limit: Limits.commandFields)
             return try OrderFields.record(object, at: at, offset: offset)
         }
-        guard let key, key.elementsEqual(record.orderID.utf8) else {
+        guard let key, record.orderID.withBytes({ key.elementsEqual($0) }) else {
             throw DecodingFailure(.keyMismatch, "the record's key must be its order_id, byte for byte")
         }
         return record
@@ -324,7 +324,7 @@ extension RecordWriter {
     }
 
     /// The word that an order is to be looked at, for `orders`.
-    package mutating func write(dueOrder orderID: String) { json.due(orderID: orderID) }
+    package mutating func write(dueOrder orderID: ID) { json.due(orderID: orderID) }
 
     /// An outcome, for `order.outcomes`.
     package mutating func write(orderOutcome outcome: OrderOutcome) {

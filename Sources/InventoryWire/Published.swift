@@ -30,16 +30,16 @@ package struct ProductRecord: Equatable, Sendable {
     }
 
     package struct WarehousePolicy: Equatable, Sendable {
-        package var warehouse: String
+        package var warehouse: ID
         package var policy: Policy
 
-        package init(warehouse: String, policy: Policy) {
+        package init(warehouse: ID, policy: Policy) {
             self.warehouse = warehouse
             self.policy = policy
         }
     }
 
-    package var sku: String
+    package var sku: ID
     package var name: String
     package var description: String?
     package var weightGrams: Int64?
@@ -49,7 +49,7 @@ package struct ProductRecord: Equatable, Sendable {
     package var warehousePolicies: [WarehousePolicy]
 
     package init(
-        sku: String, name: String, description: String? = nil, weightGrams: Int64? = nil,
+        sku: ID, name: String, description: String? = nil, weightGrams: Int64? = nil,
         dimensions: Dimensions? = nil, policy: Policy? = nil, warehousePolicies: [WarehousePolicy] = []
     ) {
         self.sku = sku
@@ -79,7 +79,7 @@ extension RecordReader {
             return WarehouseRecord(
                 warehouse: try Shared.warehouse(object),
                 name: try object.optionalText("name", limit: Self.nameBytes),
-                timezone: try object.optionalID("timezone"))
+                timezone: try object.optionalID("timezone")?.text)
         }
         try Self.check(key, is: record.warehouse.id, "warehouse")
         return record
@@ -102,7 +102,7 @@ extension RecordReader {
                 warehousePolicies: try Self.warehousePolicies(object))
         }
         try Self.check(key, is: record.sku, "sku")
-        if record.sku.hasPrefix(PartitionBook.prefix) {
+        if PartitionBook.isBook(record.sku) {
             throw DecodingFailure(
                 .invalidID,
                 "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
@@ -121,15 +121,14 @@ extension RecordReader {
             settings.earlierLog = nil
             return settings
         }
-        try Self.check(key, is: Self.settingsKey, "word \(Self.settingsKey)")
+        try Self.check(key, is: ID(Self.settingsKey), "word \(Self.settingsKey)")
         return settings
     }
 
     private static func check(
-        _ key: UnsafeRawBufferPointer?, is wanted: String, _ name: String
+        _ key: UnsafeRawBufferPointer?, is wanted: ID, _ name: String
     ) throws(DecodingFailure) {
-        var wanted = wanted
-        let isKey = wanted.withUTF8 { bytes in key?.elementsEqual(bytes) ?? false }
+        let isKey = wanted.withBytes { bytes in key?.elementsEqual(bytes) ?? false }
         guard isKey else {
             throw DecodingFailure(.keyMismatch, "the record's key must be its \(name), byte for byte")
         }

@@ -181,8 +181,8 @@ package struct RecordReader: ~Copyable {
                 key: try Self.base64("key_base64", object), value: try Self.base64("value_base64", object),
                 valueBytes: Int(try object.integer("value_bytes", 0 ... .max)),
                 isTruncated: try object.boolean("truncated"),
-                valueSHA256: try object.optionalID("value_sha256"),
-                keySHA256: try object.optionalID("key_sha256"))
+                valueSHA256: try object.optionalID("value_sha256")?.text,
+                keySHA256: try object.optionalID("key_sha256")?.text)
         }
     }
 

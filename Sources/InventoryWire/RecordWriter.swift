@@ -6,9 +6,9 @@ package struct RecordKey: Sendable {
 
     package init() {}
 
-    package mutating func set(_ id: String) {
+    package mutating func set(_ id: ID) {
         bytes.removeAll()
-        bytes.append(utf8: id)
+        bytes.append(utf8: id.text)
     }
 
     package mutating func set(_ id: PackedID) {

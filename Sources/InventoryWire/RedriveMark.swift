@@ -13,13 +13,13 @@ package struct RedriveMark: Equatable, Sendable {
     package var partition: Int32
     package var offset: Int64
     /// Of a command.
-    package var commandID: String?
+    package var commandID: ID?
     /// Whether key or value differ from the original's.
     package var isMended: Bool
 
     package init(
         letterPartition: Int32, letterOffset: Int64, reason: DecodingFailure.Reason, topic: String,
-        partition: Int32, offset: Int64, commandID: String? = nil, isMended: Bool
+        partition: Int32, offset: Int64, commandID: ID? = nil, isMended: Bool
     ) {
         self.letterPartition = letterPartition
         self.letterOffset = letterOffset
@@ -54,7 +54,7 @@ extension RecordReader {
     }
 
     /// An id of a record that may be none of ours for other reasons; nil if none can be read.
-    package mutating func id(_ field: StaticString, ofUnreadable value: UnsafeRawBufferPointer?) -> String? {
+    package mutating func id(_ field: StaticString, ofUnreadable value: UnsafeRawBufferPointer?) -> ID? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) in
             try object.id(field)
         }

@@ -176,7 +176,7 @@ extension JSONBuffer {
         endElement()
     }
 
-    private static let commands = PackedID(Topic.commands.rawValue)
+    private static let commands = PackedID(ID(Topic.commands.rawValue))
 
     mutating func source(_ source: Source, topic: Topic?) {
         beginObject("source")

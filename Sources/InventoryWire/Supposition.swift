@@ -44,10 +44,10 @@ package struct Supposition: Equatable, Sendable {
 
     /// A SKU, or a SKU in a warehouse.
     package struct Subject: Hashable, Sendable {
-        package var sku: String
-        package var warehouse: String?
+        package var sku: ID
+        package var warehouse: ID?
 
-        package init(sku: String, warehouse: String?) {
+        package init(sku: ID, warehouse: ID?) {
             self.sku = sku
             self.warehouse = warehouse
         }

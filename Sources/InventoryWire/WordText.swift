@@ -8,7 +8,7 @@ struct WordText<Word: RawRepresentable & Equatable & Sendable>: Sendable where W
     mutating func text(of word: Word) -> PackedID {
         if let last = self.word, last == word { return text }
         self.word = word
-        text = PackedID(word.rawValue)
+        text = PackedID(ID(word.rawValue))
         return text
     }
 }

@@ -304,7 +304,7 @@ package final class LedgerStore: SinkStore {
                 """))
         guard result.rowCount > 0, let sku = try result.text(0, 0), let sequence = try result.int64(0, 1)
         else { return }
-        throw SinkFault.differentRow(sku: sku, sequence: sequence)
+        throw SinkFault.differentRow(sku: ID(sku), sequence: sequence)
     }
 
     private static let projectInventory = """

@@ -102,7 +102,7 @@ extension LedgerStore {
                     published_at = excluded.published_at
                 """),
             [
-                .text(product.sku), .text(product.name), Self.text(product.description),
+                .id(product.sku), .text(product.name), Self.text(product.description),
                 Self.number(product.weightGrams), Self.number(product.dimensions?.length),
                 Self.number(product.dimensions?.width), Self.number(product.dimensions?.height),
                 Self.seconds(at),
@@ -126,7 +126,7 @@ extension LedgerStore {
                     is_active = excluded.is_active, published_at = excluded.published_at
                 """),
             [
-                .text(facts.id), Self.text(record.name), Self.number(facts.location?.latitude),
+                .id(facts.id), Self.text(record.name), Self.number(facts.location?.latitude),
                 Self.number(facts.location?.longitude), Self.text(record.timezone), .int64(facts.priority),
                 .int64(facts.handlingHours), .int64(facts.kilometresPerHour), .bool(facts.isActive),
                 Self.seconds(at),

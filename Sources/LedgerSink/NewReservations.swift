@@ -7,7 +7,7 @@ struct NewReservations {
         /// The entries that made it, the last of which has all its units.
         fileprivate(set) var made: LedgerEntry
         /// Of the first of them.
-        fileprivate(set) var warehouse: String?
+        fileprivate(set) var warehouse: ID?
         /// The last that changed it.
         fileprivate(set) var changed: LedgerEntry?
         /// As the last `extend` says.
@@ -33,7 +33,7 @@ struct NewReservations {
     }
 
     private struct Place: Hashable {
-        let sku: String
+        let sku: ID
         let origin: Int64
     }
 

@@ -106,7 +106,7 @@ package final class OrderStore: SinkStore {
     }
 
     private static func write(
-        _ line: OrderOutcome.Line, _ position: Int, _ order: String, _ writer: inout BinaryCopyWriter
+        _ line: OrderOutcome.Line, _ position: Int, _ order: ID, _ writer: inout BinaryCopyWriter
     ) throws(PostgresError) {
         try writer.beginRow(fields: 11)
         try writer.append(order)
@@ -123,7 +123,7 @@ package final class OrderStore: SinkStore {
     }
 
     private static func write(
-        _ parts: [Allocation], _ state: String, _ line: OrderOutcome.Line, _ order: String,
+        _ parts: [Allocation], _ state: String, _ line: OrderOutcome.Line, _ order: ID,
         _ writer: inout BinaryCopyWriter
     ) throws(PostgresError) {
         for part in parts {

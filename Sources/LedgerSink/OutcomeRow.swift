@@ -1,3 +1,4 @@
+import InventoryCore
 import InventoryWire
 import OrderCore
 
@@ -33,7 +34,7 @@ extension OutcomeBatch {
     /// The newest outcome of each order, in the order of their places; final if an earlier one was.
     package var newest: [OutcomeRow] {
         var newest: [OutcomeRow] = []
-        var places: [String: Int] = [:]
+        var places: [ID: Int] = [:]
         for row in rows {
             guard let place = places[row.outcome.orderID] else {
                 places[row.outcome.orderID] = newest.count

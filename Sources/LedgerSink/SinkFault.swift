@@ -1,3 +1,5 @@
+import InventoryCore
+
 /// Why the sink stops: what a person must look at. Nothing of the batch was stored.
 package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
     package let description: String
@@ -12,7 +14,7 @@ package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
                 + "(after a rebuild, start this one again)")
     }
 
-    static func differentRow(sku: String, sequence: Int64) -> SinkFault {
+    static func differentRow(sku: ID, sequence: Int64) -> SinkFault {
         SinkFault(
             "the ledger in PostgreSQL has another entry for \(sku), sequence \(sequence) than the topic: "
                 + "is this database another topic's? Compare the two before anything else is written")

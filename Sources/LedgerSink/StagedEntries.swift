@@ -10,8 +10,8 @@ struct StagedEntries {
     }
 
     private struct Place: Hashable {
-        let sku: String
-        let warehouse: String
+        let sku: ID
+        let warehouse: ID
     }
 
     private(set) var elements: [Element] = []

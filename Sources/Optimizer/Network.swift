@@ -11,8 +11,8 @@ package struct Network: Sendable {
 
     /// Every warehouse that was named. One that nobody has published is active and of unknown place, as for the stock.
     private(set) var warehouses: [KnownWarehouse] = []
-    private var places: [String: Int32] = [:]
-    private var holdings: [String: [Holding]] = [:]
+    private var places: [ID: Int32] = [:]
+    private var holdings: [ID: [Holding]] = [:]
 
     package init() {}
 
@@ -42,21 +42,21 @@ package struct Network: Sendable {
     }
 
     /// Nothing is available of the SKU.
-    package mutating func remove(_ sku: String) { holdings[sku] = nil }
+    package mutating func remove(_ sku: ID) { holdings[sku] = nil }
 
     /// Units that a proposal asks for: they are not there for the next order, until the SKU's levels come again.
-    package mutating func claim(_ quantity: Int64, of sku: String, in warehouse: String) {
+    package mutating func claim(_ quantity: Int64, of sku: ID, in warehouse: ID) {
         guard let place = places[warehouse],
             let index = holdings[sku]?.firstIndex(where: { $0.place == place })
         else { return }
         holdings[sku]![index].available = max(0, holdings[sku]![index].available - quantity)
     }
 
-    func holdings(of sku: String) -> [Holding] { holdings[sku] ?? [] }
+    func holdings(of sku: ID) -> [Holding] { holdings[sku] ?? [] }
 
-    func place(of warehouse: String) -> Int? { places[warehouse].map(Int.init) }
+    func place(of warehouse: ID) -> Int? { places[warehouse].map(Int.init) }
 
-    private mutating func makePlace(of warehouse: String) -> Int32 {
+    private mutating func makePlace(of warehouse: ID) -> Int32 {
         if let place = places[warehouse] { return place }
         let place = Int32(warehouses.count)
         warehouses.append(KnownWarehouse(Warehouse(id: warehouse), isPublished: false))

@@ -49,8 +49,8 @@ extension Network {
 
 extension Review {
     /// What warehouses have to give that did not before.
-    package func gains(over order: ServedOrder) -> [(sku: String, warehouse: String, quantity: Int64)] {
-        var gains: [(sku: String, warehouse: String, quantity: Int64)] = []
+    package func gains(over order: ServedOrder) -> [(sku: ID, warehouse: ID, quantity: Int64)] {
+        var gains: [(sku: ID, warehouse: ID, quantity: Int64)] = []
         for move in moves {
             let line = order.lines.first { $0.sku == move.sku }
             for allocation in move.allocations {

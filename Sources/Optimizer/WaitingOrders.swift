@@ -6,14 +6,14 @@ import InventoryCore
 /// Each version of an order is looked at once.
 package struct WaitingOrders: Sendable {
     package struct Order: Equatable, Sendable {
-        package var id: String
+        package var id: ID
         /// Of the order's outcome.
         package var version: Int64
         package var served: ServedOrder
         /// Until when it is to be paid.
         package var deadline: Timestamp
 
-        package init(id: String, version: Int64, served: ServedOrder, deadline: Timestamp) {
+        package init(id: ID, version: Int64, served: ServedOrder, deadline: Timestamp) {
             self.id = id
             self.version = version
             self.served = served
@@ -30,9 +30,9 @@ package struct WaitingOrders: Sendable {
     /// In milliseconds.
     private let settleTime: Int64
     private let limit: Int
-    private var entries: [String: Entry] = [:]
+    private var entries: [ID: Entry] = [:]
     /// In the order in which they are due; may hold stale ones.
-    private var queue: [(dueAt: Int64, id: String, number: Int)] = []
+    private var queue: [(dueAt: Int64, id: ID, number: Int)] = []
     private var first = 0
     private var nextNumber = 0
     /// Orders that were dropped because there were too many; they are not looked at.
@@ -70,7 +70,7 @@ package struct WaitingOrders: Sendable {
     ///
     /// - Returns: whether the order waited.
     @discardableResult
-    package mutating func sawEnd(of id: String) -> Bool { entries.removeValue(forKey: id) != nil }
+    package mutating func sawEnd(of id: ID) -> Bool { entries.removeValue(forKey: id) != nil }
 
     /// The partition goes to another.
     package mutating func revoked(_ partition: Int32) {
@@ -89,7 +89,7 @@ package struct WaitingOrders: Sendable {
         return entries.removeValue(forKey: taken.id)?.order
     }
 
-    private mutating func takeFirst() -> (dueAt: Int64, id: String, number: Int)? {
+    private mutating func takeFirst() -> (dueAt: Int64, id: ID, number: Int)? {
         skipStale()
         guard first < queue.count else { return nil }
         first += 1

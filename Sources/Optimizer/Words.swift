@@ -3,7 +3,7 @@ import InventoryCore
 /// An order as the optimizer looks at it: what warehouses keep for it.
 package struct ServedOrder: Equatable, Sendable {
     package struct Line: Equatable, Sendable {
-        package var sku: String
+        package var sku: ID
         /// It stays where it is.
         package var isBound: Bool
         /// Which warehouse keeps how many units; a warehouse stands once. None where nobody does yet.
@@ -11,7 +11,7 @@ package struct ServedOrder: Equatable, Sendable {
         /// At least 1; the units of the allocations, if there are any.
         package var quantity: Int64
 
-        package init(sku: String, allocations: [Allocation], isBound: Bool = false) {
+        package init(sku: ID, allocations: [Allocation], isBound: Bool = false) {
             self.sku = sku
             self.isBound = isBound
             self.allocations = allocations
@@ -19,7 +19,7 @@ package struct ServedOrder: Equatable, Sendable {
         }
 
         /// A line that nobody serves yet.
-        package init(sku: String, quantity: Int64) {
+        package init(sku: ID, quantity: Int64) {
             self.sku = sku
             self.quantity = quantity
             isBound = false

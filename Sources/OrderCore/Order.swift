@@ -71,10 +71,10 @@ package struct Order: Equatable, Sendable {
         package var sequence: Int64
         package var quantity: Int64
         /// Where they were and where they are; nil for nowhere.
-        package var formerly: String?
-        package var warehouse: String?
+        package var formerly: ID?
+        package var warehouse: ID?
 
-        package init(sequence: Int64, quantity: Int64, formerly: String?, warehouse: String?) {
+        package init(sequence: Int64, quantity: Int64, formerly: ID?, warehouse: ID?) {
             self.sequence = sequence
             self.quantity = quantity
             self.formerly = formerly
@@ -104,8 +104,8 @@ package struct Order: Equatable, Sendable {
     }
 
     package struct Line: Equatable, Sendable {
-        package var sku: String
-        package var warehouse: String?
+        package var sku: ID
+        package var warehouse: ID?
         /// The units that the order wants, as outcomes tell them.
         package var asked: Int64
         /// The most units that it is to have, shipped ones included: more are given back.
@@ -119,7 +119,7 @@ package struct Order: Equatable, Sendable {
         package var attempts = 0
         package var claims: [Claim] = []
 
-        package init(sku: String, warehouse: String? = nil, asked: Int64) {
+        package init(sku: ID, warehouse: ID? = nil, asked: Int64) {
             self.sku = sku
             self.warehouse = warehouse
             self.asked = asked
@@ -146,7 +146,7 @@ package struct Order: Equatable, Sendable {
         }
     }
 
-    package var id: String
+    package var id: ID
     /// Of `orders` and of the topics that go with it.
     package var partition: Int32
     package var phase: Phase
@@ -155,7 +155,7 @@ package struct Order: Equatable, Sendable {
     package var deadline = Timestamp(milliseconds: 0)
     package var strategy: Strategy?
     package var allowSplit = true
-    package var channel: String?
+    package var channel: ID?
     package var shipTo: Point?
     package var deliverWithinHours: Int64?
     package var lines: [Line] = []
@@ -183,7 +183,7 @@ package struct Order: Equatable, Sendable {
     /// Hashes of the newest events' ids, the newest last.
     package var remembered: [UInt64] = []
 
-    package init(id: String, partition: Int32, phase: Phase) {
+    package init(id: ID, partition: Int32, phase: Phase) {
         self.id = id
         self.partition = partition
         self.phase = phase

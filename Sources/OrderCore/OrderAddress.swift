@@ -1,3 +1,5 @@
+import InventoryCore
+
 /// The name of an order's reservation, which is the address for replies as well: what the stock processor says of a
 /// reservation with such a name goes to `order.replies` too, into the partition that stands in it. So whoever has the
 /// reservation has the address: the ledger, a restored state, a notice years later.
@@ -9,13 +11,13 @@ package struct OrderAddress: Equatable, Sendable {
 
     /// Of `order.replies`.
     package var partition: Int32
-    package var orderID: String
+    package var orderID: ID
     /// The number of the line in its order, from 1.
     package var line: Int
     /// The number of the reservation in its line, from 1.
     package var attempt: Int
 
-    package init(partition: Int32, orderID: String, line: Int, attempt: Int) {
+    package init(partition: Int32, orderID: ID, line: Int, attempt: Int) {
         self.partition = partition
         self.orderID = orderID
         self.line = line
@@ -23,9 +25,9 @@ package struct OrderAddress: Equatable, Sendable {
     }
 
     /// Nil for a reservation that is of no order here.
-    package init?(reservationID: String) {
+    package init?(reservationID: ID) {
         guard Self.isAddress(reservationID) else { return nil }
-        let bytes = reservationID.utf8
+        let bytes = reservationID.text.utf8
         let start = bytes.index(bytes.startIndex, offsetBy: Self.prefix.utf8.count)
         guard let slash = bytes[start...].firstIndex(of: 0x2F),
             let partition = Self.number(bytes[start..<slash]), partition <= Int(Int32.max),
@@ -34,19 +36,19 @@ package struct OrderAddress: Equatable, Sendable {
             let line = Self.number(bytes[bytes.index(after: middle)..<last]),
             let attempt = Self.number(bytes[bytes.index(after: last)...])
         else { return nil }
-        let order = reservationID[bytes.index(after: slash)..<middle]
+        let order = reservationID.text[bytes.index(after: slash)..<middle]
         guard !order.isEmpty else { return nil }
-        self.init(partition: Int32(partition), orderID: String(order), line: line, attempt: attempt)
+        self.init(partition: Int32(partition), orderID: ID(String(order)), line: line, attempt: attempt)
     }
 
     /// Whether a reservation's id may be an address: what most ids are not is seen at once.
     @inline(__always)
-    package static func isAddress(_ reservationID: String) -> Bool {
-        reservationID.utf8.first == 0x40 && reservationID.utf8.starts(with: prefix.utf8)
+    package static func isAddress(_ reservationID: ID) -> Bool {
+        reservationID.begins(with: prefixBytes)
     }
 
-    package var reservationID: String {
-        Self.prefix + String(partition) + "/" + orderID + "/" + String(line) + "/" + String(attempt)
+    package var reservationID: ID {
+        "\(Self.prefix)\(partition)/\(orderID)/\(line)/\(attempt)"
     }
 
     /// Digits alone, at most 9 of them.

@@ -90,12 +90,12 @@ extension Order {
     }
 
     /// Derived from order, line, attempt and the commands before: a repeat is a duplicate for the stock processor.
-    func commandID(line: Int, claim: Int, _ pending: Pending) -> String {
-        reservationID(line: line, claim: claim) + "/" + pending.verb.rawValue + "-"
-            + String(lines[line].claims[claim].commands)
+    func commandID(line: Int, claim: Int, _ pending: Pending) -> ID {
+        let reservation = reservationID(line: line, claim: claim)
+        return "\(reservation)/\(pending.verb.rawValue)-\(lines[line].claims[claim].commands)"
     }
 
-    func reservationID(line: Int, claim: Int) -> String {
+    func reservationID(line: Int, claim: Int) -> ID {
         OrderAddress(
             partition: partition, orderID: id, line: line + 1, attempt: lines[line].claims[claim].attempt
         ).reservationID

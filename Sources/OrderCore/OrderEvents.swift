@@ -30,9 +30,9 @@ extension Order {
     }
 
     /// FNV-1a, 64 bits (Fowler, Noll and Vo).
-    private static func hash(_ id: String) -> UInt64 {
+    private static func hash(_ id: ID) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        for byte in id.text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         return hash
     }
 
@@ -180,7 +180,7 @@ extension Order {
         }
     }
 
-    private func line(of sku: String) -> Int? { lines.firstIndex { $0.sku == sku } }
+    private func line(of sku: ID) -> Int? { lines.firstIndex { $0.sku == sku } }
 
     private mutating func pay(
         _ units: [LineUnits], _ moment: OrderMoment, _ effects: inout OrderEffects

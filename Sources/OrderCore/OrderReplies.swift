@@ -21,12 +21,12 @@ extension Order {
         switch outcome.kind {
         case .reserved, .partiallyReserved, .backordered:
             return Command(
-                id: id + "/release-0", sku: outcome.sku, body: .release(reservationID: id, quantity: nil))
+                id: "\(id)/release-0", sku: outcome.sku, body: .release(reservationID: id, quantity: nil))
         default: return nil
         }
     }
 
-    private func place(of reservationID: String) -> (line: Int, claim: Int)? {
+    private func place(of reservationID: ID) -> (line: Int, claim: Int)? {
         guard let address = OrderAddress(reservationID: reservationID), address.orderID == id,
             address.partition == partition, lines.indices.contains(address.line - 1),
             let claim = lines[address.line - 1].claims.firstIndex(where: { $0.attempt == address.attempt })

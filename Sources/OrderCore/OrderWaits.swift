@@ -14,7 +14,7 @@ extension Order {
     }
 
     /// The names of a line's reservations, in the order of its claims.
-    package func reservations(ofLine line: Int) -> [String] {
+    package func reservations(ofLine line: Int) -> [ID] {
         lines[line].claims.indices.map { reservationID(line: line, claim: $0) }
     }
 }

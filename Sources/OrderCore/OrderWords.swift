@@ -34,10 +34,10 @@ package enum OrderOutcomeKind: String, CaseIterable, Sendable {
 
 /// Units of one SKU; all that the order has of it where `quantity` is nil.
 package struct LineUnits: Equatable, Sendable {
-    package var sku: String
+    package var sku: ID
     package var quantity: Int64?
 
-    package init(sku: String, quantity: Int64? = nil) {
+    package init(sku: ID, quantity: Int64? = nil) {
         self.sku = sku
         self.quantity = quantity
     }
@@ -65,13 +65,13 @@ package struct OrderEvent: Equatable, Sendable {
         package var expiry: Command.Expiry
         package var strategy: Strategy?
         package var allowSplit: Bool
-        package var channel: String?
+        package var channel: ID?
         package var shipTo: Point?
         package var deliverWithinHours: Int64?
 
         package init(
             mode: OrderMode = .allOrNothing, lines: [Line], expiry: Command.Expiry = .standard,
-            strategy: Strategy? = nil, allowSplit: Bool = true, channel: String? = nil, shipTo: Point? = nil,
+            strategy: Strategy? = nil, allowSplit: Bool = true, channel: ID? = nil, shipTo: Point? = nil,
             deliverWithinHours: Int64? = nil
         ) {
             self.mode = mode
@@ -86,13 +86,13 @@ package struct OrderEvent: Equatable, Sendable {
     }
 
     package struct Line: Equatable, Sendable {
-        package var sku: String
+        package var sku: ID
         /// 1 at least; for a change 0 takes the line away.
         package var quantity: Int64
         /// The one that must serve it.
-        package var warehouse: String?
+        package var warehouse: ID?
 
-        package init(sku: String, quantity: Int64, warehouse: String? = nil) {
+        package init(sku: ID, quantity: Int64, warehouse: ID? = nil) {
             self.sku = sku
             self.quantity = quantity
             self.warehouse = warehouse
@@ -112,14 +112,14 @@ package struct OrderEvent: Equatable, Sendable {
     }
 
     /// A repeat has the same.
-    package var id: String
-    package var orderID: String
+    package var id: ID
+    package var orderID: ID
     /// The time of its record, and where that stands in its partition of `orders`.
     package var at: Timestamp
     package var offset: Int64
     package var body: Body
 
-    package init(id: String, orderID: String, at: Timestamp, offset: Int64 = 0, body: Body) {
+    package init(id: ID, orderID: ID, at: Timestamp, offset: Int64 = 0, body: Body) {
         self.id = id
         self.orderID = orderID
         self.at = at
@@ -145,11 +145,11 @@ package struct Reallocation: Equatable, Sendable {
 }
 
 package struct ReallocatedLine: Equatable, Sendable {
-    package var sku: String
+    package var sku: ID
     /// Of all units that the line has reserved, one element for each warehouse.
     package var allocations: [Allocation]
 
-    package init(sku: String, allocations: [Allocation]) {
+    package init(sku: ID, allocations: [Allocation]) {
         self.sku = sku
         self.allocations = allocations
     }
@@ -176,7 +176,7 @@ package enum OrderReply: Equatable, Sendable {
     case result(Outcome)
     case notice(Notice)
 
-    package var orderID: String? {
+    package var orderID: ID? {
         switch self {
         case .result(let outcome): outcome.reservationID.flatMap(OrderAddress.init)?.orderID
         case .notice(let notice): OrderAddress(reservationID: notice.reservationID)?.orderID
@@ -187,9 +187,9 @@ package enum OrderReply: Equatable, Sendable {
 /// What an order has come to: published to `order.outcomes`.
 package struct OrderOutcome: Equatable, Sendable {
     package struct Line: Equatable, Sendable {
-        package var sku: String
+        package var sku: ID
         /// The one that must serve it.
-        package var warehouse: String?
+        package var warehouse: ID?
         /// The units that the order wants.
         package var quantity: Int64
         /// The units that warehouses keep for it, and those that are backordered.
@@ -207,7 +207,7 @@ package struct OrderOutcome: Equatable, Sendable {
         package var reason: Rejection?
 
         package init(
-            sku: String, warehouse: String? = nil, quantity: Int64, reserved: Int64 = 0,
+            sku: ID, warehouse: ID? = nil, quantity: Int64, reserved: Int64 = 0,
             backordered: Int64 = 0, allocations: [Allocation] = [], paid: Int64 = 0, shipped: Int64 = 0,
             shipments: [Allocation] = [], refund: Int64 = 0, reason: Rejection? = nil
         ) {
@@ -225,7 +225,7 @@ package struct OrderOutcome: Equatable, Sendable {
         }
     }
 
-    package var orderID: String
+    package var orderID: ID
     /// From 1, without a gap.
     package var version: Int64
     package var kind: OrderOutcomeKind
@@ -243,7 +243,7 @@ package struct OrderOutcome: Equatable, Sendable {
     package var at: Timestamp
 
     package init(
-        orderID: String, version: Int64, kind: OrderOutcomeKind, isFinal: Bool, mode: OrderMode,
+        orderID: ID, version: Int64, kind: OrderOutcomeKind, isFinal: Bool, mode: OrderMode,
         allowSplit: Bool = true, shipTo: Point? = nil, deliverWithinHours: Int64? = nil, lines: [Line],
         deadline: Timestamp, at: Timestamp
     ) {

@@ -4,7 +4,7 @@ import LedgerSink
 /// A model of what the sink needs of PostgreSQL: rows and offsets that change together, and a guard on the offsets.
 final class ModelDatabase {
     struct Place: Hashable {
-        let sku: String
+        let sku: ID
         let sequence: Int64
     }
 
@@ -14,7 +14,7 @@ final class ModelDatabase {
         case noSession
         /// The offsets are not what the batch says they were.
         case otherSink
-        case differentRow(sku: String, sequence: Int64)
+        case differentRow(sku: ID, sequence: Int64)
     }
 
     private(set) var rows: [Place: LedgerRow] = [:]

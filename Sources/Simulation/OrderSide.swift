@@ -1,3 +1,4 @@
+import InventoryCore
 import InventoryWire
 import OrderCore
 import StreamRuntime
@@ -41,7 +42,7 @@ final class OrderSide {
     }
 
     /// Where an order belongs.
-    func partition(of id: String) -> Int32 { world.partition(ofKey: id.utf8) }
+    func partition(of id: ID) -> Int32 { world.partition(ofKey: id.bytes) }
 
     func makeDesk(_ partition: Int32) -> OrderDesk {
         let world = world
@@ -70,7 +71,7 @@ final class OrderSide {
     }
 
     /// One that was never placed is forgotten.
-    private func hasEnded(_ id: String) -> Bool {
+    private func hasEnded(_ id: ID) -> Bool {
         guard let order = owner(of: partition(of: id))?.found(id) else { return true }
         if case .ended = order.phase { return true }
         return false

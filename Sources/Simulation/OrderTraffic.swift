@@ -16,21 +16,21 @@ final class OrderTraffic: Actor {
     private var reader = RecordReader()
     private var number = 0
     /// Orders that events were published of, placed ones and others, and how many were placed.
-    private(set) var ids: [String] = []
-    private(set) var placed: Set<String> = []
+    private(set) var ids: [ID] = []
+    private(set) var placed: Set<ID> = []
     /// Of each order that was never placed, the offset of its event.
-    private(set) var ghosts: [String: Int64] = [:]
+    private(set) var ghosts: [ID: Int64] = [:]
     /// Where records of `orders` cannot be read.
     private(set) var poison: [Int32: [Int64]] = [:]
     /// Reservations that were made for nobody.
-    private(set) var strays: Set<String> = []
+    private(set) var strays: Set<ID> = []
     private var sent: [OrderEvent] = []
     /// What was told of each order last, and which have ended; and how far `order.outcomes` was read for that.
-    private var newest: [String: OrderOutcome] = [:]
-    private var ended: Set<String> = []
+    private var newest: [ID: OrderOutcome] = [:]
+    private var ended: Set<ID> = []
     private var read: [Int32: Int64] = [:]
-    private static let skus = ["A", "B", "C"]
-    private static let warehouses = ["BER", "HAM"]
+    private static let skus: [ID] = ["A", "B", "C"]
+    private static let warehouses: [ID] = ["BER", "HAM"]
 
     init(_ world: World, _ side: OrderSide) {
         self.world = world
@@ -58,13 +58,13 @@ final class OrderTraffic: Actor {
     }
 
     /// An order that was placed; now and then the one that comes next.
-    private var anyOrder: String {
+    private var anyOrder: ID {
         random.oneIn(12)
             ? "o\(placed.count)" : "o\(random.within(max(0, placed.count - 6)...placed.count - 1))"
     }
 
     private func place() {
-        let id = "o\(placed.count)"
+        let id: ID = "o\(placed.count)"
         placed.insert(id)
         let lines = (0...random.below(4)).map { _ in
             OrderEvent.Line(sku: random.one(of: Self.skus), quantity: Int64(random.within(1...3)))
@@ -119,7 +119,7 @@ final class OrderTraffic: Actor {
     }
 
     @discardableResult
-    private func publish(_ id: String, _ body: OrderEvent.Body, as name: String? = nil) -> Int64 {
+    private func publish(_ id: ID, _ body: OrderEvent.Body, as name: ID? = nil) -> Int64 {
         number += 1
         if !ids.contains(id) { ids.append(id) }
         let event = OrderEvent(
@@ -132,22 +132,22 @@ final class OrderTraffic: Actor {
     private func append(_ event: OrderEvent) -> Int64 {
         writer.write(event: event)
         return world.broker.append(
-            world.index(.orders, side.partition(of: event.orderID)), key: Array(event.orderID.utf8),
+            world.index(.orders, side.partition(of: event.orderID)), key: event.orderID.bytes,
             value: writer.withBytes { Array($0) })
     }
 
     /// Its event comes once: a repeat after it was forgotten would be another.
     private func publishGhost() {
-        let id = "ghost\(number)"
+        let id: ID = "ghost\(number)"
         ghosts[id] = publish(id, .paid([]))
         sent.removeLast()
     }
 
     private func publishPoison() {
-        let key = "o\(placed.count)"
+        let key: ID = "o\(placed.count)"
         let partition = side.partition(of: key)
         let offset = world.broker.append(
-            world.index(.orders, partition), key: Array(key.utf8), value: Array("{broken".utf8))
+            world.index(.orders, partition), key: key.bytes, value: Array("{broken".utf8))
         poison[partition, default: []].append(offset)
     }
 
@@ -155,7 +155,7 @@ final class OrderTraffic: Actor {
 
     private func append(_ command: Command) {
         writer.write(command: command)
-        let key = Array(command.sku.utf8)
+        let key = command.sku.bytes
         world.broker.append(
             world.index(.commands, world.partition(ofKey: key)), key: key,
             value: writer.withBytes { Array($0) })
@@ -175,7 +175,7 @@ final class OrderTraffic: Actor {
     /// Of an order that is not known, or of one that has not asked for it: it must go back long before it expires.
     private func publishStray() {
         number += 1
-        let id = random.oneIn(2) || placed.isEmpty ? "nobody\(number)" : anyOrder
+        let id: ID = random.oneIn(2) || placed.isEmpty ? "nobody\(number)" : anyOrder
         let address = OrderAddress(
             partition: side.partition(of: id), orderID: id, line: 1, attempt: 100 + number)
         strays.insert(address.reservationID)

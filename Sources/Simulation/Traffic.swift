@@ -10,7 +10,7 @@ struct Change {
     let isReadable: Bool
 
     /// The id of the command that it gives.
-    var commandID: String { "relay/\(topic.rawValue)/0/\(offset)\(topic == .products ? "/0" : "")" }
+    var commandID: ID { "relay/\(topic.rawValue)/0/\(offset)\(topic == .products ? "/0" : "")" }
 }
 
 /// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again, and now and then
@@ -28,8 +28,8 @@ final class Traffic: Actor {
     private var again: [Command] = []
     /// What was published for the relay to carry, in order.
     private(set) var changes: [Change] = []
-    private static let warehouses = ["BER", "HAM"]
-    private static let skus = ["A", "B", "C"]
+    private static let warehouses: [ID] = ["BER", "HAM"]
+    private static let skus: [ID] = ["A", "B", "C"]
 
     init(_ world: World) {
         self.world = world
@@ -60,14 +60,14 @@ final class Traffic: Actor {
 
     private func publish(_ command: Command) {
         writer.write(command: command)
-        let key = Array(command.sku.utf8)
+        let key = command.sku.bytes
         let value = writer.withBytes { Array($0) }
         world.broker.append(
             world.index(.commands, world.partition(ofKey: key)), key: key, value: value)
     }
 
     private func publishPoison() {
-        let key = Array(random.one(of: Self.skus).utf8)
+        let key = random.one(of: Self.skus).bytes
         world.broker.append(
             world.index(.commands, world.partition(ofKey: key)), key: key, value: Array("{broken".utf8))
     }
@@ -92,22 +92,22 @@ final class Traffic: Actor {
                 settings.dedupeAge = 1_000 * Int64(random.within(1...20))
             }
             writer.write(settings: settings)
-            publish(.settings, RecordReader.settingsKey, for: all)
+            publish(.settings, ID(RecordReader.settingsKey), for: all)
         default:
             let sku = random.one(of: Self.skus)
             writer.write(product: ProductRecord(sku: sku, name: "a thing", policy: policy()))
-            publish(.products, sku, for: [world.partition(ofKey: sku.utf8)])
+            publish(.products, sku, for: [world.partition(ofKey: sku.bytes)])
         }
     }
 
     /// What the writer wrote last; now and then something that cannot be read.
     private func publish(
-        _ topic: Topic, _ key: String, for partitions: [Int32], isTombstone: Bool = false
+        _ topic: Topic, _ key: ID, for partitions: [Int32], isTombstone: Bool = false
     ) {
         let isReadable = isTombstone || !random.oneIn(10)
         let value = isReadable ? writer.withBytes { Array($0) } : Array("{broken".utf8)
         let offset = world.broker.append(
-            world.index(topic, 0), key: Array(key.utf8), value: isTombstone ? nil : value)
+            world.index(topic, 0), key: key.bytes, value: isTombstone ? nil : value)
         changes.append(
             Change(
                 topic: topic, offset: offset, partitions: isReadable ? partitions : [], isReadable: isReadable
@@ -142,8 +142,8 @@ final class Traffic: Actor {
     }
 
     private func body() -> Command.Body {
-        let reservation = "r\(random.within(max(0, number - 14)...number))"
-        let transfer = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
+        let reservation: ID = "r\(random.within(max(0, number - 14)...number))"
+        let transfer: ID = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
         let warehouse = random.one(of: Self.warehouses)
         switch random.below(100) {
         case 0..<18: return .receive(warehouse: warehouse, quantity: units(5), reference: nil)
@@ -180,7 +180,7 @@ final class Traffic: Actor {
         }
     }
 
-    private func reserve(_ id: String) -> Command.Body {
+    private func reserve(_ id: ID) -> Command.Body {
         .reserve(
             Command.Reserve(
                 reservationID: id, orderID: "o\(number / 2)", quantity: units(3),

@@ -30,8 +30,8 @@ package struct CommandProcessor: ~Copyable {
     /// Where the first entry of each reservation or transfer stands that the present command changed.
     private var touched: [Int] = []
     /// SKUs changed in this transaction, in the order of their first change.
-    private var changed: [String] = []
-    private var isChanged: Set<String> = []
+    private var changed: [ID] = []
+    private var isChanged: Set<ID> = []
     /// The last that was changed; nil where none was.
     private var lastChanged: PackedID?
 
@@ -73,7 +73,7 @@ package struct CommandProcessor: ~Copyable {
         writer.write(outcome: outcome, source: source)
         try send(.results, key: outcome.packed.sku, output)
         if outcome.packed.reservationBegins(with: OrderAddress.prefixBytes) {
-            try sendReply(about: outcome.packed.reservation.text)
+            try sendReply(about: outcome.packed.reservation.id)
         }
         try tell(after: decided, output)
         if !effects.entries.isEmpty, lastChanged != command.packedSKU {
@@ -126,7 +126,7 @@ package struct CommandProcessor: ~Copyable {
         return false
     }
 
-    private func isTouched(transfer id: String) -> Bool {
+    private func isTouched(transfer id: ID) -> Bool {
         for place in touched where effects.entries[place].transferID == id { return true }
         return false
     }
@@ -256,13 +256,13 @@ package struct CommandProcessor: ~Copyable {
     }
 
     /// The tombstone of what `id` named.
-    private mutating func bury(_ id: String, _ topic: Topic, _ output: Output) throws(LogFailure) {
+    private mutating func bury(_ id: ID, _ topic: Topic, _ output: Output) throws(LogFailure) {
         key.set(id)
         try key.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
     }
 
     /// Sends what was written last to the order as well, if the reservation's name is an order's address.
-    private mutating func sendReply(about reservation: String) throws(LogFailure) {
+    private mutating func sendReply(about reservation: ID) throws(LogFailure) {
         guard OrderAddress.isAddress(reservation), let reply,
             let address = OrderAddress(reservationID: reservation)
         else { return }
@@ -281,7 +281,7 @@ package struct CommandProcessor: ~Copyable {
     }
 
     /// Sends what was written last.
-    private mutating func send(_ topic: Topic, key id: String, _ output: Output) throws(LogFailure) {
+    private mutating func send(_ topic: Topic, key id: ID, _ output: Output) throws(LogFailure) {
         key.set(id)
         try key.withBytes { key throws(LogFailure) in
             try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }

@@ -16,16 +16,16 @@ package struct CountFile: Sendable {
 
     package struct Count: Equatable, Sendable {
         package let line: Int
-        package let sku: String
-        package let warehouse: String
+        package let sku: ID
+        package let warehouse: ID
         package let counted: Int64
         /// What the warehouse believes that was on hand when it counted.
         package let expected: Int64?
     }
 
     private struct Place: Hashable {
-        let sku: String
-        let warehouse: String
+        let sku: ID
+        let warehouse: ID
     }
 
     private enum Column: String, CaseIterable { case sku, warehouse, counted, expected }
@@ -64,7 +64,7 @@ package struct CountFile: Sendable {
             throw Mistake(line: line, problem: "the file has more than \(Self.rows) rows; split it")
         }
         let sku = try id(.sku, fields, line)
-        if sku.hasPrefix(PartitionBook.prefix) {
+        if PartitionBook.isBook(sku) {
             throw Mistake(line: line, problem: "\(sku) is no SKU")
         }
         let warehouse = try id(.warehouse, fields, line)
@@ -81,7 +81,7 @@ package struct CountFile: Sendable {
                 expected: try units(.expected, fields, line)))
     }
 
-    private func id(_ column: Column, _ fields: [String], _ line: Int) throws(Mistake) -> String {
+    private func id(_ column: Column, _ fields: [String], _ line: Int) throws(Mistake) -> ID {
         let text = fields[columns[column]!]
         guard (1...Limits.idBytes).contains(text.utf8.count) else {
             throw Mistake(
@@ -92,7 +92,7 @@ package struct CountFile: Sendable {
         guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             throw Mistake(line: line, problem: "\(column.rawValue) has a control character")
         }
-        return text
+        return ID(text)
     }
 
     private func units(_ column: Column, _ fields: [String], _ line: Int) throws(Mistake) -> Int64? {

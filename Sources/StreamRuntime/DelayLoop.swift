@@ -116,7 +116,7 @@ package struct DelayLoop: ~Copyable {
             reservations.saw(try reader.reservation(value), partition: partition, offset: record.offset)
         case (_, nil):
             guard let key = record.key else { return }
-            let id = String(decoding: key, as: UTF8.self)
+            let id = ID(decoding: key)
             if topic == .transfers {
                 transfers.sawEnd(of: id, partition: partition)
             } else {

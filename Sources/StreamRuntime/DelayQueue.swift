@@ -26,8 +26,8 @@ package struct DelayQueue: Sendable {
 
     private struct Entry: Sendable {
         var partition: Int32
-        var id: String
-        var sku: String
+        var id: ID
+        var sku: ID
         /// Milliseconds since 1970.
         var dueAt: Int64
         /// The place of the reservation's message: it makes the command id.
@@ -49,7 +49,7 @@ package struct DelayQueue: Sendable {
     }
 
     private struct Partition: Sendable {
-        var slots: [String: UInt32] = [:]
+        var slots: [ID: UInt32] = [:]
         /// The reader has been at the topic's end, so what is still here is live.
         var isComplete = false
     }
@@ -120,7 +120,7 @@ package struct DelayQueue: Sendable {
     }
 
     private mutating func saw(
-        _ id: String, _ sku: String, dueAt: Int64, partition: Int32, offset: Int64
+        _ id: ID, _ sku: ID, dueAt: Int64, partition: Int32, offset: Int64
     ) {
         guard partitions[partition] != nil else { return }
         if let slot = partitions[partition]!.slots[id] { free(slot) }
@@ -141,7 +141,7 @@ package struct DelayQueue: Sendable {
     }
 
     /// A tombstone of the topic: the reservation or transfer has ended.
-    package mutating func sawEnd(of id: String, partition: Int32) {
+    package mutating func sawEnd(of id: ID, partition: Int32) {
         if let slot = partitions[partition]?.slots.removeValue(forKey: id) { free(slot) }
     }
 

@@ -17,7 +17,7 @@ package struct GrownPartition {
     package init(_ partition: Int32, book: LevelsSnapshot.Book) {
         self.partition = partition
         let sku = PartitionBook.sku(partition)
-        func settings(_ id: String, _ earlierLog: EarlierLog) -> Command {
+        func settings(_ id: ID, _ earlierLog: EarlierLog) -> Command {
             var settings = book.settings
             settings.earlierLog = earlierLog
             return Command(id: id, sku: sku, body: .setSettings(settings))

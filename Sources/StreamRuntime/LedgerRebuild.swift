@@ -27,7 +27,7 @@ package struct LedgerRebuild: ~Copyable {
         do throws(DecodingFailure) {
             entry = try reader.ledgerEntry(record.value ?? UnsafeRawBufferPointer(start: nil, count: 0))
         } catch {
-            let key = record.key.map { String(decoding: $0, as: UTF8.self) } ?? ""
+            let key = record.key.map { ID(decoding: $0) } ?? ""
             throw Inconsistency(
                 sku: key,
                 description:
@@ -56,7 +56,7 @@ package struct LedgerRebuild: ~Copyable {
                 description: "the ledger at offset \(record.offset), sequence \(entry.sequence): found "
                     + "\(error.found), expected \(error.expected)")
         }
-        if entry.sku.hasPrefix(PartitionBook.prefix) { newestOfBook = entry }
+        if PartitionBook.isBook(entry.packed.sku) { newestOfBook = entry }
         entryCount += 1
     }
 
@@ -68,7 +68,7 @@ package struct LedgerRebuild: ~Copyable {
 
     /// Gives the newest record of each live key of one of `topics`, as live processing wrote it; ordered by key.
     package mutating func forEachRecord<Failure: Error>(
-        of topic: Topic, _ body: (_ key: String, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
+        of topic: Topic, _ body: (_ key: ID, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         switch topic {
         case .levels:
@@ -106,8 +106,8 @@ package struct CompactedView: Sendable {
     package var count: Int { newest.count }
 
     /// Whether the topic holds exactly this record for its key; the key is then done with.
-    package mutating func take(_ key: String, _ value: UnsafeRawBufferPointer) -> Bool {
-        newest.removeValue(forKey: Array(key.utf8)) == SHA256Digest.hash(value)
+    package mutating func take(_ key: ID, _ value: UnsafeRawBufferPointer) -> Bool {
+        newest.removeValue(forKey: key.bytes) == SHA256Digest.hash(value)
     }
 
     /// The keys that are not done with.

@@ -45,14 +45,14 @@ package struct OrderDesk: ~Copyable {
     private let dueAgain: Int64
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private let partitionOfSKU: (UnsafeRawBufferPointer) -> Int32
-    private var orders: [String: Order] = [:]
+    private var orders: [ID: Order] = [:]
     /// Those that have ended, by when.
     private var ended = Heap<OrderTime>()
     /// Those that are to be looked at, by when; with times that do not hold any more.
     private var due = Heap<OrderTime>()
     /// Orders changed in this transaction, in the order of their first change.
-    private var changed: [String] = []
-    private var isChanged: Set<String> = []
+    private var changed: [ID] = []
+    private var isChanged: Set<ID> = []
     /// The latest time of a record.
     private var latest = Timestamp(milliseconds: 0)
     private var reader = RecordReader()
@@ -78,14 +78,14 @@ package struct OrderDesk: ~Copyable {
     package var liveOrders: Int { orders.count - ended.count }
     package private(set) var stuckOrders = 0
 
-    package func order(_ id: String) -> Order? { orders[id] }
+    package func order(_ id: ID) -> Order? { orders[id] }
 
     // MARK: Restore
 
     /// Takes a record of `order.state`: the newest of an order counts.
     package mutating func restore(_ record: LogRecord) throws(LogFailure) {
         guard let key = record.key else { return }
-        let id = String(decoding: key, as: UTF8.self)
+        let id = ID(decoding: key)
         guard let value = record.value else {
             orders[id] = nil
             return
@@ -181,7 +181,7 @@ package struct OrderDesk: ~Copyable {
     }
 
     private mutating func change(
-        _ id: String, makesNew: Bool, _ at: Timestamp, _ body: (inout Order) -> Void
+        _ id: ID, makesNew: Bool, _ at: Timestamp, _ body: (inout Order) -> Void
     ) {
         guard
             var order = orders[id]
@@ -309,7 +309,7 @@ package struct OrderDesk: ~Copyable {
         counts.deadLetters += 1
         let failure = DecodingFailure(refused)
         writer.write(event: refused.event)
-        let (key, value) = (Array(refused.event.orderID.utf8), writer.withBytes { Array($0) })
+        let (key, value) = (refused.event.orderID.bytes, writer.withBytes { Array($0) })
         let origin = RecordOrigin(
             topic: .orders, partition: partition, offset: refused.event.offset,
             timestamp: refused.event.at)
@@ -323,7 +323,7 @@ package struct OrderDesk: ~Copyable {
 
     /// Sends what was written last.
     private mutating func send(
-        _ topic: Topic, _ partition: Int32, key id: String, _ output: Output
+        _ topic: Topic, _ partition: Int32, key id: ID, _ output: Output
     ) throws(LogFailure) {
         key.set(id)
         try key.withBytes { key throws(LogFailure) in
@@ -352,9 +352,9 @@ extension DecodingFailure {
 /// When an order is to be looked at, or ended. By time, then by id, so that the order does not depend on what came before.
 private struct OrderTime: Comparable, Sendable {
     var at: Timestamp
-    var id: String
+    var id: ID
 
-    init(_ at: Timestamp, _ id: String) { (self.at, self.id) = (at, id) }
+    init(_ at: Timestamp, _ id: ID) { (self.at, self.id) = (at, id) }
 
     static func < (left: Self, right: Self) -> Bool {
         left.at == right.at ? left.id < right.id : left.at < right.at

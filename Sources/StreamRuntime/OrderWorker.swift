@@ -77,7 +77,7 @@ package struct OrderWorker {
     }
 
     /// An order as it stands; nil before a restore and after a failure.
-    package func found(_ id: String) -> Order? { session?.desk.order(id) }
+    package func found(_ id: ID) -> Order? { session?.desk.order(id) }
 
     /// Does what is to be done next.
     /// - Returns: false when the worker has finished; then it must not be called again.

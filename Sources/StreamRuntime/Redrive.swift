@@ -31,14 +31,14 @@ package struct Redrive: ~Copyable {
         package var key: [UInt8]?
         package var value: [UInt8]?
         /// Of a command, or of an order's event.
-        package var commandID: String?
-        package var eventID: String?
+        package var commandID: ID?
+        package var eventID: ID?
         /// Whether key or value differ from the original's.
         package var isMended: Bool
 
         package init(
-            topic: Topic, partition: Int32, key: [UInt8]?, value: [UInt8]?, commandID: String? = nil,
-            eventID: String? = nil, isMended: Bool
+            topic: Topic, partition: Int32, key: [UInt8]?, value: [UInt8]?, commandID: ID? = nil,
+            eventID: ID? = nil, isMended: Bool
         ) {
             self.topic = topic
             self.partition = partition
@@ -134,11 +134,9 @@ package struct Redrive: ~Copyable {
         }
         record.commandID = command.id
         try check("command_id", command.id, letter)
-        guard command.sku.hasPrefix(PartitionBook.prefix) else { return nil }
+        guard PartitionBook.isBook(command.packedSKU) else { return nil }
         // A book's partition stands in its name.
-        guard let number = Int32(command.sku.dropFirst(PartitionBook.prefix.count)),
-            (0..<count).contains(number), PartitionBook.sku(number) == command.sku
-        else {
+        guard let number = PartitionBook.partition(of: command.sku), (0..<count).contains(number) else {
             throw DecodingFailure(.wrongPartition, "\(command.sku) is the book of no partition")
         }
         return number
@@ -186,7 +184,7 @@ package struct Redrive: ~Copyable {
     /// A record goes under its original id, so that whoever waits for its result finds it, and so that it is known for
     /// a repeat if its publisher has sent it again too. An id that could not be read is no id.
     private mutating func check(
-        _ field: StaticString, _ id: String, _ letter: DeadLetter
+        _ field: StaticString, _ id: ID, _ letter: DeadLetter
     ) throws(DecodingFailure) {
         let original = try bytes(letter.value) { value throws(DecodingFailure) in
             reader.id(field, ofUnreadable: value)
@@ -214,7 +212,7 @@ package struct Redrive: ~Copyable {
 }
 
 extension OrderReply {
-    fileprivate var reservationID: String? {
+    fileprivate var reservationID: ID? {
         switch self {
         case .result(let outcome): outcome.reservationID
         case .notice(let notice): notice.reservationID

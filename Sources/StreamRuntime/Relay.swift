@@ -19,7 +19,7 @@ package struct Relay: ~Copyable {
     }
 
     private let partitionCount: Int32
-    private let partitionOf: (String) -> Int32
+    private let partitionOf: (ID) -> Int32
     private let idPrefix: String
     private var reader = RecordReader()
 
@@ -29,7 +29,7 @@ package struct Relay: ~Copyable {
     ///   - idPrefix: of the topics: topics that were grown have the same places under another prefix, and what the
     ///     earlier ones gave may still be remembered.
     package init(
-        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (String) -> Int32
+        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (ID) -> Int32
     ) {
         self.idPrefix = idPrefix
         self.partitionCount = partitionCount
@@ -40,7 +40,7 @@ package struct Relay: ~Copyable {
     package mutating func deliveries(
         of record: LogRecord, from topic: Topic, partition: Int32
     ) throws(DecodingFailure) -> [Delivery] {
-        let id = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
+        let id: ID = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {
         case .warehouses: return toAll(id, .setWarehouse(try warehouse(record)))
         case .settings:
@@ -59,19 +59,19 @@ package struct Relay: ~Copyable {
         }
         guard let key = record.key, !key.isEmpty, key.count <= Limits.idBytes,
             !key.contains(where: { $0 < 0x20 || $0 == 0x7F }),
-            let id = String(validating: key, as: UTF8.self)
+            let text = String(validating: key, as: UTF8.self)
         else { throw DecodingFailure(.invalidID, "a tombstone's key must be the id of a warehouse") }
-        return Warehouse(id: id, isActive: false)
+        return Warehouse(id: ID(text), isActive: false)
     }
 
-    private func toAll(_ id: String, _ body: Command.Body) -> [Delivery] {
+    private func toAll(_ id: ID, _ body: Command.Body) -> [Delivery] {
         (0..<partitionCount).map {
             Delivery(partition: $0, command: Command(id: id, sku: PartitionBook.sku($0), body: body))
         }
     }
 
     private mutating func policies(
-        _ record: LogRecord, _ id: String
+        _ record: LogRecord, _ id: ID
     ) throws(DecodingFailure) -> [Delivery] {
         guard record.value != nil else { return [] }
         let product = try reader.product(key: record.key, value: record.value)

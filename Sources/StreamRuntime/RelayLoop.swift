@@ -82,7 +82,7 @@ package struct RelayLoop: ~Copyable {
     ///   - idPrefix: of the topics; it stands in the ids of the commands.
     ///   - partitionOf: where the key of a SKU belongs (murmur2, as Java's producers place it).
     package init(
-        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (String) -> Int32
+        partitionCount: Int32, idPrefix: String = "", partitionOf: @escaping (ID) -> Int32
     ) {
         relay = Relay(partitionCount: partitionCount, idPrefix: idPrefix, partitionOf: partitionOf)
     }
@@ -120,7 +120,7 @@ package struct RelayLoop: ~Copyable {
     private mutating func sending(_ delivery: Relay.Delivery) -> Sending {
         writer.write(command: delivery.command)
         return Sending(
-            topic: .commands, partition: delivery.partition, key: Array(delivery.command.sku.utf8),
+            topic: .commands, partition: delivery.partition, key: delivery.command.sku.bytes,
             value: writer.withBytes { Array($0) })
     }
 

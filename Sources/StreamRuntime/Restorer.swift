@@ -78,7 +78,7 @@ package struct Restorer {
                 restore.add(
                     try decoded(.levels, record) { () throws(DecodingFailure) in try reader.levels(value) })
             } else if let key = record.key {
-                restore.end(sku: String(decoding: key, as: UTF8.self))
+                restore.end(sku: ID(decoding: key))
             }
         }
         try readOn(.reservations, &image) { record, restore throws(LogFailure) in
@@ -88,7 +88,7 @@ package struct Restorer {
                         try reader.reservation(value)
                     })
             } else if let key = record.key {
-                restore.end(reservationID: String(decoding: key, as: UTF8.self))
+                restore.end(reservationID: ID(decoding: key))
             }
         }
         try readOn(.transfers, &image) { record, restore throws(LogFailure) in
@@ -98,7 +98,7 @@ package struct Restorer {
                         try reader.transfer(value)
                     })
             } else if let key = record.key {
-                restore.end(transferID: String(decoding: key, as: UTF8.self))
+                restore.end(transferID: ID(decoding: key))
             }
         }
         try readLedgerTail(into: &image)

@@ -58,7 +58,7 @@ struct Bench: ~Copyable {
     /// As many commands as a transaction has under load.
     private static let batch = 500
 
-    init(_ load: Load, skuCount: Int, warehouses: [String] = ["BER"]) {
+    init(_ load: Load, skuCount: Int, warehouses: [ID] = ["BER"]) {
         source = CommandSource(load, skuCount: skuCount)
         var stock = Stock()
         var effects = Effects()

@@ -33,13 +33,13 @@ struct CommandSource {
     }
 
     /// What must come before: units of each SKU, and what is to be repeated.
-    func setUp(warehouses: [String] = ["BER"], _ body: (Command) -> Void) {
+    func setUp(warehouses: [ID] = ["BER"], _ body: (Command) -> Void) {
         let units: Int64 = load == .soldOut ? 1 : 1_000_000_000
         for number in 0..<skuCount {
             for warehouse in warehouses {
                 body(
                     Command(
-                        id: "receive-\(number)-\(warehouse)", sku: Self.sku(number),
+                        id: "receive-\(number)-\(warehouse)", sku: ID(Self.sku(number)),
                         body: .receive(warehouse: warehouse, quantity: units, reference: nil)))
             }
         }
@@ -58,9 +58,9 @@ struct CommandSource {
         case .mix:
             switch made % 10 {
             case 2, 5, 8:
-                return end { .confirm(reservationID: $0, quantity: nil) }
+                return end { .confirm(reservationID: ID($0), quantity: nil) }
             case 7:
-                return end { .release(reservationID: $0, quantity: nil) }
+                return end { .release(reservationID: ID($0), quantity: nil) }
             default:
                 defer { reserved += 1 }
                 return reserve(reserved)
@@ -70,17 +70,18 @@ struct CommandSource {
 
     func reserve(_ number: Int) -> Command {
         Command(
-            id: Self.id("c0", number), sku: sku(of: number),
+            id: ID(Self.id("c0", number)), sku: ID(sku(of: number)),
             body: .reserve(
                 Command.Reserve(
-                    reservationID: Self.id("e0", number), orderID: "order-" + Self.digits(number, 12),
+                    reservationID: ID(Self.id("e0", number)), orderID: "order-\(Self.digits(number, 12))",
                     quantity: 1, expiry: .after(milliseconds: Self.ttl))))
     }
 
     /// The oldest reservation that has not ended.
     private mutating func end(_ body: (String) -> Command.Body) -> Command {
         defer { ended += 1 }
-        return Command(id: Self.id("f0", ended), sku: sku(of: ended), body: body(Self.id("e0", ended)))
+        return Command(
+            id: ID(Self.id("f0", ended)), sku: ID(sku(of: ended)), body: body(Self.id("e0", ended)))
     }
 
     /// Spread over all SKUs, in no order that memory has.

@@ -16,7 +16,7 @@ enum Memory {
     }
 
     /// Bytes of the heap for each SKU that stands in these warehouses.
-    static func perSKU(_ count: Int, warehouses: [String]) -> Double {
+    static func perSKU(_ count: Int, warehouses: [ID]) -> Double {
         let source = CommandSource(.even, skuCount: count)
         let filler = CommandSource(.hot, skuCount: 1)
         return measure(

@@ -21,7 +21,7 @@ struct Records {
     }
 
     mutating func append(_ command: Command) {
-        bytes.append(contentsOf: command.sku.utf8)
+        bytes.append(contentsOf: command.sku.text.utf8)
         let key = bytes.count
         writer.write(command: command)
         writer.withBytes { bytes.append(contentsOf: $0) }

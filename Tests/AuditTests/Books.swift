@@ -37,7 +37,7 @@ struct Books {
     private mutating func decide(_ command: Command, _ processor: inout CommandProcessor) throws {
         var writer = RecordWriter()
         writer.write(command: command)
-        let key = Array(command.sku.utf8)
+        let key = command.sku.bytes
         let value = writer.withBytes { Array($0) }
         key.withUnsafeBytes { key in value.withUnsafeBytes { append(.commands, key, $0) } }
         let record = self[.commands].last!
@@ -121,17 +121,17 @@ func commands(_ count: Int, seed: UInt64) -> [Command] {
         let sku = "SKU-\(group)"
         let id = "r\(group)-\(max(0, number / 12 - Int.random(in: 0..<3, using: &random)))"
         let transfer = "t\(number / 40)"
-        var command = Command(id: "c\(number)", sku: sku, body: .retire)
+        var command = Command(id: "c\(number)", sku: ID(sku), body: .retire)
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<20: command.body = .receive(warehouse: warehouse(), quantity: units(6), reference: nil)
+        case 0..<20: command.body = .receive(warehouse: ID(warehouse()), quantity: units(6), reference: nil)
         case 20..<55:
             command.body = .reserve(
                 Command.Reserve(
                     reservationID: "r\(group)-\(number / 12)", orderID: "o\(number % 9)", quantity: units(5),
                     expiry: .after(milliseconds: units(600)), channel: number % 4 == 0 ? "web" : nil))
-        case 55..<68: command.body = .confirm(reservationID: id, quantity: nil)
-        case 68..<72: command.body = .release(reservationID: id, quantity: 1)
-        case 72..<82: command.body = .damage(warehouse: warehouse(), quantity: units(3), reference: nil)
+        case 55..<68: command.body = .confirm(reservationID: ID(id), quantity: nil)
+        case 68..<72: command.body = .release(reservationID: ID(id), quantity: 1)
+        case 72..<82: command.body = .damage(warehouse: ID(warehouse()), quantity: units(3), reference: nil)
         case 82..<85:
             command.body = .setPolicy(
                 warehouse: nil, Policy(safetyStock: 1, reorderPoint: 4, rearmPoint: 6, backorderLimit: 8))
@@ -140,10 +140,10 @@ func commands(_ count: Int, seed: UInt64) -> [Command] {
                 warehouse: "HAM", Policy(channels: [ChannelShare(channel: "web", quantity: units(4))]))
         case 87..<90:
             command.body = .transferDispatch(
-                Command.TransferDispatch(transferID: transfer, from: "BER", to: "HAM", quantity: 1))
+                Command.TransferDispatch(transferID: ID(transfer), from: "BER", to: "HAM", quantity: 1))
         case 90..<93:
-            command.body = .transferReceive(transferID: transfer, quantity: 1, damaged: 0)
-        case 93..<95: command.body = .extend(reservationID: id, expiry: .after(milliseconds: 300))
+            command.body = .transferReceive(transferID: ID(transfer), quantity: 1, damaged: 0)
+        case 93..<95: command.body = .extend(reservationID: ID(id), expiry: .after(milliseconds: 300))
         case 95..<97: command.id = "c\(number / 2)"
         case 97..<98:
             command.sku = PartitionBook.sku(0)

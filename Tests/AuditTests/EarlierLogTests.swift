@@ -26,8 +26,8 @@ struct EarlierLogTests {
             var rebuild = LedgerRebuild(continuing: processor.stock)
             for topic in LedgerRebuild.topics {
                 rebuild.forEachRecord(of: topic) { key, value in
-                    if key.hasPrefix(PartitionBook.prefix) { return }
-                    Array(key.utf8).withUnsafeBytes { books.append(topic, $0, value) }
+                    if key.text.hasPrefix(PartitionBook.prefix) { return }
+                    key.bytes.withUnsafeBytes { books.append(topic, $0, value) }
                 }
             }
         }
@@ -36,7 +36,7 @@ struct EarlierLogTests {
     private func books(_ seed: UInt64) throws -> Books {
         let further = commands(200, seed: seed + 1).map { command in
             var command = command
-            command.id += "n"
+            command.id = "\(command.id)n"
             return command
         }
         return try grown(try Books.live(commands(300, seed: seed)), further)

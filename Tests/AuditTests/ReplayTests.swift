@@ -62,7 +62,7 @@ struct ReplayTests {
         #expect(try replay(books).differences.isEmpty)
     }
 
-    private func receive(_ id: String, _ quantity: Int64) -> Command {
+    private func receive(_ id: ID, _ quantity: Int64) -> Command {
         Command(id: id, sku: "A", body: .receive(warehouse: "BER", quantity: quantity, reference: nil))
     }
 
@@ -144,7 +144,7 @@ struct ReplayTests {
         return replay
     }
 
-    private func reserve(_ id: String, _ quantity: Int64) -> Command {
+    private func reserve(_ id: ID, _ quantity: Int64) -> Command {
         Command(
             id: id, sku: "A",
             body: .reserve(Command.Reserve(reservationID: id, orderID: id, quantity: quantity)))

@@ -301,12 +301,12 @@ struct VerifyTests {
 
         let live = try #require(try audit(genuine).stock.allReservations.first)
         var ended = genuine
-        Array(live.id.utf8).withUnsafeBytes { ended.append(.reservations, $0, nil) }
+        live.id.bytes.withUnsafeBytes { ended.append(.reservations, $0, nil) }
         let gone = try audit(ended).differences.first
         #expect(gone.map(\.kind) == [.reservation] && gone.first?.found == "no reservation \(live.id)")
         #expect(gone.first?.sku == live.sku)
         var removed = genuine
-        removed[.reservations].removeAll { $0.key == Array(live.id.utf8) }
+        removed[.reservations].removeAll { $0.key == live.id.bytes }
         #expect(try audit(removed).differences.first.map(\.kind) == [.reservation])
 
         var stray = genuine
@@ -324,7 +324,7 @@ struct VerifyTests {
         other.remaining += 1
         var moved = genuine
         writer.write(transfer: other)
-        Array(transfer.id.utf8).withUnsafeBytes { key in
+        transfer.id.bytes.withUnsafeBytes { key in
             writer.withBytes { moved.append(.transfers, key, $0) }
         }
         #expect(try audit(moved).differences.first.map(\.kind) == [.transfer])

@@ -52,9 +52,9 @@ struct AuditScaleTests {
         for number in numbers {
             let sku = "SKU-\(number / 2 % Self.skus)"
             if number % 2 == 0 {
-                try stage.publishSoon(reserve("reservation-\(number)", 1, sku, ttl: 86_400_000))
+                try stage.publishSoon(reserve("reservation-\(number)", 1, ID(sku), ttl: 86_400_000))
             } else {
-                try stage.publishSoon(confirm("reservation-\(number - 1)", sku))
+                try stage.publishSoon(confirm("reservation-\(number - 1)", ID(sku)))
             }
         }
         try stage.flush()
@@ -75,7 +75,7 @@ struct AuditScaleTests {
         var writer = RecordWriter()
         writer.write(command: book)
         try stage.publish(
-            key: Array(book.sku.utf8), value: writer.withBytes { Array($0) }, partition: .number(0))
+            key: book.sku.bytes, value: writer.withBytes { Array($0) }, partition: .number(0))
         for number in 0..<Self.skus {
             try stage.publishSoon(receive("in-\(number)", 1_000_000, "SKU-\(number)"))
         }

@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import Operations
 import Testing
 
@@ -25,7 +26,7 @@ struct BrokerTests {
         defer { stage.endAll() }
         let processor = try stage.start("process")
         let delay = try stage.start("delay")
-        let skus = (0..<8).map { "SKU-\($0)" }
+        let skus: [ID] = (0..<8).map { "SKU-\($0)" }
         try stage.publish(skus.enumerated().map { receive("c\($0.offset)", 100_000, $0.element) })
         for number in 0..<2_000 {
             try stage.publishSoon(reserve("a\(number)", 1, skus[number % 8], ttl: 30_000))

@@ -25,7 +25,7 @@ struct ContentionTests {
         let sale = Sale(orders: Self.orders)
         try stage.start("process")
         try stage.publish(
-            sale.stock.sorted { $0.key < $1.key }.map { receive("i\($0.key)", $0.value, $0.key) })
+            sale.stock.sorted { $0.key < $1.key }.map { receive("i\($0.key)", $0.value, ID($0.key)) })
         try stage.awaitResults()
         let coordinator = try stage.start("coordinate")
         let began = Date()
@@ -52,7 +52,7 @@ struct ContentionTests {
                     - Self.portion
             }
             let events = sale.wishes.indices[start...].prefix(Self.portion).map { number in
-                let lines = sale.wishes[number].map { OrderEvent.Line(sku: $0, quantity: 1) }
+                let lines = sale.wishes[number].map { OrderEvent.Line(sku: ID($0), quantity: 1) }
                 return event(
                     "o\(number)",
                     .placed(
@@ -62,7 +62,7 @@ struct ContentionTests {
         }
     }
 
-    private func event(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+    private func event(_ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
         let name = if case .paid = body { "paid" } else { "placed" }
         return OrderEvent(id: "\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
     }
@@ -136,7 +136,7 @@ struct ContentionTests {
     /// When all have ended: the books of orders against those of stock.
     private func account(_ stage: Stage) throws {
         var told: [String: [OrderOutcome]] = [:]
-        for outcome in try stage.orderOutcomes() { told[outcome.orderID, default: []].append(outcome) }
+        for outcome in try stage.orderOutcomes() { told[outcome.orderID.text, default: []].append(outcome) }
         var shipped: [String: Int64] = [:]
         for entry in try stage.ledger() where entry.movement == .ship {
             shipped["\(entry.orderID ?? "") \(entry.sku)", default: 0] += entry.quantity
@@ -183,7 +183,7 @@ private struct Books {
     /// Lines that were refused though there were enough units.
     private(set) var refusedWrongly: [String] = []
     /// For how long each line was away that was granted and given back, in milliseconds, with its units; by order.
-    private(set) var away: [String: [(milliseconds: Int64, units: Int64)]] = [:]
+    private(set) var away: [ID: [(milliseconds: Int64, units: Int64)]] = [:]
 
     init(of ledger: [Stage.Record], stock: [String: Int64]) throws {
         left = stock
@@ -196,12 +196,13 @@ private struct Books {
             }
             switch entry.movement {
             case .reserve:
-                left[entry.sku]! -= entry.quantity
-                granted[id] = record.timestamp
+                left[entry.sku.text]! -= entry.quantity
+                granted[id.text] = record.timestamp
             case .release:
-                left[entry.sku]! += entry.quantity
-                away[order, default: []].append((record.timestamp - granted[id]!, entry.quantity))
-            case .rejection where left[entry.sku]! >= entry.quantity:
+                left[entry.sku.text]! += entry.quantity
+                away[ID(order.text), default: []].append(
+                    (record.timestamp - granted[id.text]!, entry.quantity))
+            case .rejection where left[entry.sku.text]! >= entry.quantity:
                 refusedWrongly.append("\(order) \(entry.sku)")
             default: break
             }

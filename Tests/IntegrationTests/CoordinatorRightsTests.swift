@@ -9,14 +9,14 @@ import Testing
     "The coordinator with the rights of deploy/acls.txt", .serialized,
     .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)))
 struct CoordinatorRightsTests {
-    private func place(_ id: String, _ skus: [String]) -> OrderEvent {
+    private func place(_ id: ID, _ skus: [ID]) -> OrderEvent {
         let lines = skus.map { OrderEvent.Line(sku: $0, quantity: 1) }
         return OrderEvent(
             id: "placed-\(id)", orderID: id, at: Timestamp(milliseconds: 0),
             body: .placed(OrderEvent.Placed(lines: lines)))
     }
 
-    private func pay(_ id: String) -> OrderEvent {
+    private func pay(_ id: ID) -> OrderEvent {
         OrderEvent(id: "paid-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: .paid([]))
     }
 

@@ -108,19 +108,19 @@ struct DeadLetterTests {
             let quantity = Int64.random(in: 1...4, using: &random)
             let body: Command.Body
             switch Int.random(in: 0..<100, using: &random) {
-            case 0..<20: body = .receive(warehouse: warehouse, quantity: 2 * quantity, reference: nil)
+            case 0..<20: body = .receive(warehouse: ID(warehouse), quantity: 2 * quantity, reference: nil)
             case 20..<65:
                 body = .reserve(
                     Command.Reserve(
-                        reservationID: reservation, orderID: "o\(number)", quantity: quantity,
+                        reservationID: ID(reservation), orderID: "o\(number)", quantity: quantity,
                         expiry: .after(milliseconds: 3_600_000)))
-            case 65..<80: body = .confirm(reservationID: reservation, quantity: nil)
-            case 80..<90: body = .release(reservationID: reservation, quantity: nil)
-            case 90..<95: body = .damage(warehouse: warehouse, quantity: 1, reference: nil)
+            case 65..<80: body = .confirm(reservationID: ID(reservation), quantity: nil)
+            case 80..<90: body = .release(reservationID: ID(reservation), quantity: nil)
+            case 90..<95: body = .damage(warehouse: ID(warehouse), quantity: 1, reference: nil)
             default:
                 body = .adjust(
                     Command.Adjust(
-                        warehouse: warehouse, change: .delta(1), reasonCode: .cycleCount))
+                        warehouse: ID(warehouse), change: .delta(1), reasonCode: .cycleCount))
             }
             // Some ids come again, with the same content or another.
             let id = Int.random(in: 0..<50, using: &random) == 0 ? number - 1 : number
@@ -144,7 +144,7 @@ struct DeadLetterTests {
             var outcome = try record.value!.withUnsafeBytes { try reader.outcome($0).outcome }
             outcome.at = Timestamp(milliseconds: 0)
             outcome.expiresAt = nil
-            outcomes[outcome.sku, default: []].append(outcome)
+            outcomes[outcome.sku.text, default: []].append(outcome)
         }
         return (outcomes, notices)
     }

@@ -10,14 +10,14 @@ import Testing
     .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
 struct DelayTests {
     /// The `expire` commands of a stage: of which reservation, and when the broker appended each.
-    private func expires(_ stage: Stage) throws -> [(reservationID: String, at: Int64)] {
+    private func expires(_ stage: Stage) throws -> [(reservationID: ID, at: Int64)] {
         var reader = RecordReader()
-        return try stage.read(.commands).compactMap { record in
+        return try stage.read(.commands).compactMap { record -> (reservationID: ID, at: Int64)? in
             let command = try record.key!.withUnsafeBytes { key in
                 try record.value!.withUnsafeBytes { try reader.command(key: key, value: $0) }
             }
             guard case .expire(let id) = command.body else { return nil }
-            #expect(record.partition == stage.place(of: command.sku))
+            #expect(record.partition == stage.place(of: command.sku.text))
             return (id, record.timestamp)
         }
     }
@@ -36,7 +36,7 @@ struct DelayTests {
         try eventually("48 reservations expire") {
             try stage.results().filter { $0.outcome.kind == .expired }.count == 48
         }
-        var due: [String: Int64] = [:]
+        var due: [ID: Int64] = [:]
         for (outcome, _, _) in try stage.results() where outcome.kind == .reserved {
             due[outcome.reservationID!] = outcome.expiresAt!.milliseconds
         }
@@ -91,7 +91,7 @@ struct DelayTests {
         for (id, isCommitted) in [("aborted-1", false), ("committed", true), ("aborted-2", false)] {
             try producer.begin()
             // The committed one is due last: by then the others would have been acted on.
-            writer.write(reservation: snapshot(id, dueAt: now + (isCommitted ? 3_000 : 500)))
+            writer.write(reservation: snapshot(ID(id), dueAt: now + (isCommitted ? 3_000 : 500)))
             try writer.withBytes { value in
                 _ = try Array(id.utf8).withUnsafeBytes { key in
                     try producer.produce(
@@ -130,7 +130,7 @@ struct DelayTests {
             writer.write(reservation: reservation)
             let place = PartitionChoice.number(stage.place(of: "A"))
             try writer.withBytes { value in
-                try Array(reservation.id.utf8).withUnsafeBytes { key in
+                try reservation.id.bytes.withUnsafeBytes { key in
                     while try producer.produce(topic, partition: place, key: key, value: value) == .queueFull
                     {
                         producer.poll(timeoutMilliseconds: 10)
@@ -147,7 +147,7 @@ struct DelayTests {
         }
 
         let start = WallClock.milliseconds() + 2_000
-        var due: [String: Int64] = [:]
+        var due: [ID: Int64] = [:]
         for number in 0..<coming {
             let moment = start + Int64(number) / 2
             due["r\(waiting + number)"] = moment
@@ -158,7 +158,7 @@ struct DelayTests {
             delay.metric("holdfast_delay_expires_total") >= Double(coming)
         }
         let told = try expires(stage)
-        let lateness = told.map { $0.at - due[$0.reservationID]! }.sorted()
+        let lateness = told.map { $0.at - due[ID($0.reservationID.text)]! }.sorted()
         let (p50, p99) = (lateness[lateness.count / 2], lateness[lateness.count * 99 / 100])
         print(
             "delay: \(waiting + coming) live, \(lateness.count) due in 10 s: told p50 \(p50) ms, p99 \(p99) ms, "
@@ -168,7 +168,7 @@ struct DelayTests {
         #expect(p99 < 1_000)
     }
 
-    private func snapshot(_ id: String, dueAt: Int64) -> ReservationSnapshot {
+    private func snapshot(_ id: ID, dueAt: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
             id: id, orderID: "o-\(id)", sku: "A",
             allocations: [Allocation(warehouse: "BER", quantity: 1)],

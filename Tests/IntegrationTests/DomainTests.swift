@@ -17,7 +17,7 @@ struct DomainTests {
         private mutating func one<Value>(_ values: [Value]) -> Value { values.randomElement(using: &random)! }
         private mutating func chance(_ of: Int) -> Bool { Int.random(in: 0..<of, using: &random) == 0 }
         private mutating func units(_ most: Int64 = 5) -> Int64 { .random(in: 1...most, using: &random) }
-        private mutating func warehouse() -> String { one(["BER", "HAM", "MUC"]) }
+        private mutating func warehouse() -> ID { one(["BER", "HAM", "MUC"]) }
 
         mutating func next() -> Command {
             number += 1
@@ -29,10 +29,10 @@ struct DomainTests {
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<18: body = .receive(warehouse: warehouse(), quantity: units(9), reference: nil)
             case 18..<52: body = reserve("r\(group)-\(newest)")
-            case 52..<62: body = .confirm(reservationID: reservation, quantity: chance(3) ? 1 : nil)
-            case 62..<68: body = .release(reservationID: reservation, quantity: chance(3) ? 1 : nil)
-            case 68..<71: body = .extend(reservationID: reservation, expiry: .after(milliseconds: 900))
-            case 71..<74: body = .expire(reservationID: reservation)
+            case 52..<62: body = .confirm(reservationID: ID(reservation), quantity: chance(3) ? 1 : nil)
+            case 62..<68: body = .release(reservationID: ID(reservation), quantity: chance(3) ? 1 : nil)
+            case 68..<71: body = .extend(reservationID: ID(reservation), expiry: .after(milliseconds: 900))
+            case 71..<74: body = .expire(reservationID: ID(reservation))
             case 74..<77:
                 body = .return(
                     Command.Return(
@@ -46,14 +46,14 @@ struct DomainTests {
             case 85..<88:
                 body = .transferDispatch(
                     Command.TransferDispatch(
-                        transferID: transfer, from: "BER", to: "HAM", quantity: units(3),
+                        transferID: ID(transfer), from: "BER", to: "HAM", quantity: units(3),
                         expectedAt: Timestamp(milliseconds: WallClock.milliseconds() + 500)))
             case 88..<91:
-                body = .transferReceive(transferID: transfer, quantity: 1, damaged: chance(2) ? 1 : 0)
-            case 91..<93: body = .transferCancel(transferID: transfer)
+                body = .transferReceive(transferID: ID(transfer), quantity: 1, damaged: chance(2) ? 1 : 0)
+            case 91..<93: body = .transferCancel(transferID: ID(transfer))
             case 93..<95:
                 body = .reallocate(
-                    reservationID: reservation, allocations: [Allocation(warehouse: "MUC", quantity: 1)])
+                    reservationID: ID(reservation), allocations: [Allocation(warehouse: "MUC", quantity: 1)])
             case 95..<97:
                 body = .setPolicy(
                     warehouse: nil,
@@ -69,7 +69,7 @@ struct DomainTests {
             return Command(id: "c\(chance(20) ? number / 2 : number)", sku: "SKU-\(group)", body: body)
         }
 
-        private mutating func reserve(_ id: String) -> Command.Body {
+        private mutating func reserve(_ id: ID) -> Command.Body {
             .reserve(
                 Command.Reserve(
                     reservationID: id, orderID: "o\(number)", quantity: units(4),
@@ -155,13 +155,13 @@ struct DomainTests {
         #expect(
             try rows(
                 "SELECT id, remaining::text FROM holdfast.reservations WHERE status = 'reserved' ORDER BY id COLLATE \"C\""
-            ) == live.map { [$0.id, "\($0.quantity)"] })
+            ) == live.map { [$0.id.text, "\($0.quantity)"] })
         let underWay = try stage.liveTransfers().values.sorted { $0.id < $1.id }
         #expect(
             try rows(
                 "SELECT id, remaining::text FROM holdfast.transfers WHERE ended_at IS NULL ORDER BY id COLLATE \"C\""
             )
-                == underWay.map { [$0.id, "\($0.remaining)"] })
+                == underWay.map { [$0.id.text, "\($0.remaining)"] })
         for snapshot in try stage.levels().values {
             for level in snapshot.levels {
                 #expect(
@@ -272,7 +272,7 @@ struct DomainTests {
             #expect(book.settings == Settings(defaultTTL: 60_000, strategy: .nearest))
             #expect(book.warehouses.count == 40)
             for warehouse in book.warehouses {
-                let number = Int64(warehouse.id.dropFirst())!
+                let number = Int64(warehouse.id.text.dropFirst())!
                 #expect(warehouse.isActive == (number != 0))
                 if number > 0 { #expect(warehouse.priority == 81 + number, "the newest counts") }
             }

@@ -52,7 +52,7 @@ struct FailoverTests {
         var answered: Int64?
         var outcome: Outcome?
         var reader = RecordReader()
-        try stage.publish([confirm("late-1", Stage.sku(1))])
+        try stage.publish([confirm("late-1", ID(Stage.sku(1)))])
         try eventually("the confirm has a result; \(successor.logTail(lines: 5))", seconds: 120) {
             results.consumeBatch(maxMessages: 1, timeoutMilliseconds: 100) { message in
                 // What was decided before the kill may be committed after it.
@@ -99,7 +99,7 @@ struct FailoverTests {
                 second.metric("holdfast_standby_partitions") == 1
             }
         }
-        try stage.publish((0..<500).map { reserve("late-\($0)", 1, Stage.sku($0)) })
+        try stage.publish((0..<500).map { reserve("late-\($0)", 1, ID(Stage.sku($0))) })
         try eventually("the late ones are decided") {
             first.metric("holdfast_commands_total") >= Double(2 * Self.size + 500)
         }
@@ -129,7 +129,7 @@ struct FailoverTests {
         defer { stage.endAll() }
         let first = try stage.start("process", ["--instance-id", "one"])
         try stage.fill(Self.size, first)
-        try stage.publish([reserve("late-1", 1, Stage.sku(1))])
+        try stage.publish([reserve("late-1", 1, ID(Stage.sku(1)))])
         try eventually("the late one is decided") {
             first.metric("holdfast_commands_total") >= Double(2 * Self.size + 1)
         }

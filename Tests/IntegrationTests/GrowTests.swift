@@ -22,29 +22,29 @@ struct GrowTests {
     private func kept(_ number: Int) -> [Command] {
         let sku = "KEEP-\(number)"
         return [
-            receive("k-in-\(number)", 9, sku),
+            receive("k-in-\(number)", 9, ID(sku)),
             Command(
-                id: "k-policy-\(number)", sku: sku,
+                id: "k-policy-\(number)", sku: ID(sku),
                 body: .setPolicy(warehouse: nil, Policy(reorderPoint: 8, backorderLimit: 20))),
-            reserve("k-\(number)", 2, sku),
-            reserve("k-late-\(number)", 12, sku),
+            reserve("k-\(number)", 2, ID(sku)),
+            reserve("k-late-\(number)", 12, ID(sku)),
             Command(
-                id: "k-move-\(number)", sku: sku,
+                id: "k-move-\(number)", sku: ID(sku),
                 body: .transferDispatch(
                     Command.TransferDispatch(
                         transferID: "k-t-\(number)", from: "BER", to: "HAM", quantity: 1))),
             Command(
-                id: "k-count-\(number)", sku: sku,
+                id: "k-count-\(number)", sku: ID(sku),
                 body: .adjust(
                     Command.Adjust(
                         warehouse: "HAM", change: .count(1, expected: nil), reasonCode: .cycleCount))),
-            confirm("none-\(number)", sku),
+            confirm("none-\(number)", ID(sku)),
         ]
     }
 
     /// The results of commands by their id, the newest of each, without what differs at a repeat.
-    private func told(_ stage: Stage) throws -> [String: String] {
-        var told: [String: String] = [:]
+    private func told(_ stage: Stage) throws -> [ID: String] {
+        var told: [ID: String] = [:]
         for result in try stage.results() {
             told[result.outcome.commandID] = String(decoding: result.bytes, as: UTF8.self)
                 .replacing(/"source":\{"partition":\d+,"offset":\d+\}/, with: "")
@@ -56,8 +56,8 @@ struct GrowTests {
     private func state(_ stage: Stage) throws -> [Topic: [String: [UInt8]]] {
         var state: [Topic: [String: [UInt8]]] = [:]
         for topic in Self.states {
-            for record in try stage.read(topic) where !record.keyText.hasPrefix(PartitionBook.prefix) {
-                state[topic, default: [:]][record.keyText] = record.value
+            for record in try stage.read(topic) where !record.keyID.text.hasPrefix(PartitionBook.prefix) {
+                state[topic, default: [:]][record.keyID.text] = record.value
             }
         }
         return state
@@ -65,8 +65,8 @@ struct GrowTests {
 
     private func ledgerBySKU(_ stage: Stage) throws -> [String: [[UInt8]]] {
         var entries: [String: [[UInt8]]] = [:]
-        for record in try stage.read(.ledger) where !record.keyText.hasPrefix(PartitionBook.prefix) {
-            entries[record.keyText, default: []].append(record.value!)
+        for record in try stage.read(.ledger) where !record.keyID.text.hasPrefix(PartitionBook.prefix) {
+            entries[record.keyID.text, default: []].append(record.value!)
         }
         return entries
     }
@@ -151,8 +151,8 @@ struct GrowTests {
         defer { five.endAll() }
         #expect(try ledgerBySKU(five) == ledger)
         for topic in [Topic.reservations, .transfers] { #expect(try state(five)[topic] == before[topic]) }
-        for (sku, levels) in try five.levels() where !sku.hasPrefix(PartitionBook.prefix) {
-            let old = try #require(before[.levels]?[sku])
+        for (sku, levels) in try five.levels() where !PartitionBook.isBook(sku) {
+            let old = try #require(before[.levels]?[sku.text])
             var reader = RecordReader()
             let same = try old.withUnsafeBytes { try reader.levels($0) }
             #expect(levels.sequence == same.sequence && levels.chainHash == same.chainHash, "\(sku)")
@@ -182,7 +182,7 @@ struct GrowTests {
         try five.flush()
         try eventually("the warehouse is carried") {
             try five.results().count {
-                $0.outcome.kind == .warehouseSet && $0.outcome.commandID.hasPrefix("relay/")
+                $0.outcome.kind == .warehouseSet && $0.outcome.commandID.text.hasPrefix("relay/")
             } == 5
         }
         try five.awaitAnswers()
@@ -240,15 +240,15 @@ struct GrowTests {
         let (first, second) = (try #require(skus[0]), try #require(skus[1]))
         let processor = try stage.start("process")
         try stage.publish([
-            receive("in-1", 5, first), receive("in-2", 5, second),
+            receive("in-1", 5, ID(first)), receive("in-2", 5, ID(second)),
             Command(
-                id: "claim-1", sku: first,
+                id: "claim-1", sku: ID(first),
                 body: .reserve(
                     Command.Reserve(
                         reservationID: "same", orderID: "o1", quantity: 1,
                         expiry: .after(milliseconds: 600_000)))),
             Command(
-                id: "claim-2", sku: second,
+                id: "claim-2", sku: ID(second),
                 body: .reserve(
                     Command.Reserve(
                         reservationID: "same", orderID: "o2", quantity: 1,

@@ -23,7 +23,7 @@ extension Stage {
     }
 
     /// From where the newest outcome of an order says that its lines come.
-    fileprivate func warehouses(of id: String) throws -> [[String]] {
+    fileprivate func warehouses(of id: ID) throws -> [[ID]] {
         let newest = try orderOutcomes().filter { $0.orderID == id }.max { $0.version < $1.version }
         return (newest?.lines ?? []).map { $0.allocations.map(\.warehouse) }
     }
@@ -37,9 +37,9 @@ extension Stage {
         try awaitAnswers()
     }
 
-    fileprivate func place(_ ids: String...) throws { try place(ids) }
+    fileprivate func place(_ ids: ID...) throws { try place(ids) }
 
-    fileprivate func place(_ ids: [String]) throws {
+    fileprivate func place(_ ids: [ID]) throws {
         try publish(
             ids.map { id in
                 event(
@@ -51,7 +51,7 @@ extension Stage {
             })
     }
 
-    fileprivate func pay(_ id: String) throws { try publish([event("paid", id, .paid([]))]) }
+    fileprivate func pay(_ id: ID) throws { try publish([event("paid", id, .paid([]))]) }
 }
 
 @Suite(
@@ -91,8 +91,8 @@ struct OptimizerTests {
         }
         #expect(try stage.proposals().filter { $0.orderID == "o1" }.count == 1)
         for id in ["o1", "o2"] {
-            try stage.pay(id)
-            try stage.awaitStory(id, ["reserved", "changed", "confirmed!"])
+            try stage.pay(ID(id))
+            try stage.awaitStory(ID(id), ["reserved", "changed", "confirmed!"])
         }
         #expect(
             try stage.orderOutcomes().last?.lines.flatMap(\.shipments).map(\.warehouse) == ["BER", "BER"])
@@ -115,9 +115,9 @@ struct OptimizerTests {
         try stage.awaitAnswers()
         let arguments = ["--instance-id", "one", "--settle-ms", "50"]
         var optimizer = try stage.start("optimize", arguments)
-        var ids: [String] = []
+        var ids: [ID] = []
         for round in 0..<6 {
-            let some = (0..<10).map { "o\(round)-\($0)" }
+            let some: [ID] = (0..<10).map { "o\(round)-\($0)" }
             try stage.place(some)
             ids += some
             try eventually("some of round \(round) are proposed; \(optimizer.process.logTail(lines: 5))") {
@@ -127,7 +127,7 @@ struct OptimizerTests {
             _ = optimizer.process.waitForEnd(milliseconds: 5_000)
             optimizer = try stage.start("optimize", arguments, awaitReady: false)
         }
-        func moved() throws -> [String] {
+        func moved() throws -> [ID] {
             let told = Dictionary(grouping: try stage.orderOutcomes(), by: \.orderID)
             return ids.filter { told[$0]?.map(\.kind) == [.reserved, .changed] }
         }
@@ -173,7 +173,7 @@ struct OptimizerTests {
         try stage.place("free")
         try stage.awaitStory("free", ["reserved", "changed"])
         #expect(try Set(stage.proposals().map(\.orderID)) == ["free"])
-        for id in ["paid", "named"] {
+        for id: ID in ["paid", "named"] {
             #expect(try stage.warehouses(of: id) == [["HAM"], ["BER"]])
             // Not even where somebody proposes it.
             let version = try #require(stage.orderOutcomes().filter { $0.orderID == id }.last?.version)

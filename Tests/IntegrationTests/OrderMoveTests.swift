@@ -6,30 +6,30 @@ import Testing
 
 /// A proposal of the optimizer, published by hand.
 private func proposal(
-    _ id: String, version: Int64 = 1, _ lines: [(String, [Allocation])], _ name: String = "proposal"
+    _ id: ID, version: Int64 = 1, _ lines: [(ID, [Allocation])], _ name: String = "proposal"
 ) -> OrderEvent {
     event(
         "\(name)-\(version)", id,
         .reallocate(
             Reallocation(
-                version: version, lines: lines.map { ReallocatedLine(sku: $0.0, allocations: $0.1) },
+                version: version, lines: lines.map { ReallocatedLine(sku: ID($0.0.text), allocations: $0.1) },
                 saving: Saving(shipments: 1, kilometres: 312, late: 0))))
 }
 
 /// An order of what does not exist.
-private func nothing(_ id: String) -> OrderEvent { place(id, [("NOTHING", 1)]) }
+private func nothing(_ id: ID) -> OrderEvent { place(id, [("NOTHING", 1)]) }
 
 extension Stage {
     /// What was told last of each order.
-    fileprivate func newestOutcomes() throws -> [String: OrderOutcome] {
+    fileprivate func newestOutcomes() throws -> [ID: OrderOutcome] {
         try orderOutcomes().reduce(into: [:]) { $0[$1.orderID] = $1 }
     }
 
     /// Every settled order has in stock what was told of it, in the warehouses that were told, and knows that.
     fileprivate func checkAllocations(
-        _ ids: [String], sourceLocation: SourceLocation = #_sourceLocation
+        _ ids: [ID], sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        var live: [String: [String: Int64]] = [:]
+        var live: [ID: [ID: Int64]] = [:]
         for reservation in try liveReservations().values {
             for part in reservation.allocations {
                 live["\(reservation.orderID) \(reservation.sku)", default: [:]][part.warehouse, default: 0] +=
@@ -42,31 +42,31 @@ extension Stage {
                 let inStock = live["\(id) \(line.sku)"] ?? [:]
                 #expect(
                     Self.units(line.allocations) == inStock, "\(id) \(line)", sourceLocation: sourceLocation)
-                let known = orders[id]?.lines[place].claims.flatMap(\.parts) ?? []
+                let known = orders[id.text]?.lines[place].claims.flatMap(\.parts) ?? []
                 #expect(Self.units(known) == inStock, "\(id) \(line)", sourceLocation: sourceLocation)
             }
-            #expect(orders[id]?.version == told[id]?.version, sourceLocation: sourceLocation)
+            #expect(orders[id.text]?.version == told[id]?.version, sourceLocation: sourceLocation)
         }
     }
 
-    private static func units(_ allocations: [Allocation]) -> [String: Int64] {
-        allocations.reduce(into: [:]) { $0[$1.warehouse, default: 0] += $1.quantity }
+    private static func units(_ allocations: [Allocation]) -> [ID: Int64] {
+        allocations.reduce(into: [:]) { $0[ID($1.warehouse.text), default: 0] += $1.quantity }
     }
 
     /// Waits until all that was published to `orders` has been read, and these orders have settled.
-    fileprivate func awaitSettled(_ ids: [String], _ name: String) throws {
+    fileprivate func awaitSettled(_ ids: [ID], _ name: String) throws {
         // One in each partition: when it is rejected, all before it was read.
         let markers = (0..<partitions).map { partition in
             (0...).lazy.map { "\(name)-\($0)" }.first { self.place(of: $0) == partition }!
         }
-        try publish(markers.map { nothing($0) })
+        try publish(markers.map { nothing(ID($0)) })
         try eventually("the markers \(markers) are rejected") {
             let told = try newestOutcomes()
-            return markers.allSatisfy { told[$0]?.kind == .rejected }
+            return markers.allSatisfy { told[ID($0)]?.kind == .rejected }
         }
         try eventually("all orders have settled") {
             let orders = try orders()
-            return ids.allSatisfy { orders[$0]?.phase == .settled }
+            return ids.allSatisfy { orders[$0.text]?.phase == .settled }
         }
     }
 }
@@ -85,7 +85,7 @@ struct OrderMoveTests {
         let coordinator = try stage.start("coordinate")
         try stage.publish([receive("i1", 5, "A"), receive("i2", 5, "B", in: "HAM"), receive("i3", 5, "C")])
         try stage.publish([place("moves", [("A", 2), ("B", 1)]), place("stays", [("A", 1), ("C", 1)])])
-        for id in ["moves", "stays"] { try stage.awaitStory(id, ["reserved"]) }
+        for id in ["moves", "stays"] { try stage.awaitStory(ID(id), ["reserved"]) }
         let munich = { (quantity: Int64) in [Allocation(warehouse: "MUC", quantity: quantity)] }
         try stage.publish([receive("i4", 5, "A", in: "MUC"), receive("i5", 5, "B", in: "MUC")])
         try stage.awaitAnswers()
@@ -126,12 +126,12 @@ struct OrderMoveTests {
     func kills() throws {
         let stage = try Stage(partitions: 2)
         defer { stage.endAll() }
-        let skus = (0..<6).map { "S\($0)" }
+        let skus: [ID] = (0..<6).map { "S\($0)" }
         try stage.publish(skus.map { receive("ber-\($0)", 100, $0) })
         let coordinating = ["--instance-id", "one", "--reply-limit-ms", "3000"]
         var processor = try stage.start("process", ["--instance-id", "one"])
         var coordinator = try stage.start("coordinate", coordinating)
-        let ids = (0..<24).map { "o\($0)" }
+        let ids: [ID] = (0..<24).map { "o\($0)" }
         try stage.publish(
             ids.enumerated().map { number, id in
                 place(id, [(skus[number % 6], 1), (skus[(number + 1) % 6], 2)])
@@ -193,7 +193,7 @@ struct OrderMoveTests {
 
     /// For each order that is not all there.
     private func proposals(
-        _ stage: Stage, _ ids: [String], to warehouse: String, _ round: Int
+        _ stage: Stage, _ ids: [ID], to warehouse: ID, _ round: Int
     ) throws -> [OrderEvent] {
         let told = try stage.newestOutcomes()
         return ids.compactMap { id in

@@ -47,7 +47,7 @@ struct OrderSinkTests {
             let outcome = try record.value!.withUnsafeBytes { try reader.orderOutcome($0) }
             let lines = outcome.lines.map { line in
                 [line.quantity, line.reserved, line.backordered, line.paid, line.shipped, line.refund]
-                    .reduce(line.sku) { "\($0),\($1)" }
+                    .reduce(line.sku.text) { "\($0),\($1)" }
             }
             let shipments = outcome.lines.sorted { $0.sku < $1.sku }.flatMap { line in
                 (line.allocations.map { "\(line.sku),\($0.warehouse),planned,\($0.quantity)" }
@@ -56,15 +56,15 @@ struct OrderSinkTests {
             var at = RFC3339.text(outcome.at).replacing("T", with: " ").replacing("Z", with: "")
             while at.hasSuffix("0") { at.removeLast() }
             if at.hasSuffix(".") { at.removeLast() }
-            let words =
+            let words: [String] =
                 ["\(outcome.version)", outcome.kind.rawValue, "\(record.partition)", "\(record.offset)", at]
                 + lines + shipments
-            told[outcome.orderID] = words.joined(separator: " ")
+            told[outcome.orderID.text] = words.joined(separator: " ")
         }
         return told
     }
 
-    private func place(_ id: String, _ skus: [String], ttl: Int64 = 600_000) -> OrderEvent {
+    private func place(_ id: ID, _ skus: [ID], ttl: Int64 = 600_000) -> OrderEvent {
         OrderEvent(
             id: "placed-\(id)", orderID: id, at: Timestamp(milliseconds: 0),
             body: .placed(
@@ -73,7 +73,7 @@ struct OrderSinkTests {
                     expiry: .after(milliseconds: ttl))))
     }
 
-    private func paid(_ id: String) -> OrderEvent {
+    private func paid(_ id: ID) -> OrderEvent {
         OrderEvent(id: "paid-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: .paid([]))
     }
 
@@ -97,7 +97,7 @@ struct OrderSinkTests {
             try eventually("orders are stored; \(sink.process.logTail(lines: 5))") {
                 var events: [OrderEvent] = []
                 for _ in 0..<5 {
-                    let skus = ["S0", "S1", "S2", "S3"].shuffled(using: &random)
+                    let skus: [ID] = ["S0", "S1", "S2", "S3"].shuffled(using: &random)
                     events.append(place("o\(count)", Array(skus.prefix(1 + count % 4))))
                     events.append(paid("o\(Int.random(in: 0...count, using: &random))"))
                     count += 1
@@ -276,7 +276,7 @@ struct OrderSinkTests {
         try stage.start("coordinate")
         try stage.publish([receive("c1", 50, "A"), receive("c2", 50, "B")])
         let sink = try stage.start("sink", ["--migrate"], environment: ["DATABASE_URL": database.url])
-        let ids = (0..<8).map { "o\($0)" }
+        let ids: [ID] = (0..<8).map { "o\($0)" }
         try stage.publish(ids.map { place($0, ["A", "B"]) })
         for id in ids { try stage.awaitStory(id, ["reserved"]) }
         let first = try verify(stage, database, ["--state", state])
@@ -290,7 +290,7 @@ struct OrderSinkTests {
         #expect(sink.process.stop(milliseconds: 5_000) == 0)
 
         // Each on an order of its own, and what is told of it.
-        let damages: [(order: String, sql: String, table: String, found: String)] = [
+        let damages: [(order: ID, sql: String, table: String, found: String)] = [
             ("o0", "UPDATE holdfast.orders SET version = 1", "orders", "version 1"),
             ("o1", "UPDATE holdfast.orders SET is_final = false", "orders", "order: confirmed, partial"),
             ("o2", "UPDATE holdfast.orders SET version = 9", "orders", "version 9 of"),

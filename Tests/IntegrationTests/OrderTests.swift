@@ -13,7 +13,7 @@ extension Stage {
         let records = events.map { event in
             writer.write(event: event)
             return Record(
-                partition: place(of: event.orderID), offset: 0, timestamp: 0, key: Array(event.orderID.utf8),
+                partition: place(of: event.orderID.text), offset: 0, timestamp: 0, key: event.orderID.bytes,
                 value: writer.withBytes { Array($0) })
         }
         try publish(records, to: .orders)
@@ -25,11 +25,11 @@ extension Stage {
     }
 
     /// What was told of an order, in a word each; `released!` is final.
-    func story(_ id: String) throws -> [String] {
+    func story(_ id: ID) throws -> [String] {
         try orderOutcomes().filter { $0.orderID == id }.map { $0.kind.rawValue + ($0.isFinal ? "!" : "") }
     }
 
-    func awaitStory(_ id: String, _ expected: [String], seconds: Double = 30) throws {
+    func awaitStory(_ id: ID, _ expected: [String], seconds: Double = 30) throws {
         var last: [String] = []
         do {
             try eventually("the story of \(id)", seconds: seconds) {
@@ -48,7 +48,9 @@ extension Stage {
         var reader = RecordReader()
         var orders: [String: Order] = [:]
         for record in try read(.orderState) {
-            orders[record.keyText] = try record.value.map { try $0.withUnsafeBytes { try reader.order($0) } }
+            orders[record.keyID.text] = try record.value.map {
+                try $0.withUnsafeBytes { try reader.order($0) }
+            }
         }
         return orders
     }
@@ -56,17 +58,17 @@ extension Stage {
 
 /// Events in short.
 func place(
-    _ id: String, _ lines: [(String, Int64)], _ mode: OrderMode = .allOrNothing, ttl: Int64 = 600_000
+    _ id: ID, _ lines: [(ID, Int64)], _ mode: OrderMode = .allOrNothing, ttl: Int64 = 600_000
 ) -> OrderEvent {
     event(
         "placed", id,
         .placed(
             OrderEvent.Placed(
-                mode: mode, lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) },
+                mode: mode, lines: lines.map { OrderEvent.Line(sku: ID($0.0.text), quantity: $0.1) },
                 expiry: .after(milliseconds: ttl))))
 }
 
-func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+func event(_ name: String, _ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
     OrderEvent(id: "\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
 }
 
@@ -161,7 +163,7 @@ struct OrderTests {
     func kills() throws {
         let stage = try Stage(partitions: 2)
         defer { stage.endAll() }
-        let skus = (0..<20).map { "S\($0)" }
+        let skus: [ID] = (0..<20).map { "S\($0)" }
         try stage.publish(skus.enumerated().map { receive("i\($0.offset)", 60, $0.element) })
         // A short reply limit, so that what a kill cut is asked for again soon.
         let coordinating = ["--instance-id", "one", "--reply-limit-ms", "3000"]
@@ -180,12 +182,12 @@ struct OrderTests {
                 let isShort = Int.random(in: 0..<4, using: &random) == 0
                 events.append(
                     place(
-                        id, lines, OrderMode.allCases[Int.random(in: 0..<2, using: &random)],
+                        ID(id), lines, OrderMode.allCases[Int.random(in: 0..<2, using: &random)],
                         ttl: isShort ? 3_000 : 45_000))
                 let other = ids[Int.random(in: max(0, ids.count - 30)..<ids.count, using: &random)]
                 switch Int.random(in: 0..<4, using: &random) {
-                case 0, 1: events.append(event("paid", other, .paid([])))
-                case 2: events.append(event("cancelled", other, .cancelled([])))
+                case 0, 1: events.append(event("paid", ID(other), .paid([])))
+                case 2: events.append(event("cancelled", ID(other), .cancelled([])))
                 default: events.append(contentsOf: events.suffix(1))
                 }
             }
@@ -221,7 +223,7 @@ struct OrderTests {
     /// The books of orders against those of stock.
     private func account(_ stage: Stage, _ ids: [String]) throws {
         var told: [String: [OrderOutcome]] = [:]
-        for outcome in try stage.orderOutcomes() { told[outcome.orderID, default: []].append(outcome) }
+        for outcome in try stage.orderOutcomes() { told[outcome.orderID.text, default: []].append(outcome) }
         #expect(Set(told.keys) == Set(ids))
         var shipped: [String: Int64] = [:]
         for entry in try stage.ledger() where entry.movement == .ship {
@@ -267,7 +269,7 @@ struct OrderTests {
         // By the brokers' times: from the command or the event to the record of the outcome.
         var sent: [String: Int64] = [:]
         for record in try stage.read(.commands) + stage.read(.orders) {
-            sent["\(record.partition) \(record.keyText) \(record.offset)"] = record.timestamp
+            sent["\(record.partition) \(record.keyID) \(record.offset)"] = record.timestamp
         }
         var reader = RecordReader()
         for record in try stage.read(.results) {
@@ -277,7 +279,7 @@ struct OrderTests {
         }
         let places = try stage.read(.orders).reduce(into: [String: Int64]()) { $0[$1.keyText] = $1.timestamp }
         for record in try stage.read(.orderOutcomes) {
-            coordinated.append(record.timestamp - places[record.keyText]!)
+            coordinated.append(record.timestamp - places[record.keyID.text]!)
         }
         let (first, second) = (direct.sorted()[direct.count / 2], coordinated.sorted()[coordinated.count / 2])
         print("one line, p50 from event to outcome: short way \(first) ms, coordinator \(second) ms")

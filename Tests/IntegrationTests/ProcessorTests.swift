@@ -53,7 +53,7 @@ struct ProcessorTests {
         let stage = try Stage(partitions: 2)
         defer { stage.endAll() }
         let skus = (0..<40).map { "SKU-\($0)" }
-        try stage.publish(skus.enumerated().map { receive("i\($0.offset)", 300, $0.element) })
+        try stage.publish(skus.enumerated().map { receive("i\($0.offset)", 300, ID($0.element)) })
         var random = SystemRandomNumberGenerator()
         var number = 0
         // A static member, so that the new process has the partitions at once.
@@ -66,9 +66,9 @@ struct ProcessorTests {
                 for _ in 0..<200 {
                     let sku = skus.randomElement(using: &random)!
                     number += 1
-                    try stage.publishSoon(reserve("r\(number)", 1, sku, ttl: 5_000))
-                    if number % 3 == 0 { try stage.publishSoon(confirm("r\(number - 1)", sku)) }
-                    if number % 5 == 0 { try stage.publishSoon(release("r\(number - 2)", sku)) }
+                    try stage.publishSoon(reserve("r\(number)", 1, ID(sku), ttl: 5_000))
+                    if number % 3 == 0 { try stage.publishSoon(confirm("r\(number - 1)", ID(sku))) }
+                    if number % 5 == 0 { try stage.publishSoon(release("r\(number - 2)", ID(sku))) }
                     if number % 50 == 0 { try stage.publish(key: Array(sku.utf8), value: Array("{".utf8)) }
                 }
                 if processor.metric("holdfast_transaction_seconds_count") > 2 { return true }
@@ -127,16 +127,16 @@ struct ProcessorTests {
         defer { stage.endAll() }
         try stage.start("process")
         let skus = (0..<16).map { "SKU-\($0)" }
-        try stage.publish(skus.enumerated().map { receive("i\($0.offset)", 100, $0.element) })
+        try stage.publish(skus.enumerated().map { receive("i\($0.offset)", 100, ID($0.element)) })
         try stage.awaitResults()
         let second = try stage.start("process")
         try eventually("the second process owns partitions") {
-            try stage.publish([reserve("m\(stage.published)", 1, skus[stage.published % 16])])
+            try stage.publish([reserve("m\(stage.published)", 1, ID(skus[stage.published % 16]))])
             return second.metric("holdfast_commands_total") > 0
         }
-        try stage.publish((0..<800).map { reserve("a\($0)", 1, skus[$0 % 16]) })
+        try stage.publish((0..<800).map { reserve("a\($0)", 1, ID(skus[$0 % 16])) })
         second.process.send(SIGKILL)
-        try stage.publish((0..<800).map { reserve("b\($0)", 1, skus[$0 % 16]) })
+        try stage.publish((0..<800).map { reserve("b\($0)", 1, ID(skus[$0 % 16])) })
         try stage.awaitResults()
         try stage.checkBooks()
     }

@@ -117,7 +117,7 @@ struct RedriveTests {
         try stage.start("process")
         try stage.publish([receive("i1", 5, "A")])
         try stage.start("coordinate", ["--unknown-order-ms", "300"])
-        func event(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+        func event(_ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
             OrderEvent(id: id, orderID: "o-1", at: Timestamp(milliseconds: 0), body: body)
         }
         try stage.publish([event("e-paid", .paid([]))])

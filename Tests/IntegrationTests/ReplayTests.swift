@@ -12,7 +12,7 @@ struct ReplayTests {
             let kind: String
             let place: String
             let partition: Int32
-            let sku: String?
+            let sku: ID?
             let sequence: Int64?
             let found: String
             let expected: String
@@ -43,11 +43,13 @@ struct ReplayTests {
                 let sku = "SKU-\(Int.random(in: 0..<20, using: &random))"
                 let id = "\(round)-\(number)"
                 switch number % 6 {
-                case 0: try stage.publishSoon(receive(id, 9, sku, in: number % 4 == 0 ? "BER" : "HAM"))
-                case 1, 2, 3: try stage.publishSoon(reserve("\(sku)-\(id)", 4, sku, ttl: 1 + Int64(number)))
+                case 0:
+                    try stage.publishSoon(receive(ID(id), 9, ID(sku), in: number % 4 == 0 ? "BER" : "HAM"))
+                case 1, 2, 3:
+                    try stage.publishSoon(reserve("\(sku)-\(id)", 4, ID(sku), ttl: 1 + Int64(number)))
                 case 4:
                     try stage.publish(key: Array(sku.utf8), value: Array("{".utf8))
-                default: try stage.publishSoon(confirm("\(sku)-\(round)-\(number - 2)", sku, as: id))
+                default: try stage.publishSoon(confirm("\(sku)-\(round)-\(number - 2)", ID(sku), as: ID(id)))
                 }
             }
             try stage.flush()

@@ -319,10 +319,10 @@ private final class RunbookSystem {
             published += 1
             let sku = "SKU-\(Int.random(in: 0..<8, using: &random))"
             switch Int.random(in: 0..<5, using: &random) {
-            case 0: try stage.publishSoon(receive("in-\(published)", 20, sku))
-            case 1: try stage.publishSoon(reserve("r-short-\(published)", 1, sku, ttl: 300))
-            case 2: try stage.publishSoon(confirm("r-long-\(published - 3)", sku, as: "pay-\(published)"))
-            default: try stage.publishSoon(reserve("r-long-\(published)", 2, sku))
+            case 0: try stage.publishSoon(receive("in-\(published)", 20, ID(sku)))
+            case 1: try stage.publishSoon(reserve("r-short-\(published)", 1, ID(sku), ttl: 300))
+            case 2: try stage.publishSoon(confirm("r-long-\(published - 3)", ID(sku), as: "pay-\(published)"))
+            default: try stage.publishSoon(reserve("r-long-\(published)", 2, ID(sku)))
             }
         }
         try stage.flush()
@@ -345,7 +345,7 @@ private final class RunbookSystem {
                 partition: .number(astray ? 1 - partition : partition))
         }
         let before = try stage.deadLetters().count
-        func receipt(_ id: String, _ field: String = #""quantity":5"#) -> String {
+        func receipt(_ id: ID, _ field: String = #""quantity":5"#) -> String {
             #"{"command_id":"\#(id)","type":"receive","sku":"SKU-1","warehouse":"BER",\#(field)}"#
         }
         try publish("SKU-1", receipt("astray-1"), astray: true)
@@ -381,7 +381,7 @@ private final class RunbookSystem {
         try startCoordinator()
         try stage.publish([receive("mug-in", 50, "MUG")])
         for (id, units) in [("o-9", 2 as Int64), ("o-11", 1), ("o-12", 1)] {
-            try stage.publish([event("placed", id, .placed(Self.placed(units)))])
+            try stage.publish([event("placed", ID(id), .placed(Self.placed(units)))])
         }
         try stage.awaitStory("o-11", ["reserved"])
         try stage.awaitStory("o-12", ["reserved"])
@@ -399,17 +399,17 @@ private final class RunbookSystem {
             lines: [OrderEvent.Line(sku: "MUG", quantity: units)], expiry: .after(milliseconds: 3_000_000))
     }
 
-    private func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+    private func event(_ name: String, _ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
         OrderEvent(id: "e-\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
     }
 
-    func loseReply(ofPayment id: String) throws {
+    func loseReply(ofPayment id: ID) throws {
         stop("coordinate")
         let order = try stage.loseReply(ofPayment: id)
         let command = try #require(order.unanswered.first?.command)
         book.values["PARTITION"] = "\(order.partition)"
-        book.values["COMMAND"] = command.id
-        book.values["RESERVATION"] = command.reservationID
+        book.values["COMMAND"] = command.id.text
+        book.values["RESERVATION"] = command.reservationID?.text
         try startCoordinator()
     }
 
@@ -425,7 +425,7 @@ private final class RunbookSystem {
         try stage.awaitStory("o-13", ["reserved"])
     }
 
-    func place(ofCommand id: String) throws -> Stage.Record {
+    func place(ofCommand id: ID) throws -> Stage.Record {
         try #require(try stage.read(.commands).first { $0.text.contains("\"command_id\":\"\(id)\"") })
     }
 

@@ -135,7 +135,7 @@ struct SinkTests {
             ])
         }
         let expected = entries.sorted { ($0.sku, $0.sequence) < ($1.sku, $1.sequence) }
-            .map { [$0.sku, "\($0.sequence)", $0.commandID] }
+            .map { [$0.sku.text, "\($0.sequence)", $0.commandID.text] }
         #expect(stored == expected)
         #expect(try connection.query("SELECT 1 FROM holdfast.inventory_differences").rowCount == 0)
         #expect(try connection.query("SELECT 1 FROM holdfast.check_ledger()").rowCount == 0)

@@ -9,11 +9,11 @@ import Testing
 extension Stage {
     /// Makes an order what it was while it waited for the reply to its `confirm`, and stuck. Its coordinator must have
     /// stopped.
-    func loseReply(ofPayment id: String) throws -> Order {
+    func loseReply(ofPayment id: ID) throws -> Order {
         var reader = RecordReader()
         let record = try #require(
             try read(.orderState).last { record in
-                guard record.keyText == id, let value = record.value else { return false }
+                guard record.keyID == id, let value = record.value else { return false }
                 return try value.withUnsafeBytes { try reader.order($0) }.phase == .busy(.paying)
             })
         var order = try record.value!.withUnsafeBytes { try reader.order($0) }
@@ -31,14 +31,14 @@ extension Stage {
     "Orders that are stuck, on a genuine broker", .serialized,
     .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
 struct StuckOrderTests {
-    private func place(_ id: String, _ lines: [(String, Int64)]) -> OrderEvent {
+    private func place(_ id: ID, _ lines: [(ID, Int64)]) -> OrderEvent {
         OrderEvent(
             id: "placed-\(id)", orderID: id, at: Timestamp(milliseconds: 0),
             body: .placed(
-                OrderEvent.Placed(lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) })))
+                OrderEvent.Placed(lines: lines.map { OrderEvent.Line(sku: ID($0.0.text), quantity: $0.1) })))
     }
 
-    private func event(_ name: String, _ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+    private func event(_ name: String, _ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
         OrderEvent(id: "\(name)-\(id)", orderID: id, at: Timestamp(milliseconds: 0), body: body)
     }
 
@@ -78,7 +78,7 @@ struct StuckOrderTests {
         let waits = try #require(orders.first?["waits"] as? [[String: Any]])
         #expect(told["stuck"] as? Int == 1 && orders.first?["order_id"] as? String == "o-9")
         #expect(waits.map { $0["sku"] as? String } == ["A", "B"])
-        #expect(waits.last?["reservation_id"] as? String == reservation)
+        #expect(waits.last?["reservation_id"] as? String == reservation.text)
         let pending = try stage.run(["orders", "stuck", "--pending"])
         #expect(
             pending.output.split(separator: "\n").filter { $0.hasPrefix("A|{") || $0.hasPrefix("B|{") }.count
@@ -107,39 +107,39 @@ struct StuckOrderTests {
         let patience = ["--reply-limit-ms", "3600000"]
         var coordinator = try stage.start("coordinate", patience)
         for (id, unstick) in [("o-1", resend), ("o-2", copyResult)] {
-            try stage.publish([place(id, [("A", 2)])])
-            try stage.awaitStory(id, ["reserved"])
-            try stage.publish([event("paid", id, .paid([]))])
-            try stage.awaitStory(id, ["reserved", "confirmed!"])
+            try stage.publish([place(ID(id), [("A", 2)])])
+            try stage.awaitStory(ID(id), ["reserved"])
+            try stage.publish([event("paid", ID(id), .paid([]))])
+            try stage.awaitStory(ID(id), ["reserved", "confirmed!"])
             #expect(coordinator.process.stop(milliseconds: 5_000) == 0)
-            _ = try stage.loseReply(ofPayment: id)
+            _ = try stage.loseReply(ofPayment: ID(id))
             #expect(try stage.run(["orders", "stuck"]).output.contains(id))
             coordinator = try stage.start("coordinate", patience)
-            try unstick(stage, id)
+            try unstick(stage, ID(id))
             try eventually("\(id) goes on; \(coordinator.process.logTail(lines: 5))") {
-                try stage.story(id).count == 3
+                try stage.story(ID(id)).count == 3
             }
-            #expect(try stage.story(id).last == "confirmed!")
+            #expect(try stage.story(ID(id)).last == "confirmed!")
             #expect(try stage.run(["orders", "stuck"]).code == 0)
         }
         try stage.awaitAnswers()
         try stage.checkBooks()
     }
 
-    private func resend(_ stage: Stage, _ id: String) throws {
+    private func resend(_ stage: Stage, _ id: ID) throws {
         let pending = try stage.run(["orders", "stuck", "--pending"])
         let line = try #require(pending.output.split(separator: "\n").first { $0.hasPrefix("A|{") })
         try stage.publish(key: Array("A".utf8), value: Array(line.dropFirst(2).utf8))
         try stage.flush()
     }
 
-    private func copyResult(_ stage: Stage, _ id: String) throws {
+    private func copyResult(_ stage: Stage, _ id: ID) throws {
         let told = try object(try stage.run(["orders", "stuck", "--json"]).output, "stuck")
         let waits = try #require((told["orders"] as? [[String: Any]])?.first?["waits"] as? [[String: Any]])
         let command = try #require(waits.first?["command_id"] as? String)
         var result = try #require(
             try stage.read(.results).first { $0.text.contains("\"command_id\":\"\(command)\"") })
-        (result.partition, result.key) = (0, Array(id.utf8))
+        (result.partition, result.key) = (0, id.bytes)
         try stage.publish([result], to: .orderReplies)
     }
 

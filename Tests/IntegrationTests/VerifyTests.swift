@@ -27,7 +27,7 @@ struct VerifyTests {
             let place: String
             let partition: Int32
             let offset: Int64?
-            let sku: String?
+            let sku: ID?
             let sequence: Int64?
             let found: String
             let expected: String
@@ -57,17 +57,18 @@ struct VerifyTests {
             let sku = "SKU-\(number / 8 % 12)"
             let id = "\(sku)-\(round)-\(number)"
             switch number % 8 {
-            case 0, 1: try stage.publishSoon(receive(id, 9, sku, in: number % 16 == 0 ? "BER" : "HAM"))
-            case 2, 3: try stage.publishSoon(reserve(id, 3, sku))
-            case 4: try stage.publishSoon(reserve(id, 2, sku, ttl: 5))
-            case 5: try stage.publishSoon(confirm("\(sku)-\(round)-\(number - 3)", sku, as: id))
+            case 0, 1:
+                try stage.publishSoon(receive(ID(id), 9, ID(sku), in: number % 16 == 0 ? "BER" : "HAM"))
+            case 2, 3: try stage.publishSoon(reserve(ID(id), 3, ID(sku)))
+            case 4: try stage.publishSoon(reserve(ID(id), 2, ID(sku), ttl: 5))
+            case 5: try stage.publishSoon(confirm("\(sku)-\(round)-\(number - 3)", ID(sku), as: ID(id)))
             case 6:
                 let damage = Command.Body.damage(warehouse: "BER", quantity: 2, reference: nil)
-                try stage.publishSoon(Command(id: id, sku: sku, body: damage))
+                try stage.publishSoon(Command(id: ID(id), sku: ID(sku), body: damage))
             default:
                 let dispatch = Command.TransferDispatch(
-                    transferID: id, from: "HAM", to: "BER", quantity: 1)
-                try stage.publishSoon(Command(id: id, sku: sku, body: .transferDispatch(dispatch)))
+                    transferID: ID(id), from: "HAM", to: "BER", quantity: 1)
+                try stage.publishSoon(Command(id: ID(id), sku: ID(sku), body: .transferDispatch(dispatch)))
             }
         }
         try stage.flush()
@@ -195,7 +196,7 @@ struct VerifyTests {
         let gone = victims[0]
         // Into the partition of its SKU, where processors write it.
         let tombstone = Stage.Record(
-            partition: stage.place(of: gone.sku), offset: 0, timestamp: 0, key: Array(gone.id.utf8),
+            partition: stage.place(of: gone.sku.text), offset: 0, timestamp: 0, key: gone.id.bytes,
             value: nil)
         try stage.publish([tombstone], to: .reservations)
         var levels = try stage.levels()["SKU-7"]!
@@ -208,7 +209,7 @@ struct VerifyTests {
         #expect(code == 1)
         #expect(report.counts == ["reservation": 1, "levels": 1, "result": 1], "\(report.first)")
         let reservation = report.first.first { $0.kind == "reservation" }
-        #expect(reservation?.sku == gone.sku && reservation?.partition == stage.place(of: gone.sku))
+        #expect(reservation?.sku == gone.sku && reservation?.partition == stage.place(of: gone.sku.text))
         #expect(reservation?.found == "no reservation \(gone.id)")
         let level = report.first.first { $0.kind == "levels" }
         #expect(level?.sku == "SKU-7" && level?.sequence == levels.sequence)
@@ -237,11 +238,11 @@ struct VerifyTests {
         func entry(_ index: Int) throws -> LedgerEntry {
             try ledger[index].value!.withUnsafeBytes { try reader.ledgerEntry($0) }
         }
-        func indices(_ sku: String) throws -> [Int] {
+        func indices(_ sku: ID) throws -> [Int] {
             try ledger.indices.filter { try entry($0).sku == sku }
         }
         /// By SKU, the sequence that verify must name.
-        var expected: [String: Int64] = [:]
+        var expected: [ID: Int64] = [:]
         var changed = try entry(try indices("SKU-1")[3])
         changed.quantity += 1
         var writer = RecordWriter()
@@ -278,7 +279,7 @@ struct VerifyTests {
                 $0.sku == sku && ["ledger", "chain", "command"].contains($0.kind)
             }
             #expect(
-                found.contains { $0.sequence == sequence && $0.partition == copy.place(of: sku) },
+                found.contains { $0.sequence == sequence && $0.partition == copy.place(of: sku.text) },
                 "\(sku) at \(sequence): \(found)")
             #expect(found.allSatisfy { $0.place == "stock.ledger" && $0.offset != nil })
         }
@@ -304,7 +305,7 @@ struct VerifyTests {
         }
         struct Stories: Decodable {
             struct Reservation: Decodable {
-                let reservationID: String
+                let reservationID: ID
                 let status: String
                 let quantity: Int64
 
@@ -343,16 +344,16 @@ struct VerifyTests {
         #expect(try stage.run(["show", "sku"]).code == 2)
 
         let live = try stage.liveReservations().values.sorted { $0.id < $1.id }[0]
-        let reservation = try json(Stories.self, ["reservation", live.id])
+        let reservation = try json(Stories.self, ["reservation", live.id.text])
         #expect(reservation.reservations.map(\.status) == ["reserved"])
         #expect(reservation.reservations.map(\.quantity) == [live.quantity])
         let shipped = ledger.first { $0.movement == .ship && $0.endsReservation }!
-        let ended = try json(Stories.self, ["order", shipped.orderID!, "--sku", shipped.sku])
+        let ended = try json(Stories.self, ["order", shipped.orderID!.text, "--sku", shipped.sku.text])
         #expect(ended.reservations.map(\.reservationID) == [shipped.reservationID!])
         #expect(ended.reservations.map(\.status) == ["confirmed"])
 
         let rejected = ledger.first { $0.movement == .rejection }!
-        let command = try stage.run(["show", "command", rejected.commandID])
+        let command = try stage.run(["show", "command", rejected.commandID.text])
         #expect(command.code == 0 && command.output.contains("answered in stock.results"))
         #expect(command.output.contains(rejected.reason!.rawValue))
         #expect(command.output.contains("\(rejected.source.partition)/\(rejected.source.offset)"))

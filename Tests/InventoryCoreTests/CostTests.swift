@@ -22,7 +22,7 @@ struct CostTests {
         for number in 0..<warehouses {
             let bodies: [(String, Command.Body)] = [
                 (
-                    PartitionBook.sku(0),
+                    PartitionBook.sku(0).text,
                     .setWarehouse(
                         Warehouse(
                             id: "W\(number)",
@@ -40,7 +40,7 @@ struct CostTests {
             for (place, (sku, body)) in bodies.enumerated() {
                 effects.removeAll()
                 _ = stock.handle(
-                    Command(id: "s\(number)-\(place)", sku: sku, body: body),
+                    Command(id: "s\(number)-\(place)", sku: ID(sku), body: body),
                     at: Timestamp(milliseconds: 0),
                     source: Source(partition: 0, offset: Int64(2 * number + place)), into: &effects)
             }

@@ -17,7 +17,7 @@ struct EarlierLogTests {
 
         mutating func handle(_ command: Command, at now: Int64) {
             var command = command
-            if command.sku.hasPrefix(PartitionBook.prefix) { command.sku = PartitionBook.sku(partition) }
+            if command.sku.text.hasPrefix(PartitionBook.prefix) { command.sku = PartitionBook.sku(partition) }
             effects.removeAll()
             outcomes.append(
                 stock.handle(
@@ -32,7 +32,7 @@ struct EarlierLogTests {
         mutating func takeOver(
             _ logs: [Log], settings: Settings = Settings(), at now: Int64, _ wanted: (String) -> Bool
         ) {
-            func book(_ id: String, _ earlier: EarlierLog) -> Command {
+            func book(_ id: ID, _ earlier: EarlierLog) -> Command {
                 var settings = settings
                 settings.earlierLog = earlier
                 return Command(id: id, sku: PartitionBook.sku(partition), body: .setSettings(settings))
@@ -50,7 +50,9 @@ struct EarlierLogTests {
             }
             groups.sort { $0.at < $1.at }
             for entry in groups.flatMap(\.entries) {
-                guard !entry.sku.hasPrefix(PartitionBook.prefix), wanted(entry.sku) else { continue }
+                guard !entry.sku.text.hasPrefix(PartitionBook.prefix), wanted(entry.sku.text) else {
+                    continue
+                }
                 stock.fold(entry)
                 ledger.append(entry)
             }
@@ -81,7 +83,7 @@ struct EarlierLogTests {
         }
     }
 
-    private func receive(_ id: String, _ quantity: Int64, _ sku: String) -> Command {
+    private func receive(_ id: ID, _ quantity: Int64, _ sku: ID) -> Command {
         Command(id: id, sku: sku, body: .receive(warehouse: "BER", quantity: quantity, reference: nil))
     }
 
@@ -193,13 +195,13 @@ struct EarlierLogTests {
     @Test("Growing twice keeps each SKU's ledger, levels and reservations, and its repeats", arguments: 1...5)
     func twice(seed: Int) throws {
         let one = earlierLogs(UInt64(seed) * 1_000, commands: 150)
-        func place(_ sku: String, _ count: Int) -> Int {
-            Int(sku.utf8.reduce(0) { $0 &* 31 &+ UInt32($1) }) % count
+        func place(_ sku: ID, _ count: Int) -> Int {
+            Int(sku.text.utf8.reduce(0) { $0 &* 31 &+ UInt32($1) }) % count
         }
         func grown(_ logs: [Log], _ count: Int, at now: Int64) -> [Log] {
             (0..<count).map { number in
                 var log = Log(Int32(number))
-                log.takeOver(logs, at: now) { place($0, count) == number }
+                log.takeOver(logs, at: now) { place(ID($0), count) == number }
                 return log
             }
         }
@@ -208,15 +210,13 @@ struct EarlierLogTests {
         for name in ["a", "b"] {
             for (number, sku) in ["A", "B", "C"].enumerated() {
                 let now = 2_001 + Int64(number)
-                two[place(sku + name, 3)].handle(receive("n\(sku)\(name)", 5, sku + name), at: now)
+                two[place("\(sku)\(name)", 3)].handle(receive("n\(sku)\(name)", 5, "\(sku)\(name)"), at: now)
             }
         }
         var three = grown(two, 5, at: 3_000)
-        func bySKU<Value>(_ logs: [Log], _ values: (Log) -> [Value], _ sku: (Value) -> String) -> [String:
-            [Value]]
-        {
+        func bySKU<Value>(_ logs: [Log], _ values: (Log) -> [Value], _ sku: (Value) -> ID) -> [ID: [Value]] {
             Dictionary(
-                grouping: logs.flatMap(values).filter { !sku($0).hasPrefix(PartitionBook.prefix) }, by: sku)
+                grouping: logs.flatMap(values).filter { !PartitionBook.isBook(sku($0)) }, by: sku)
         }
         #expect(bySKU(three, \.ledger, \.sku) == bySKU(two, \.ledger, \.sku))
         #expect(
@@ -228,7 +228,7 @@ struct EarlierLogTests {
             RestoreTests.expectSame(try three[number].restored, three[number].stock)
         }
         let sku = "Aa"
-        three[place(sku, 5)].handle(receive("nAa", 5, sku), at: 3_001)
-        #expect(three[place(sku, 5)].outcomes.last?.isDuplicate == true)
+        three[place(ID(sku), 5)].handle(receive("nAa", 5, ID(sku)), at: 3_001)
+        #expect(three[place(ID(sku), 5)].outcomes.last?.isDuplicate == true)
     }
 }

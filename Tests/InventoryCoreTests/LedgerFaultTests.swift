@@ -26,7 +26,7 @@ struct LedgerFaultTests {
     /// - Returns: the first fault, and the entry that showed it.
     private static func firstFault(in ledger: [LedgerEntry]) -> (LedgerFault, LedgerEntry)? {
         var stock = Stock()
-        var given: Set<String> = []
+        var given: Set<ID> = []
         var first: (LedgerFault, LedgerEntry)?
         for entry in ledger {
             while !given.contains(entry.sku) {

@@ -29,17 +29,17 @@ struct PackedIDTests {
         var random = SeededGenerator(seed: 17)
         for _ in 0..<20_000 {
             let text = Self.text(&random)
-            let id = PackedID(text)
+            let id = PackedID(ID(text))
             #expect(Array(id.text.utf8) == Array(text.utf8) && id.count == text.utf8.count)
-            #expect(id.hash == IDHash.of(text))
+            #expect(id.hash == IDHash.of(ID(text)))
             #expect(id.isASCII == text.utf8.allSatisfy { $0 < 0x80 })
             #expect(id.needsEscape == text.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C })
             #expect(id.hasControls == text.utf8.contains { $0 < 0x20 || $0 == 0x7F })
-            #expect(id.hasBytes(of: text) && !id.hasBytes(of: text + "a"))
+            #expect(id.isEqual(to: ID(text)) && !id.isEqual(to: ID(text + "a")))
         }
     }
 
-    @Test("Ids are equal where their texts are, whatever their bytes are")
+    @Test("Ids are equal where their bytes are, packed or not, also where their texts are equivalent")
     func equality() {
         var random = SeededGenerator(seed: 18)
         let texts =
@@ -47,10 +47,12 @@ struct PackedIDTests {
             + (0..<300).map { _ in Self.text(&random) }
         for left in texts {
             for right in texts {
-                let (one, other) = (PackedID(left), PackedID(right))
-                #expect((one == other) == (left == right))
-                #expect(left != right || one.hash == other.hash)
-                #expect(one.hasSameBytes(as: other) == (Array(left.utf8) == Array(right.utf8)))
+                let (one, other) = (PackedID(ID(left)), PackedID(ID(right)))
+                let isSame = Array(left.utf8) == Array(right.utf8)
+                #expect((one == other) == isSame && (ID(left) == ID(right)) == isSame)
+                #expect(one.isEqual(to: ID(right)) == isSame)
+                #expect(!isSame || one.hash == other.hash && ID(left).hashValue == ID(right).hashValue)
+                #expect((ID(left) < ID(right)) == left.utf8.lexicographicallyPrecedes(right.utf8))
             }
         }
     }
@@ -61,7 +63,7 @@ struct PackedIDTests {
         for _ in 0..<2_000 {
             let text = Self.text(&random)
             var place = [UInt8](repeating: 0xFF, count: PackedID.room + 1)
-            place.withUnsafeMutableBufferPointer { PackedID(text).write(to: $0.baseAddress!) }
+            place.withUnsafeMutableBufferPointer { PackedID(ID(text)).write(to: $0.baseAddress!) }
             #expect(Array(place.prefix(text.utf8.count)) == Array(text.utf8) && place.last == 0xFF)
         }
     }

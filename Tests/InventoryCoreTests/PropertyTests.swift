@@ -38,7 +38,7 @@ struct RandomCommands {
 
     private mutating func one<Value>(_ values: [Value]) -> Value { values.randomElement(using: &random)! }
 
-    private mutating func warehouse() -> String { one(["BER", "HAM", "MUC"]) }
+    private mutating func warehouse() -> ID { one(["BER", "HAM", "MUC"]) }
 
     private mutating func point() -> Point {
         one([
@@ -52,7 +52,7 @@ struct RandomCommands {
         number += 1
         // As it was, or with its id under another content.
         if !sent.isEmpty, chance(15) { return one(Array(sent.suffix(60))) }
-        var command = Command(id: "c\(name)\(number)", sku: one(["A", "B", "C"]) + name, body: .retire)
+        var command = Command(id: "c\(name)\(number)", sku: "\(one(["A", "B", "C"]))\(name)", body: .retire)
         if !sent.isEmpty, chance(60) { command.id = one(Array(sent.suffix(60))).id }
         command.body = body(now)
         switch command.body {
@@ -69,11 +69,11 @@ struct RandomCommands {
         let transfer = "t\(name)\(Int.random(in: max(0, number / 20 - 4)...(number / 20), using: &random))"
         switch Int.random(in: 0..<1000, using: &random) {
         case 0..<110: return .receive(warehouse: warehouse(), quantity: units(), reference: nil)
-        case 110..<480: return reserve(now, fresh: "r\(name)\(newest)", other: reservation)
-        case 480..<600: return .confirm(reservationID: reservation, quantity: chance(3) ? units(3) : nil)
-        case 600..<690: return .release(reservationID: reservation, quantity: chance(3) ? units(3) : nil)
-        case 690..<730: return .extend(reservationID: reservation, expiry: expiry(now))
-        case 730..<780: return .expire(reservationID: reservation)
+        case 110..<480: return reserve(now, fresh: "r\(name)\(newest)", other: ID(reservation))
+        case 480..<600: return .confirm(reservationID: ID(reservation), quantity: chance(3) ? units(3) : nil)
+        case 600..<690: return .release(reservationID: ID(reservation), quantity: chance(3) ? units(3) : nil)
+        case 690..<730: return .extend(reservationID: ID(reservation), expiry: expiry(now))
+        case 730..<780: return .expire(reservationID: ID(reservation))
         case 780..<800:
             return .return(
                 Command.Return(
@@ -84,15 +84,16 @@ struct RandomCommands {
             let from = warehouse()
             return .transferDispatch(
                 Command.TransferDispatch(
-                    transferID: transfer, from: from, to: from == "BER" ? "HAM" : "BER", quantity: units(),
+                    transferID: ID(transfer), from: ID(from.text), to: from == "BER" ? "HAM" : "BER",
+                    quantity: units(),
                     expectedAt: chance(2) ? Timestamp(milliseconds: now + 40) : nil))
         case 890..<910:
-            return .transferReceive(transferID: transfer, quantity: units(3), damaged: chance(3) ? 1 : 0)
-        case 910..<918: return .transferCancel(transferID: transfer)
-        case 918..<926: return .transferDue(transferID: transfer)
+            return .transferReceive(transferID: ID(transfer), quantity: units(3), damaged: chance(3) ? 1 : 0)
+        case 910..<918: return .transferCancel(transferID: ID(transfer))
+        case 918..<926: return .transferDue(transferID: ID(transfer))
         case 926..<950:
             return .reallocate(
-                reservationID: reservation,
+                reservationID: ID(reservation),
                 allocations: chance(2)
                     ? [Allocation(warehouse: warehouse(), quantity: units(3))]
                     : [
@@ -118,7 +119,7 @@ struct RandomCommands {
         }
     }
 
-    private mutating func reserve(_ now: Int64, fresh: String, other: String) -> Command.Body {
+    private mutating func reserve(_ now: Int64, fresh: ID, other: ID) -> Command.Body {
         let shipTo = chance(2) ? point() : nil
         let named = chance(3) ? warehouse() : nil
         return .reserve(
@@ -171,7 +172,8 @@ struct RandomCommands {
         let id = warehouse()
         return .setWarehouse(
             Warehouse(
-                id: id, location: chance(4) ? nil : places[id], priority: .random(in: 1...3, using: &random),
+                id: ID(id.text), location: chance(4) ? nil : places[id.text],
+                priority: .random(in: 1...3, using: &random),
                 handlingHours: .random(in: 0...4, using: &random), isActive: !chance(3)))
     }
 }
@@ -231,9 +233,9 @@ struct PropertyTests {
     private static func checkBalances(
         _ entry: LedgerEntry, _ running: inout [String: LedgerEntry.Deltas], _ place: String
     ) throws {
-        var units = running[entry.sku, default: LedgerEntry.Deltas()]
+        var units = running[entry.sku.text, default: LedgerEntry.Deltas()]
         units.backordered += entry.deltas.backordered
-        running[entry.sku] = units
+        running[entry.sku.text] = units
         if entry.deltas.backordered != 0 {
             try #require(entry.balances.backordered == units.backordered, "\(place)")
         }
@@ -266,7 +268,7 @@ struct PropertyTests {
                 if sums != [level.onHand, level.reserved, level.inTransit, level.damaged] {
                     return "\(sku) in \(level.warehouse): \(level), \(sums)"
                 }
-                for channel in [nil, "web", "shop"]
+                for channel: ID? in [nil, "web", "shop"]
                 where level.available(to: channel) != model.available(sku, level.warehouse, channel) {
                     return "\(sku) in \(level.warehouse): available to \(channel ?? "all")"
                 }

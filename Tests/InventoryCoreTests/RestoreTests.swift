@@ -72,7 +72,7 @@ struct RestoreTests {
                 }
             var effects = Effects()
             _ = live.handle(
-                Command(id: "c\(number)", sku: sku, body: body),
+                Command(id: "c\(number)", sku: ID(sku), body: body),
                 at: Timestamp(milliseconds: 1_790_000_000_000 + Int64(number) * 10),
                 source: Source(partition: 0, offset: Int64(number)), into: &effects)
             entries += effects.entries
@@ -82,7 +82,7 @@ struct RestoreTests {
             try #require(folded.dedupeWindowCount == live.dedupeWindowCount, "after \(number)")
             try #require(folded.rememberedEntries.isEmpty)
         }
-        #expect(live.levels(of: book)?.book?.rememberedFrom ?? 0 > 100)
+        #expect(live.levels(of: ID(book))?.book?.rememberedFrom ?? 0 > 100)
     }
 
     @Test("Levels, reservations and the ledger's tail give the state that live processing had")
@@ -210,7 +210,7 @@ struct RestoreTests {
     }
 
     private func expectInconsistency(
-        of sku: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Stock
+        of sku: ID, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Stock
     ) {
         do {
             _ = try body()

@@ -56,24 +56,24 @@ struct Scenario {
         if words[0] == "available" { return available(words) }
         if words.count > 2, words[1] == "in", words[2].hasSuffix(":") {
             return "\(words[0]) in \(words[2]) "
-                + describeLevel(of: words[0], in: String(words[2].dropLast()))
+                + describeLevel(of: ID(words[0]), in: ID(String(words[2].dropLast())))
         }
         if words.count > 1, words[0].hasSuffix(":"), words.last == "backordered" {
-            let snapshot = stock.levels(of: String(words[0].dropLast()))
+            let snapshot = stock.levels(of: ID(String(words[0].dropLast())))
             return "\(words[0]) \(snapshot?.backordered ?? 0) backordered"
         }
         return outcome.map(Self.describe) ?? "no command"
     }
 
     private func available(_ words: [String]) -> String {
-        let warehouse = String(words[3].last == ":" ? words[3].dropLast() : words[3][...])
-        let level = stock.levels(of: words[1])?.levels.first { $0.warehouse == warehouse }
-        let channel = words.count > 5 ? String(words[5].dropLast()) : nil
+        let warehouse = ID(String(words[3].last == ":" ? words[3].dropLast() : words[3][...]))
+        let level = stock.levels(of: ID(words[1]))?.levels.first { $0.warehouse == warehouse }
+        let channel = words.count > 5 ? ID(String(words[5].dropLast())) : nil
         let units = level?.available(to: channel) ?? 0
         return "available \(words[1]) in \(warehouse)" + (channel.map { " to \($0)" } ?? "") + ": \(units)"
     }
 
-    private func describeLevel(of sku: String, in warehouse: String) -> String {
+    private func describeLevel(of sku: ID, in warehouse: ID) -> String {
         let level =
             stock.levels(of: sku)?.levels.first { $0.warehouse == warehouse } ?? Level(warehouse: warehouse)
         var text = "\(level.onHand) on hand, \(level.reserved) reserved"
@@ -130,7 +130,7 @@ struct Scenario {
         let line = Line(words: words)
         if let at = line.number(after: "at"), words[0] != "warehouse" { now = at }
         commands += 1
-        let command = line.command(id: line.value(after: "as") ?? "#\(commands)")
+        let command = line.command(id: line.id(after: "as") ?? "#\(commands)")
         effects.removeAll()
         outcome = stock.handle(
             command, at: Timestamp(milliseconds: now), source: Source(partition: 0, offset: commands),
@@ -171,76 +171,80 @@ private struct Line {
 
     private var strategy: Strategy? { value(after: "by").flatMap(Strategy.init(rawValue:)) }
 
-    func command(id: String) -> Command {
+    func command(id: ID) -> Command {
         let (sku, body) = skuAndBody
         return Command(id: id, sku: sku, generation: number(after: "generation"), body: body)
     }
 
-    private var skuAndBody: (String, Command.Body) {
+    private var skuAndBody: (ID, Command.Body) {
         switch words[0] {
         case "receive":
             return (
-                words[2],
-                .receive(warehouse: value(after: "in")!, quantity: Int64(words[1])!, reference: nil)
+                id(2),
+                .receive(warehouse: id(after: "in")!, quantity: Int64(words[1])!, reference: nil)
             )
         case "return":
             return (
-                words[2],
+                id(2),
                 .return(
                     Command.Return(
-                        warehouse: value(after: "in")!, quantity: Int64(words[1])!, condition: condition))
+                        warehouse: id(after: "in")!, quantity: Int64(words[1])!, condition: condition))
             )
         case "damage":
             return (
-                words[2], .damage(warehouse: value(after: "in")!, quantity: Int64(words[1])!, reference: nil)
+                id(2), .damage(warehouse: id(after: "in")!, quantity: Int64(words[1])!, reference: nil)
             )
         case "adjust", "count":
             let number = Int64(words[1])!
             return (
-                words[2],
+                id(2),
                 .adjust(
                     Command.Adjust(
-                        warehouse: value(after: "in")!,
+                        warehouse: id(after: "in")!,
                         change: words[0] == "adjust"
                             ? .delta(number) : .count(number, expected: self.number(after: "expected")),
                         condition: condition, reasonCode: ReasonCode(rawValue: value(after: "because")!)!))
             )
         case "dispatch":
             return (
-                words[3],
+                id(3),
                 .transferDispatch(
                     Command.TransferDispatch(
-                        transferID: words[1], from: value(after: "from")!, to: value(after: "to")!,
+                        transferID: id(1), from: id(after: "from")!, to: id(after: "to")!,
                         quantity: Int64(words[2])!, expectedAt: time(after: "due")))
             )
         case "arrive":
             return (
-                words[3],
+                id(3),
                 .transferReceive(
-                    transferID: words[1], quantity: Int64(words[2])!, damaged: number(after: "damaged") ?? 0)
+                    transferID: id(1), quantity: Int64(words[2])!, damaged: number(after: "damaged") ?? 0)
             )
-        case "cancel": return (words[2], .transferCancel(transferID: words[1]))
-        case "overdue": return (words[2], .transferDue(transferID: words[1]))
-        case "reserve": return (words[3], .reserve(reserve))
-        case "confirm": return (words[2], .confirm(reservationID: words[1], quantity: number(after: "units")))
-        case "release": return (words[2], .release(reservationID: words[1], quantity: number(after: "units")))
-        case "expire": return (words[2], .expire(reservationID: words[1]))
-        case "extend": return (words[2], .extend(reservationID: words[1], expiry: expiry))
-        case "reallocate": return (words[2], .reallocate(reservationID: words[1], allocations: shares("to")))
-        case "policy": return (words[1], .setPolicy(warehouse: value(after: "in"), policy))
-        case "retire": return (words[1], .retire)
+        case "cancel": return (id(2), .transferCancel(transferID: id(1)))
+        case "overdue": return (id(2), .transferDue(transferID: id(1)))
+        case "reserve": return (id(3), .reserve(reserve))
+        case "confirm": return (id(2), .confirm(reservationID: id(1), quantity: number(after: "units")))
+        case "release": return (id(2), .release(reservationID: id(1), quantity: number(after: "units")))
+        case "expire": return (id(2), .expire(reservationID: id(1)))
+        case "extend": return (id(2), .extend(reservationID: id(1), expiry: expiry))
+        case "reallocate": return (id(2), .reallocate(reservationID: id(1), allocations: shares("to")))
+        case "policy": return (id(1), .setPolicy(warehouse: id(after: "in"), policy))
+        case "retire": return (id(1), .retire)
         case "warehouse": return (PartitionBook.sku(0), .setWarehouse(warehouse))
         case "settings": return (PartitionBook.sku(0), .setSettings(settings))
         default: preconditionFailure("no such command: \(words)")
         }
     }
 
+    private func id(_ index: Int) -> ID { ID(words[index]) }
+
+    func id(after word: String) -> ID? { value(after: word).map { ID($0) } }
+
     private var reserve: Command.Reserve {
         Command.Reserve(
-            reservationID: words[1], orderID: value(after: "for")!, quantity: Int64(words[2])!,
-            warehouse: value(after: "from"), expiry: expiry, strategy: strategy,
+            reservationID: id(1), orderID: id(after: "for")!, quantity: Int64(words[2])!,
+            warehouse: id(after: "from"), expiry: expiry, strategy: strategy,
             allowPartial: has("partial"), allowSplit: !has("unsplit"), allowBackorder: !has("now"),
-            channel: value(after: "through"), shipTo: point(after: "to"),
+            channel: id(after: "through"), shipTo: point(after: "to"),
             deliverWithinHours: number(after: "within"))
     }
 
@@ -248,7 +252,7 @@ private struct Line {
     private func shares(_ word: String) -> [Allocation] {
         (value(after: word) ?? "").split(separator: ",").map {
             let parts = $0.split(separator: ":")
-            return Allocation(warehouse: String(parts[0]), quantity: Int64(parts[1])!)
+            return Allocation(warehouse: ID(String(parts[0])), quantity: Int64(parts[1])!)
         }
     }
 
@@ -263,7 +267,7 @@ private struct Line {
 
     private var warehouse: Warehouse {
         Warehouse(
-            id: words[1], location: point(after: "at"),
+            id: id(1), location: point(after: "at"),
             priority: number(after: "priority") ?? Limits.standardPriority,
             handlingHours: number(after: "handling") ?? 0,
             kilometresPerHour: number(after: "speed") ?? Limits.standardKilometresPerHour,

@@ -36,14 +36,14 @@ private enum Words {
     static let nine = Timestamp(milliseconds: 1_795_510_800_000)
     static let quarterPast = Timestamp(milliseconds: 1_795_511_700_000)
     static let source = Source(partition: 3, offset: 42)
-    static let sku = "TEA-250"
+    static let sku: ID = "TEA-250"
 
-    private static func reserve(_ id: String, _ quantity: Int64) -> Command.Reserve {
+    private static func reserve(_ id: ID, _ quantity: Int64) -> Command.Reserve {
         Command.Reserve(
             reservationID: id, orderID: "o-1", quantity: quantity, expiry: .after(milliseconds: 60_000))
     }
 
-    private static func command(_ number: Int, _ body: Command.Body, sku: String = Words.sku) -> Command {
+    private static func command(_ number: Int, _ body: Command.Body, sku: ID = Words.sku) -> Command {
         Command(id: "c-\(number)", sku: sku, body: body)
     }
 
@@ -150,13 +150,13 @@ private enum Words {
         var transfers: [TransferSnapshot] = []
     }
 
-    private static func channelled(_ id: String, _ quantity: Int64) -> Command.Body {
+    private static func channelled(_ id: ID, _ quantity: Int64) -> Command.Body {
         var reserve = reserve(id, quantity)
         reserve.channel = "web"
         return .reserve(reserve)
     }
 
-    private static func partial(_ id: String, _ quantity: Int64) -> Command.Body {
+    private static func partial(_ id: ID, _ quantity: Int64) -> Command.Body {
         var reserve = reserve(id, quantity)
         reserve.allowPartial = true
         reserve.allowBackorder = false
@@ -164,7 +164,7 @@ private enum Words {
         return .reserve(reserve)
     }
 
-    private static func named(_ id: String, _ quantity: Int64) -> Command.Body {
+    private static func named(_ id: ID, _ quantity: Int64) -> Command.Body {
         var reserve = reserve(id, quantity)
         reserve.warehouse = "BER"
         return .reserve(reserve)
@@ -246,7 +246,7 @@ private enum Words {
         (0, .setSettings(Settings(earlierLog: .follows))), (1, .setSettings(Settings(earlierLog: .ended))),
     ]
 
-    private static func day(_ sku: String, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
+    private static func day(_ sku: ID, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
         var stock = Stock()
         var chain = LedgerChain()
         var day = Day()
@@ -443,7 +443,7 @@ struct ContractTests {
         try hold(
             .commands, Words.commands, write: { $0.write(command: $1) },
             read: { reader, value, word in
-                try Array(word.sku.utf8).withUnsafeBytes { try reader.command(key: $0, value: value) }
+                try word.sku.bytes.withUnsafeBytes { try reader.command(key: $0, value: value) }
             })
         #expect(Set(Words.commands.values.map(\.kind)) == Set(CommandKind.allCases))
     }
@@ -512,14 +512,14 @@ struct ContractTests {
         try hold(
             .warehouses, Words.warehouses, write: { $0.write(warehouse: $1) },
             read: { reader, value, word in
-                try Array(word.warehouse.id.utf8).withUnsafeBytes {
+                try word.warehouse.id.bytes.withUnsafeBytes {
                     try reader.warehouse(key: $0, value: value)
                 }
             })
         try hold(
             .products, Words.products, write: { $0.write(product: $1) },
             read: { reader, value, word in
-                try Array(word.sku.utf8).withUnsafeBytes { try reader.product(key: $0, value: value) }
+                try word.sku.bytes.withUnsafeBytes { try reader.product(key: $0, value: value) }
             })
         try hold(
             .settings, ["settings": Words.settings], write: { $0.write(settings: $1) },
@@ -734,15 +734,16 @@ struct ContractTests {
         let policy = Policy(
             safetyStock: Limits.onHand, reorderPoint: Limits.onHand, rearmPoint: Limits.onHand,
             reorderUpTo: Limits.onHand, countsInTransit: true,
-            channels: (0..<Limits.channels).map { ChannelShare(channel: id($0), quantity: Limits.onHand) })
+            channels: (0..<Limits.channels).map { ChannelShare(channel: ID(id($0)), quantity: Limits.onHand) }
+        )
         let level = Level(
-            warehouse: id(0), onHand: Limits.onHand, reserved: Limits.onHand, inTransit: Limits.onHand,
+            warehouse: ID(id(0)), onHand: Limits.onHand, reserved: Limits.onHand, inTransit: Limits.onHand,
             damaged: Limits.onHand, safetyStock: Limits.onHand, policy: policy,
             channels: (0..<Limits.channels).map {
-                Channel(channel: id($0), setApart: Limits.onHand, reserved: Limits.onHand)
+                Channel(channel: ID(id($0)), setApart: Limits.onHand, reserved: Limits.onHand)
             }, alert: .low)
         let snapshot = LevelsSnapshot(
-            sku: id(0), sequence: .max, generation: .max, backordered: Limits.onHand, alert: .low,
+            sku: ID(id(0)), sequence: .max, generation: .max, backordered: Limits.onHand, alert: .low,
             policy: Policy(
                 safetyStock: Limits.onHand, reorderPoint: Limits.onHand, rearmPoint: Limits.onHand,
                 reorderUpTo: Limits.onHand, backorderLimit: Limits.onHand, strategy: .fewestSplits,
@@ -750,7 +751,8 @@ struct ContractTests {
             levels: Array(repeating: level, count: Limits.warehousesPerSKU))
         #expect(bytes { $0.write(levels: snapshot) }.count < limit - 1000)
         let warehouse = Warehouse(
-            id: id(0), location: Point(latitude: -89_999_999, longitude: -179_999_999), priority: 1_000_000,
+            id: ID(id(0)), location: Point(latitude: -89_999_999, longitude: -179_999_999),
+            priority: 1_000_000,
             handlingHours: 8760, kilometresPerHour: 1000, isActive: false)
         let book = LevelsSnapshot(
             sku: PartitionBook.sku(.max), sequence: .max, levels: [],

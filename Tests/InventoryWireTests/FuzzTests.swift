@@ -287,7 +287,7 @@ struct FuzzTests {
     ) -> Command? {
         writer.write(command: command)
         let value = writer.withBytes { Array($0) }
-        return Array(command.sku.utf8).withUnsafeBytes { key in
+        return command.sku.bytes.withUnsafeBytes { key in
             value.withUnsafeBytes { value in try? reader.command(key: key, value: value) }
         }
     }

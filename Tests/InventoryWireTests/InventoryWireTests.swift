@@ -72,13 +72,13 @@ struct CommandBytesTests {
     @Test("Invalid UTF-8, ids over 128 bytes, too many fields and too many bytes have reasons of their own")
     func limits() {
         #expect(reason(Array(#"{"command_id":""#.utf8) + [0xFF] + Array(#""}"#.utf8)) == .invalidUTF8)
-        func confirm(_ id: String) -> [UInt8] {
+        func confirm(_ id: ID) -> [UInt8] {
             Array(#"{"command_id":"\#(id)","type":"confirm","sku":"A","reservation_id":"r"}"#.utf8)
         }
-        #expect(reason(confirm(String(repeating: "x", count: 128))) == nil)
-        #expect(reason(confirm(String(repeating: "x", count: 129))) == .idTooLong)
+        #expect(reason(confirm(ID(String(repeating: "x", count: 128)))) == nil)
+        #expect(reason(confirm(ID(String(repeating: "x", count: 129)))) == .idTooLong)
         // The limit is one of bytes, not of characters.
-        #expect(reason(confirm(String(repeating: "ü", count: 65))) == .idTooLong)
+        #expect(reason(confirm(ID(String(repeating: "ü", count: 65)))) == .idTooLong)
         let fields = (0..<70).map { #","f\#($0)":1"# }.joined()
         #expect(reason(Array((reserve + fields + "}").utf8)) == .tooManyFields)
         #expect(reason([UInt8](repeating: 0x20, count: Limits.commandBytes + 1)) == .tooLarge)
@@ -124,7 +124,7 @@ struct CommandBytesTests {
         for _ in 0..<5_000 {
             let command = Self.command(&random)
             let bytes = written(command)
-            #expect(try read(bytes, key: command.sku).get() == command)
+            #expect(try read(bytes, key: command.sku.text).get() == command)
             for _ in 0..<20 {
                 var damaged = bytes
                 for _ in 0...Int.random(in: 0..<3, using: &random) {
@@ -134,7 +134,7 @@ struct CommandBytesTests {
                 if Bool.random(using: &random) {
                     damaged.removeLast(Int.random(in: 1..<damaged.count, using: &random))
                 }
-                if reason(damaged, key: command.sku) != nil { refused += 1 }
+                if reason(damaged, key: command.sku.text) != nil { refused += 1 }
             }
         }
         #expect(refused > 50_000)
@@ -152,10 +152,12 @@ struct CommandBytesTests {
             generation: Bool.random(using: &random) ? .random(in: 1...9, using: &random) : nil, body: body)
     }
 
-    private static func id(_ random: inout SplitMix) -> String {
+    private static func id(_ random: inout SplitMix) -> ID {
         let letters = Array("abcXYZ019-_. \"\\/ü漢👍")
-        return String(
-            (0..<Int.random(in: 1...20, using: &random)).map { _ in letters.randomElement(using: &random)! })
+        return ID(
+            String(
+                (0..<Int.random(in: 1...20, using: &random)).map { _ in letters.randomElement(using: &random)!
+                }))
     }
 
     private static func maybe<Value>(_ random: inout SplitMix, _ value: (inout SplitMix) -> Value) -> Value? {
@@ -217,7 +219,7 @@ struct CommandBytesTests {
                     change: Bool.random(using: &random)
                         ? .delta(-units(&random)) : .count(units(&random), expected: maybe(&random, units)),
                     condition: Condition.allCases.randomElement(using: &random)!, reasonCode: .other,
-                    note: id(&random), reference: maybe(&random, id)))
+                    note: id(&random).text, reference: maybe(&random, id)))
         case .transferDispatch:
             return .transferDispatch(
                 Command.TransferDispatch(

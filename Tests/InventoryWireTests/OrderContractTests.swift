@@ -31,7 +31,7 @@ struct OrderContractTests {
         }
     }
 
-    private func event(_ id: String, _ body: OrderEvent.Body, of order: String = "o-1") -> OrderRecord {
+    private func event(_ id: ID, _ body: OrderEvent.Body, of order: ID = "o-1") -> OrderRecord {
         .event(OrderEvent(id: id, orderID: order, at: nine, offset: 42, body: body))
     }
 
@@ -105,7 +105,7 @@ struct OrderContractTests {
         #expect(Set(golden.keys) == Set(events.keys))
         for (name, record) in golden {
             let expected = try #require(events[name])
-            #expect(try read(record, key: expected.orderID).get() == expected, "\(name)")
+            #expect(try read(record, key: expected.orderID.text).get() == expected, "\(name)")
             let written = bytes {
                 switch expected {
                 case .event(let event): $0.write(event: event)

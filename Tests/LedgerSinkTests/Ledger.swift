@@ -66,18 +66,18 @@ enum Ledger {
             let some = Int64(1 + draw(4))
             switch draw(12) {
             case 0, 1, 2, 3: bodies.append(reserve("r\(number / 6)", some, ttl: draw(4) == 0 ? 60 : 60_000))
-            case 4, 5: bodies.append(.confirm(reservationID: id, quantity: draw(2) == 0 ? 1 : nil))
-            case 6: bodies.append(.release(reservationID: id, quantity: draw(2) == 0 ? 1 : nil))
-            case 7: bodies.append(.extend(reservationID: id, expiry: .after(milliseconds: 50_000 + some)))
-            case 8, 9: bodies.append(.receive(warehouse: warehouse(), quantity: some, reference: nil))
-            case 10: bodies.append(.damage(warehouse: warehouse(), quantity: 1, reference: nil))
+            case 4, 5: bodies.append(.confirm(reservationID: ID(id), quantity: draw(2) == 0 ? 1 : nil))
+            case 6: bodies.append(.release(reservationID: ID(id), quantity: draw(2) == 0 ? 1 : nil))
+            case 7: bodies.append(.extend(reservationID: ID(id), expiry: .after(milliseconds: 50_000 + some)))
+            case 8, 9: bodies.append(.receive(warehouse: ID(warehouse()), quantity: some, reference: nil))
+            case 10: bodies.append(.damage(warehouse: ID(warehouse()), quantity: 1, reference: nil))
             default:
                 let (from, to) = (draw(3), 1 + draw(2))
                 bodies.append(
                     .transferDispatch(
                         Command.TransferDispatch(
-                            transferID: "t\(number)", from: warehouses[from],
-                            to: warehouses[(from + to) % 3], quantity: 1)))
+                            transferID: "t\(number)", from: ID(warehouses[from]),
+                            to: ID(warehouses[(from + to) % 3]), quantity: 1)))
                 bodies.append(.transferReceive(transferID: "t\(number)", quantity: 1, damaged: 0))
             }
         }
@@ -87,7 +87,7 @@ enum Ledger {
     static let start: Int64 = 1_790_000_000_000
 
     private static func reserve(
-        _ id: String, _ quantity: Int64, ttl: Int64 = 60_000, channel: String? = nil
+        _ id: ID, _ quantity: Int64, ttl: Int64 = 60_000, channel: ID? = nil
     ) -> Command.Body {
         .reserve(
             Command.Reserve(
@@ -117,7 +117,7 @@ enum Ledger {
     }
 
     /// A refused reservation of 9 units.
-    static func rejection(_ sequence: Int64, in warehouse: String) -> LedgerEntry {
+    static func rejection(_ sequence: Int64, in warehouse: ID) -> LedgerEntry {
         var entry = story[5]
         entry.sequence = sequence
         entry.warehouse = warehouse

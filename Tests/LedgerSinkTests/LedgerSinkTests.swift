@@ -141,16 +141,18 @@ struct LedgerStoreTests {
                 """)
                 == levels.map {
                     [
-                        $0.warehouse, "\($0.onHand)", "\($0.reserved)", "\($0.inTransit)", "\($0.damaged)",
+                        $0.warehouse.text, "\($0.onHand)", "\($0.reserved)", "\($0.inTransit)",
+                        "\($0.damaged)",
                         "\($0.unusedSetApart)", "\($0.safetyStock)", "\($0.available)",
                     ]
                 }, "after \(entries.count) entries")
         #expect(
             try connection.rows(
                 "SELECT id, remaining FROM holdfast.reservations WHERE status = 'reserved' ORDER BY id")
-                == stock.allReservations.map { [$0.id, "\($0.quantity)"] }, "after \(entries.count) entries")
+                == stock.allReservations.map { [$0.id.text, "\($0.quantity)"] },
+            "after \(entries.count) entries")
         let allocations = stock.allReservations.flatMap { live in
-            live.allocations.map { [live.id, $0.warehouse, "\($0.quantity)"] }
+            live.allocations.map { [live.id.text, $0.warehouse.text, "\($0.quantity)"] }
         }
         #expect(
             try connection.rows(
@@ -160,7 +162,8 @@ struct LedgerStoreTests {
         #expect(
             try connection.rows(
                 "SELECT id, remaining FROM holdfast.transfers WHERE ended_at IS NULL ORDER BY id")
-                == stock.allTransfers.map { [$0.id, "\($0.remaining)"] }, "after \(entries.count) entries")
+                == stock.allTransfers.map { [$0.id.text, "\($0.remaining)"] },
+            "after \(entries.count) entries")
     }
 
     @Test("A SKU that was retired leaves nothing set apart for channels, and begins again without")

@@ -45,7 +45,7 @@ enum Outcomes {
     ]
 
     static func outcome(
-        _ id: String, _ version: Int64, _ kind: OrderOutcomeKind, isFinal: Bool = false,
+        _ id: ID, _ version: Int64, _ kind: OrderOutcomeKind, isFinal: Bool = false,
         _ lines: [OrderOutcome.Line]
     ) -> OrderOutcome {
         OrderOutcome(

@@ -8,8 +8,8 @@ package struct NaiveStock {
     /// One thing that happened, as a ledger entry tells it.
     package struct Fact: Equatable {
         var movement: Movement
-        var id: String?
-        var warehouse: String?
+        var id: ID?
+        var warehouse: ID?
         var quantity: Int64 = 0
         var remaining: Int64?
         var deltas = LedgerEntry.Deltas()
@@ -32,7 +32,7 @@ package struct NaiveStock {
 
     struct Claim {
         let command: Command
-        let order: String
+        let order: ID
         let made: Int
         var parts: [Allocation]
         var backordered: Int64
@@ -46,7 +46,7 @@ package struct NaiveStock {
             guard case .reserve(let reserve) = command.body else { preconditionFailure() }
             return reserve
         }
-        var sku: String { command.sku }
+        var sku: ID { command.sku }
         var allocated: Int64 { parts.reduce(0) { $0 + $1.quantity } }
         var quantity: Int64 { allocated + backordered }
     }
@@ -60,43 +60,42 @@ package struct NaiveStock {
         var isCancelled = false
     }
 
-    package private(set) var facts: [String: [Fact]] = [:]
+    package private(set) var facts: [ID: [Fact]] = [:]
     /// Facts before the newest beginning of a SKU do not count for what there is.
     var claims: [Claim] = []
     var parcels: [Parcel] = []
-    var policies: [String: Policy] = [:]
-    var localPolicies: [String: [String: Policy]] = [:]
-    var setApart: [String: [String: [String: Int64]]] = [:]
-    var houses: [String: Warehouse] = [:]
+    var policies: [ID: Policy] = [:]
+    var localPolicies: [ID: [ID: Policy]] = [:]
+    var setApart: [ID: [ID: [ID: Int64]]] = [:]
+    var houses: [ID: Warehouse] = [:]
     var settings = Settings()
-    package private(set) var generations: [String: Int64] = [:]
-    package private(set) var retired: Set<String> = []
-    var answers: [String: (Command, Answer)] = [:]
-    var shipped: [String: Int64] = [:]
+    package private(set) var generations: [ID: Int64] = [:]
+    package private(set) var retired: Set<ID> = []
+    var answers: [ID: (Command, Answer)] = [:]
+    var shipped: [ID: Int64] = [:]
 
     package init() {}
 
     // MARK: What there is
 
-    package func sum(_ sku: String, _ warehouse: String, _ part: KeyPath<LedgerEntry.Deltas, Int64>) -> Int64
-    {
+    package func sum(_ sku: ID, _ warehouse: ID, _ part: KeyPath<LedgerEntry.Deltas, Int64>) -> Int64 {
         (facts[sku] ?? []).reduce(0) { $0 + ($1.warehouse == warehouse ? $1.deltas[keyPath: part] : 0) }
     }
 
-    package func backordered(_ sku: String) -> Int64 {
+    package func backordered(_ sku: ID) -> Int64 {
         claims.filter { $0.sku == sku && $0.end == nil }.reduce(0) { $0 + $1.backordered }
     }
 
-    func warehouses(_ sku: String) -> [String] {
+    func warehouses(_ sku: ID) -> [ID] {
         Set((facts[sku] ?? []).compactMap(\.warehouse)).sorted()
     }
 
-    private func reserved(_ sku: String, _ warehouse: String, _ channel: String) -> Int64 {
+    private func reserved(_ sku: ID, _ warehouse: ID, _ channel: ID) -> Int64 {
         claims.filter { $0.sku == sku && $0.end == nil && $0.reserve.channel == channel }
             .flatMap(\.parts).reduce(0) { $0 + ($1.warehouse == warehouse ? $1.quantity : 0) }
     }
 
-    func unclaimed(_ sku: String, _ warehouse: String, _ channel: String?) -> Int64 {
+    func unclaimed(_ sku: ID, _ warehouse: ID, _ channel: ID?) -> Int64 {
         var units = sum(sku, warehouse, \.onHand) - sum(sku, warehouse, \.reserved)
         for (other, given) in setApart[sku]?[warehouse] ?? [:] where other != channel {
             units -= max(0, given - reserved(sku, warehouse, other))
@@ -104,15 +103,15 @@ package struct NaiveStock {
         return units
     }
 
-    func safetyStock(_ sku: String, _ warehouse: String) -> Int64 {
+    func safetyStock(_ sku: ID, _ warehouse: ID) -> Int64 {
         localPolicies[sku]?[warehouse]?.safetyStock ?? policies[sku]?.safetyStock ?? 0
     }
 
-    package func available(_ sku: String, _ warehouse: String, _ channel: String?) -> Int64 {
+    package func available(_ sku: ID, _ warehouse: ID, _ channel: ID?) -> Int64 {
         max(0, unclaimed(sku, warehouse, channel) - safetyStock(sku, warehouse))
     }
 
-    private func isActive(_ warehouse: String) -> Bool { houses[warehouse]?.isActive ?? true }
+    private func isActive(_ warehouse: ID) -> Bool { houses[warehouse]?.isActive ?? true }
 
     // MARK: A command
 
@@ -143,7 +142,7 @@ package struct NaiveStock {
         return (answer, isDuplicate, new)
     }
 
-    private mutating func record(_ sku: String, _ fact: Fact, _ new: inout [Fact]) {
+    private mutating func record(_ sku: ID, _ fact: Fact, _ new: inout [Fact]) {
         facts[sku, default: []].append(fact)
         new.append(fact)
     }
@@ -259,7 +258,7 @@ package struct NaiveStock {
         }
     }
 
-    private func room(_ sku: String, _ warehouse: String, _ quantity: Int64) -> Rejection? {
+    private func room(_ sku: ID, _ warehouse: ID, _ quantity: Int64) -> Rejection? {
         let there = sum(sku, warehouse, \.onHand) + sum(sku, warehouse, \.inTransit)
         return there + quantity > Limits.onHand ? .onHandLimitExceeded : nil
     }
@@ -326,12 +325,12 @@ package struct NaiveStock {
         )
     }
 
-    private func parcel(_ id: String, _ sku: String) -> Int? {
+    private func parcel(_ id: ID, _ sku: ID) -> Int? {
         parcels.lastIndex { $0.dispatch.transferID == id && $0.command.sku == sku }
     }
 
     private mutating func arrive(
-        _ id: String, _ quantity: Int64, _ damaged: Int64, _ command: Command, _ new: inout [Fact]
+        _ id: ID, _ quantity: Int64, _ damaged: Int64, _ command: Command, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         guard let index = parcel(id, command.sku) else { return refuse(.transferNotFound, command, &new) }
         if parcels[index].end != nil { return refuse(.transferEnded, command, &new) }
@@ -349,7 +348,7 @@ package struct NaiveStock {
         return (answer, false)
     }
 
-    private mutating func cancel(_ id: String, _ command: Command, _ new: inout [Fact]) -> (Answer, Bool) {
+    private mutating func cancel(_ id: ID, _ command: Command, _ new: inout [Fact]) -> (Answer, Bool) {
         guard let index = parcel(id, command.sku) else { return refuse(.transferNotFound, command, &new) }
         if let end = parcels[index].end {
             return parcels[index].isCancelled ? (end, true) : refuse(.transferEnded, command, &new)
@@ -372,7 +371,7 @@ package struct NaiveStock {
     }
 
     private mutating func tell(
-        _ id: String, _ command: Command, _ at: Int64, _ new: inout [Fact]
+        _ id: ID, _ command: Command, _ at: Int64, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         guard let index = parcel(id, command.sku), parcels[index].end == nil,
             let due = parcels[index].dispatch.expectedAt
@@ -497,7 +496,7 @@ package struct NaiveStock {
         return 2 * 6371.0088 * asin(min(1, half.squareRoot()))
     }
 
-    private func isInTime(_ warehouse: String, _ reserve: Command.Reserve) -> Bool {
+    private func isInTime(_ warehouse: ID, _ reserve: Command.Reserve) -> Bool {
         guard let hours = reserve.deliverWithinHours, let shipTo = reserve.shipTo else { return true }
         guard let house = houses[warehouse], let location = house.location else { return false }
         let way = Self.distance(location, shipTo) / Double(house.kilometresPerHour)
@@ -505,7 +504,7 @@ package struct NaiveStock {
     }
 
     private func rank(
-        _ warehouse: String, _ units: Int64, _ quantity: Int64, _ strategy: Strategy, _ shipTo: Point?
+        _ warehouse: ID, _ units: Int64, _ quantity: Int64, _ strategy: Strategy, _ shipTo: Point?
     ) -> Double {
         switch strategy {
         case .mostStock: return -Double(units)
@@ -519,7 +518,7 @@ package struct NaiveStock {
 
     /// Looks at every set of warehouses: the smallest that has enough, and of those the best by ranks.
     func pick(
-        _ quantity: Int64, _ candidates: [(String, Int64)], _ strategy: Strategy, _ shipTo: Point?
+        _ quantity: Int64, _ candidates: [(ID, Int64)], _ strategy: Strategy, _ shipTo: Point?
     ) -> [Allocation] {
         let ranked = candidates.filter { $0.1 > 0 }.sorted {
             let (left, right) = (
@@ -546,12 +545,12 @@ package struct NaiveStock {
         }
     }
 
-    private func live(_ id: String, _ sku: String) -> Int? {
+    private func live(_ id: ID, _ sku: ID) -> Int? {
         claims.lastIndex { $0.reserve.reservationID == id && $0.sku == sku && $0.end == nil }
     }
 
     private mutating func end(
-        _ id: String, _ wanted: Int64?, _ movement: Movement, _ command: Command, _ at: Int64,
+        _ id: ID, _ wanted: Int64?, _ movement: Movement, _ command: Command, _ at: Int64,
         _ new: inout [Fact]
     ) -> (Answer, Bool) {
         guard let index = live(id, command.sku) else {
@@ -567,7 +566,7 @@ package struct NaiveStock {
     }
 
     private mutating func ended(
-        _ id: String, _ movement: Movement, _ command: Command, _ new: inout [Fact]
+        _ id: ID, _ movement: Movement, _ command: Command, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         guard
             let claim = claims.last(where: { $0.reserve.reservationID == id && $0.sku == command.sku }),
@@ -587,7 +586,7 @@ package struct NaiveStock {
 
     /// Nil where it is no late payment, or no units are there for it.
     private mutating func reacquire(
-        _ id: String, _ wanted: Int64?, _ command: Command, _ at: Int64, _ new: inout [Fact]
+        _ id: ID, _ wanted: Int64?, _ command: Command, _ at: Int64, _ new: inout [Fact]
     ) -> (Answer, Bool)? {
         let sku = command.sku
         guard let index = claims.lastIndex(where: { $0.reserve.reservationID == id && $0.sku == sku }),
@@ -677,7 +676,7 @@ package struct NaiveStock {
         return answer
     }
 
-    private func answerExpire(_ id: String, _ sku: String) -> (Answer, Bool) {
+    private func answerExpire(_ id: ID, _ sku: ID) -> (Answer, Bool) {
         if live(id, sku) != nil { return (Answer(kind: .ignored, reason: "not_due"), false) }
         guard let claim = claims.last(where: { $0.reserve.reservationID == id && $0.sku == sku }),
             let end = claim.end, end.movement == .expire
@@ -686,7 +685,7 @@ package struct NaiveStock {
     }
 
     private mutating func reallocate(
-        _ id: String, _ wanted: [Allocation], _ command: Command, _ new: inout [Fact]
+        _ id: ID, _ wanted: [Allocation], _ command: Command, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         let sku = command.sku
         guard let index = live(id, sku) else { return ended(id, .reallocate, command, &new) }
@@ -694,7 +693,7 @@ package struct NaiveStock {
         if wanted.reduce(0, { $0 + $1.quantity }) != claim.allocated {
             return refuse(.allocationMismatch, command, &new)
         }
-        func units(_ list: [Allocation], _ warehouse: String) -> Int64 {
+        func units(_ list: [Allocation], _ warehouse: ID) -> Int64 {
             list.filter { $0.warehouse == warehouse }.reduce(0) { $0 + $1.quantity }
         }
         let gains = wanted.filter { $0.quantity > units(claim.parts, $0.warehouse) }
@@ -730,7 +729,7 @@ package struct NaiveStock {
         )
     }
 
-    private mutating func shift(_ index: Int, _ warehouse: String, _ units: Int64, _ new: inout [Fact]) {
+    private mutating func shift(_ index: Int, _ warehouse: ID, _ units: Int64, _ new: inout [Fact]) {
         if let place = claims[index].parts.firstIndex(where: { $0.warehouse == warehouse }) {
             claims[index].parts[place].quantity += units
             if claims[index].parts[place].quantity == 0 { claims[index].parts.remove(at: place) }
@@ -746,7 +745,7 @@ package struct NaiveStock {
 
     // MARK: What follows
 
-    private mutating func relieve(_ sku: String, _ new: inout [Fact]) {
+    private mutating func relieve(_ sku: ID, _ new: inout [Fact]) {
         while let warehouse = warehouses(sku).first(where: {
             sum(sku, $0, \.reserved) > sum(sku, $0, \.onHand)
         }) {
@@ -791,7 +790,7 @@ package struct NaiveStock {
         }
     }
 
-    private mutating func fill(_ sku: String, _ new: inout [Fact]) {
+    private mutating func fill(_ sku: ID, _ new: inout [Fact]) {
         while let (index, warehouse, units) = nextFill(sku) {
             claims[index].backordered -= units
             let before = claims[index].quantity + units
@@ -809,7 +808,7 @@ package struct NaiveStock {
         }
     }
 
-    private func nextFill(_ sku: String) -> (Int, String, Int64)? {
+    private func nextFill(_ sku: ID) -> (Int, ID, Int64)? {
         let waiting = claims.indices.filter {
             claims[$0].sku == sku && claims[$0].end == nil && claims[$0].backordered > 0
         }.sorted { claims[$0].made < claims[$1].made }
@@ -822,7 +821,7 @@ package struct NaiveStock {
                 if let first = claim.parts.first { return warehouse == first.warehouse }
                 return available(sku, warehouse, claim.reserve.channel) >= claim.backordered
             }
-            var best: (String, Int64)?
+            var best: (ID, Int64)?
             for warehouse in open {
                 let units = available(sku, warehouse, claim.reserve.channel)
                 if units > best?.1 ?? 0 { best = (warehouse, units) }

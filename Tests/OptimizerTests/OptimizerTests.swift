@@ -3,9 +3,10 @@ import InventoryCore
 import Optimizer
 import Testing
 
-private func line(_ sku: String, _ parts: (String, Int64)..., isBound: Bool = false) -> ServedOrder.Line {
+private func line(_ sku: ID, _ parts: (String, Int64)..., isBound: Bool = false) -> ServedOrder.Line {
     ServedOrder.Line(
-        sku: sku, allocations: parts.map { Allocation(warehouse: $0.0, quantity: $0.1) }, isBound: isBound)
+        sku: sku, allocations: parts.map { Allocation(warehouse: ID($0.0), quantity: $0.1) }, isBound: isBound
+    )
 }
 
 @Suite("The optimizer of one order")
@@ -177,7 +178,7 @@ struct OptimizerTests {
             var other = Network()
             for warehouse in shop.warehouses.reversed() { other.set(warehouse) }
             for (sku, levels) in shop.stock.sorted(by: { $0.key > $1.key }) {
-                other.set(Shop.levels(sku, levels))
+                other.set(Shop.levels(ID(sku), levels))
             }
             let again = optimizer.review(shop.order, in: other) { $0 >= limit }
             #expect(again == review, "the same whatever was told first, case \(number)")
@@ -221,7 +222,7 @@ struct OptimizerTests {
             let smallest = (0..<(1 << active.count)).filter { set in
                 shop.order.lines.allSatisfy { line in
                     let has = active.enumerated().filter { set & (1 << $0.offset) != 0 }.reduce(Int64(0)) {
-                        $0 + (shop.stock[line.sku]?[$1.element] ?? 0)
+                        $0 + (shop.stock[line.sku.text]?[$1.element.text] ?? 0)
                     }
                     return has >= line.quantity
                 }
@@ -233,8 +234,8 @@ struct OptimizerTests {
         }
     }
 
-    private func total(_ shop: Shop, _ sku: String) -> Int64 {
-        shop.warehouses.filter(\.isActive).reduce(0) { $0 + (shop.stock[sku]?[$1.id] ?? 0) }
+    private func total(_ shop: Shop, _ sku: ID) -> Int64 {
+        shop.warehouses.filter(\.isActive).reduce(0) { $0 + (shop.stock[sku.text]?[$1.id.text] ?? 0) }
     }
 
     @Test("A search that may not look at anything proposes nothing")

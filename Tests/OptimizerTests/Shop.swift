@@ -28,14 +28,14 @@ struct Shop {
     var network: Network {
         var network = Network()
         for warehouse in warehouses { network.set(warehouse) }
-        for (sku, levels) in stock { network.set(Self.levels(sku, levels)) }
+        for (sku, levels) in stock { network.set(Self.levels(ID(sku), levels)) }
         return network
     }
 
-    static func levels(_ sku: String, _ units: [String: Int64]) -> LevelsSnapshot {
+    static func levels(_ sku: ID, _ units: [String: Int64]) -> LevelsSnapshot {
         LevelsSnapshot(
             sku: sku, sequence: 1,
-            levels: units.sorted { $0.key < $1.key }.map { Level(warehouse: $0.key, onHand: $0.value) })
+            levels: units.sorted { $0.key < $1.key }.map { Level(warehouse: ID($0.key), onHand: $0.value) })
     }
 
     /// A shop with an order that is served somehow.
@@ -64,7 +64,7 @@ struct Shop {
             var allocations: [Allocation] = []
             var left = quantity
             while left > 0 {
-                let warehouse = "W\(draws.within(0...Int64(warehouses - 1)))"
+                let warehouse: ID = "W\(draws.within(0...Int64(warehouses - 1)))"
                 if allocations.contains(where: { $0.warehouse == warehouse }) { continue }
                 let isLast = allocations.count == warehouses - 1 || !shop.order.allowSplit
                 let part = isLast || draws.oneIn(2) ? left : draws.within(1...left)
@@ -72,25 +72,25 @@ struct Shop {
                 left -= part
             }
             for warehouse in shop.warehouses where draws.oneIn(2) {
-                shop.stock[sku, default: [:]][warehouse.id] = draws.within(1...units)
+                shop.stock[sku, default: [:]][warehouse.id.text] = draws.within(1...units)
             }
             shop.order.lines.append(
-                ServedOrder.Line(sku: sku, allocations: allocations, isBound: draws.oneIn(8)))
+                ServedOrder.Line(sku: ID(sku), allocations: allocations, isBound: draws.oneIn(8)))
         }
         return shop
     }
 
     // MARK: The rules once more, by a way that shares nothing with the optimizer's
 
-    func warehouse(_ id: String) -> Warehouse { warehouses.first { $0.id == id }! }
+    func warehouse(_ id: ID) -> Warehouse { warehouses.first { $0.id == id }! }
 
     /// From a warehouse to the customer; nil where a place is not known.
-    func kilometres(_ id: String) -> Int64? {
+    func kilometres(_ id: ID) -> Int64? {
         guard let shipTo = order.shipTo, let location = warehouse(id).location else { return nil }
         return UnitVector(location).kilometres(to: UnitVector(shipTo))
     }
 
-    func isLate(_ id: String) -> Bool {
+    func isLate(_ id: ID) -> Bool {
         guard let hours = order.deliverWithinHours else { return false }
         guard let kilometres = kilometres(id) else { return true }
         let facts = warehouse(id)
@@ -103,16 +103,16 @@ struct Shop {
             && order.lines.allSatisfy { $0.allocations.allSatisfy { kilometres($0.warehouse) != nil } }
     }
 
-    private func serves(_ id: String) -> Bool {
+    private func serves(_ id: ID) -> Bool {
         order.lines.contains { $0.allocations.contains { $0.warehouse == id } }
     }
 
     /// The units of a line that a warehouse may have.
-    func capacity(_ line: ServedOrder.Line, _ id: String) -> Int64 {
+    func capacity(_ line: ServedOrder.Line, _ id: ID) -> Int64 {
         let own = line.allocations.first { $0.warehouse == id }?.quantity ?? 0
         let mayGain =
             warehouse(id).isActive && !isLate(id) && (serves(id) || !isMeasured || kilometres(id) != nil)
-        let units = own + (mayGain ? stock[line.sku]?[id] ?? 0 : 0)
+        let units = own + (mayGain ? stock[line.sku.text]?[id.text] ?? 0 : 0)
         return order.allowSplit || units >= line.quantity ? units : 0
     }
 
@@ -139,7 +139,7 @@ struct Shop {
         var serving: Set<String> = []
         var balance: Int64 = 0
         for (line, way) in zip(order.lines, ways) {
-            for part in way { serving.insert(part.warehouse) }
+            for part in way { serving.insert(part.warehouse.text) }
             if line.isBound { continue }
             if way.contains(where: { isLate($0.warehouse) }) { shape.late += 1 }
             let most = warehouses.map { capacity(line, $0.id) }.max()!
@@ -151,7 +151,7 @@ struct Shop {
             balance += Int64(Double(weights.balance) * (Double(scarcity) / Double(1000 * line.quantity)))
         }
         shape.shipments = Int64(serving.count)
-        if isMeasured { shape.kilometres = serving.reduce(0) { $0 + kilometres($1)! } }
+        if isMeasured { shape.kilometres = serving.reduce(0) { $0 + kilometres(ID($1))! } }
         shape.cost =
             weights.shipment * shape.shipments + weights.kilometre * shape.kilometres
             + weights.late * shape.late + balance

@@ -4,7 +4,7 @@ import OrderCore
 import Testing
 
 private func outcome(
-    _ lines: [OrderOutcome.Line], id: String = "o", version: Int64 = 1, kind: OrderOutcomeKind = .reserved,
+    _ lines: [OrderOutcome.Line], id: ID = "o", version: Int64 = 1, kind: OrderOutcomeKind = .reserved,
     isFinal: Bool = false, allowSplit: Bool = true
 ) -> OrderOutcome {
     OrderOutcome(
@@ -14,14 +14,14 @@ private func outcome(
 }
 
 private func reserved(
-    _ sku: String, _ warehouse: String, backordered: Int64 = 0, paid: Int64 = 0, bound: String? = nil
+    _ sku: ID, _ warehouse: ID, backordered: Int64 = 0, paid: Int64 = 0, bound: ID? = nil
 ) -> OrderOutcome.Line {
     OrderOutcome.Line(
         sku: sku, warehouse: bound, quantity: 1 + backordered, reserved: 1, backordered: backordered,
         allocations: [Allocation(warehouse: warehouse, quantity: 1)], paid: paid)
 }
 
-private func order(_ id: String, version: Int64 = 1) -> WaitingOrders.Order {
+private func order(_ id: ID, version: Int64 = 1) -> WaitingOrders.Order {
     WaitingOrders.Order(outcome([reserved("A", "BER")], id: id, version: version))!
 }
 
@@ -81,7 +81,7 @@ struct WaitingOrdersTests {
         #expect(waiting.count <= 3)
         waiting.saw(order("last"), partition: 0, at: 10_000)
         var taken: [String] = []
-        while let order = waiting.takeSettled(at: 10_000) { taken.append(order.id) }
+        while let order = waiting.takeSettled(at: 10_000) { taken.append(order.id.text) }
         #expect(taken.last == "last" && taken.count <= 3)
     }
 
@@ -109,7 +109,7 @@ struct WaitingOrdersTests {
             let levels = [
                 Level(warehouse: "BER", onHand: 1, reserved: 1), Level(warehouse: "HAM", onHand: 5),
             ]
-            network.set(LevelsSnapshot(sku: sku, sequence: 1, levels: levels))
+            network.set(LevelsSnapshot(sku: ID(sku), sequence: 1, levels: levels))
         }
         let at = Timestamp(milliseconds: 2_000)
         let review = Optimizer().review(waiting.served, in: network)

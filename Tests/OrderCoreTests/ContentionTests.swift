@@ -16,7 +16,7 @@ struct ContentionTests {
         var finals: [String: Int] = [:]
     }
 
-    private static let skus = (0..<50).map { "S\($0)" }
+    private static let skus: [ID] = (0..<50).map { "S\($0)" }
 
     /// 10,000 orders of 2 to 8 lines over 50 SKUs, with stock for a third of them; up to `inFlight` at once.
     private func sell(_ mode: OrderMode, inFlight: Int) -> Figures {
@@ -24,7 +24,7 @@ struct ContentionTests {
         let wishes = (0..<10_000).map { _ in
             (0..<2 + random.below(7)).map { _ in (Self.skus[random.below(50)], Int64(1)) }
         }
-        var demand: [String: Int64] = [:]
+        var demand: [ID: Int64] = [:]
         for (sku, quantity) in wishes.joined() { demand[sku, default: 0] += quantity }
         let stock = demand.mapValues { $0 / 3 }
         var shop = Shop(OrderSettings(), stock: stock)
@@ -40,7 +40,7 @@ struct ContentionTests {
             if !shop.commands.isEmpty { shop.decideNext(random.below(shop.commands.count)) }
             if !shop.replies.isEmpty { shop.readNext(random.below(shop.replies.count)) }
             open.removeAll { id in
-                guard let phase = shop.order(id)?.phase else { return true }
+                guard let phase = shop.order(ID(id))?.phase else { return true }
                 if case .busy = phase { return false }
                 return true
             }
@@ -49,17 +49,23 @@ struct ContentionTests {
     }
 
     private func figures(
-        _ shop: inout Shop, _ wishes: [[(String, Int64)]], _ stock: [String: Int64]
+        _ shop: inout Shop, _ wishes: [[(ID, Int64)]], _ stock: [ID: Int64]
     ) -> Figures {
         var figures = Figures()
         var left = stock
-        for entry in shop.ledger where entry.movement == .reserve { left[entry.sku]! -= entry.quantity }
-        for entry in shop.ledger where entry.movement == .release { left[entry.sku]! += entry.quantity }
+        for entry in shop.ledger where entry.movement == .reserve {
+            left[ID(entry.sku.text)]! -= entry.quantity
+        }
+        for entry in shop.ledger where entry.movement == .release {
+            left[ID(entry.sku.text)]! += entry.quantity
+        }
         var granted: [String: Int64] = [:]
         for entry in shop.ledger {
             guard let id = entry.reservationID else { continue }
-            if entry.movement == .reserve { granted[id] = entry.source.offset }
-            if entry.movement == .release { figures.away.append(Int(entry.source.offset - granted[id]!)) }
+            if entry.movement == .reserve { granted[id.text] = entry.source.offset }
+            if entry.movement == .release {
+                figures.away.append(Int(entry.source.offset - granted[id.text]!))
+            }
         }
         let rejected = Set(shop.outcomes.filter { $0.kind == .rejected }.map(\.orderID))
         for (number, wish) in wishes.enumerated() {
@@ -69,8 +75,8 @@ struct ContentionTests {
             }
             figures.rejected += 1
             var needed: [String: Int64] = [:]
-            for (sku, quantity) in wish { needed[sku, default: 0] += quantity }
-            if needed.allSatisfy({ left[$0.key]! >= $0.value }) { figures.refusedInVain += 1 }
+            for (sku, quantity) in wish { needed[sku.text, default: 0] += quantity }
+            if needed.allSatisfy({ left[ID($0.key)]! >= $0.value }) { figures.refusedInVain += 1 }
         }
         figures.left = left.values.reduce(0, +)
         for id in 0..<wishes.count where shop.order("o\(id)")?.phase == .settled { shop.pay("o\(id)") }

@@ -5,7 +5,7 @@ import Testing
 /// Dialogues from the table of docs/orders.md, with the genuine stock as the counterpart.
 @Suite("The life of an order")
 struct DialogueTests {
-    private let plenty: [String: Int64] = ["A": 10, "B": 10, "C": 10]
+    private let plenty: [ID: Int64] = ["A": 10, "B": 10, "C": 10]
 
     private func shop(_ settings: OrderSettings = OrderSettings()) -> Shop { Shop(settings, stock: plenty) }
 
@@ -587,20 +587,20 @@ struct DialogueTests {
     @Test("An address is read as it was written, also where the order's id has slashes")
     func addresses() {
         for id in ["o", "a/b/c", "/", "o-17"] {
-            let address = OrderAddress(partition: 11, orderID: id, line: 2, attempt: 3)
+            let address = OrderAddress(partition: 11, orderID: ID(id), line: 2, attempt: 3)
             #expect(OrderAddress(reservationID: address.reservationID) == address)
         }
         for id in [
             "r-1", "@holdfast/order/", "@holdfast/order/1/o/2", "@holdfast/order/x/o/1/1",
             "@holdfast/partition/3",
         ] {
-            #expect(OrderAddress(reservationID: id) == nil)
+            #expect(OrderAddress(reservationID: ID(id)) == nil)
         }
         #expect(
             OrderAddress(
-                partition: 99_999, orderID: String(repeating: "x", count: OrderLimits.idBytes), line: 200,
+                partition: 99_999, orderID: ID(String(repeating: "x", count: OrderLimits.idBytes)), line: 200,
                 attempt: 99_999
-            ).reservationID.utf8.count + "/confirm-99999".utf8.count <= Limits.idBytes)
+            ).reservationID.text.utf8.count + "/confirm-99999".utf8.count <= Limits.idBytes)
         #expect(Order.Pending.Verb.allCases.allSatisfy { $0.rawValue.count <= "confirm".count })
     }
 }

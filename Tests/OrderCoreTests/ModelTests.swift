@@ -58,7 +58,7 @@ struct ModelTests {
     /// - Returns: the final outcome of each order, and `moving` and `returning` where an order was busy so.
     static func live(_ seed: Random) throws(Fault) -> [String] {
         var random = seed
-        let skus = ["A", "B", "C"]
+        let skus: [ID] = ["A", "B", "C"]
         let shipsOnShipped = random.below(4) == 0
         // Replies are lost in some histories, units in others: what was lost meanwhile no repeat would tell.
         let losesReplies = random.below(4) == 0
@@ -71,13 +71,13 @@ struct ModelTests {
             shop.decide("A", .setPolicy(warehouse: nil, Policy(backorderLimit: 5)))
         }
         if random.below(2) == 0 {
-            for sku in ["B", "C"] {
+            for sku: ID in ["B", "C"] {
                 shop.decide(
                     sku, .receive(warehouse: "HAM", quantity: Int64(1 + random.below(6)), reference: nil))
             }
         }
         var purposes: Set<String> = []
-        let ids = (0...random.below(4)).map { "o\($0)" }
+        let ids: [ID] = (0...random.below(4)).map { "o\($0)" }
         var sent: [OrderEvent] = []
         for id in ids where random.below(8) > 0 { sent.append(placing(id, skus, &random, &shop)) }
         for _ in 0..<20 + random.below(40) {
@@ -109,9 +109,9 @@ struct ModelTests {
     }
 
     private static func placing(
-        _ id: String, _ skus: [String], _ random: inout Random, _ shop: inout Shop
+        _ id: ID, _ skus: [ID], _ random: inout Random, _ shop: inout Shop
     ) -> OrderEvent {
-        let warehouse = random.below(12) == 0 ? "BER" : nil
+        let warehouse: ID? = random.below(12) == 0 ? "BER" : nil
         let lines = (0...random.below(3)).map { _ in
             OrderEvent.Line(
                 sku: skus[random.below(3)], quantity: Int64(1 + random.below(4)), warehouse: warehouse)
@@ -127,7 +127,7 @@ struct ModelTests {
 
     /// Right, stale or impossible: from the newest outcome, or what may have been one, to any warehouses.
     private static func proposal(
-        _ id: String, _ skus: [String], _ random: inout Random, _ shop: Shop
+        _ id: ID, _ skus: [ID], _ random: inout Random, _ shop: Shop
     ) -> Reallocation {
         let told = shop.told(id).last
         let isStale = random.below(6) == 0
@@ -147,7 +147,7 @@ struct ModelTests {
         return Reallocation(version: max(1, (told?.version ?? 1) - (isStale ? 1 : 0)), lines: lines)
     }
 
-    private static func units(_ skus: [String], _ random: inout Random) -> [LineUnits] {
+    private static func units(_ skus: [ID], _ random: inout Random) -> [LineUnits] {
         if random.below(2) == 0 { return [] }
         return [
             LineUnits(
@@ -155,13 +155,13 @@ struct ModelTests {
         ]
     }
 
-    private static func change(_ skus: [String], _ random: inout Random) -> OrderEvent.Changed {
+    private static func change(_ skus: [ID], _ random: inout Random) -> OrderEvent.Changed {
         OrderEvent.Changed(
             lines: [OrderEvent.Line(sku: skus[random.below(3)], quantity: Int64(random.below(6)))],
             expiry: random.below(4) == 0 ? .after(milliseconds: Int64(1_000 + random.below(9_000))) : nil)
     }
 
-    private static func disturb(_ sku: String, _ random: inout Random, _ shop: inout Shop) {
+    private static func disturb(_ sku: ID, _ random: inout Random, _ shop: inout Shop) {
         shop.decide(
             sku,
             .damage(
@@ -204,7 +204,7 @@ struct ModelTests {
     /// Nothing is on its way: each reservation has the units that its order thinks, where it thinks; and what was told
     /// of an order is how it stands.
     private static func agree(_ shop: Shop, _ losesReplies: Bool) throws(Fault) {
-        var live: [String: ReservationSnapshot] = [:]
+        var live: [ID: ReservationSnapshot] = [:]
         for reservation in shop.stock.allReservations { live[reservation.id] = reservation }
         // What was backordered may have been filled before a reply that was lost came again.
         for order in shop.orders where !order.isAsking && !(losesReplies && order.mode == .wait) {
@@ -247,14 +247,14 @@ struct ModelTests {
 
     /// One element for each warehouse, in the warehouses' order.
     private static func sorted(_ allocations: [Allocation]) -> [Allocation] {
-        var units: [String: Int64] = [:]
+        var units: [ID: Int64] = [:]
         for allocation in allocations { units[allocation.warehouse, default: 0] += allocation.quantity }
         return units.sorted { $0.key < $1.key }.map { Allocation(warehouse: $0.key, quantity: $0.value) }
     }
 
     /// Lets everything come to its end, and compares the books.
     private static func end(
-        _ shop: inout Shop, _ ids: [String], _ losesReplies: Bool
+        _ shop: inout Shop, _ ids: [ID], _ losesReplies: Bool
     ) throws(Fault) -> [String] {
         for id in ids where shop.settings.shipsOnShipped { shop.send(id, .shipped([])) }
         var rounds = 0
@@ -282,7 +282,7 @@ struct ModelTests {
         return kinds
     }
 
-    private static func account(_ id: String, _ shop: Shop) throws(Fault) -> String? {
+    private static func account(_ id: ID, _ shop: Shop) throws(Fault) -> String? {
         let told = shop.told(id)
         guard told.map(\.version) == (0..<Int64(told.count)).map({ $0 + 1 }) else {
             throw Fault(description: "\(id): versions \(told.map(\.version))")
@@ -313,7 +313,7 @@ struct ModelTests {
     }
 
     /// What was told of an order, and what the stock did for it.
-    private static func history(_ id: String, _ shop: Shop) -> String {
+    private static func history(_ id: ID, _ shop: Shop) -> String {
         let told = shop.told(id).map { outcome in
             (
                 outcome.at.milliseconds,
@@ -332,7 +332,7 @@ struct ModelTests {
     }
 
     /// A confirmed line that was to ship later has not expired in between.
-    private static func checkConfirmed(_ id: String, _ shop: Shop) throws(Fault) {
+    private static func checkConfirmed(_ id: ID, _ shop: Shop) throws(Fault) {
         guard shop.settings.shipsOnShipped,
             let confirmed = shop.told(id).first(where: { $0.kind == .confirmed })
         else { return }

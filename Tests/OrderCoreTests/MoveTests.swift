@@ -150,8 +150,8 @@ struct MoveTests {
         "A proposal with a line that is not so is ignored as a whole",
         arguments: [
             [], [("A", 2), ("X", 1)], [("A", 2), ("B", 2)], [("A", 1), ("B", 1)], [("A", 3)],
-        ] as [[(String, Int64)]])
-    func impossible(_ lines: [(String, Int64)]) {
+        ] as [[(ID, Int64)]])
+    func impossible(_ lines: [(ID, Int64)]) {
         var shop = shop()
         shop.propose("o", lines.map { ($0.0, ham($0.1)) })
         #expect(shop.ignored == 1 && shop.commands.isEmpty && shop.refused.isEmpty)
@@ -166,7 +166,7 @@ struct MoveTests {
 
     @Test("A line that names its warehouse stays there, and one that may not be split is not split")
     func bound() {
-        for (allowSplit, warehouse) in [(true, "BER"), (false, nil)] {
+        for (allowSplit, warehouse) in [(true, "BER" as ID?), (false, nil)] {
             var shop = Shop(stock: ["A": 10])
             shop.send(
                 "o",

@@ -9,11 +9,11 @@ struct Shop {
     var now: Int64 = 1_000_000
     var orders: [Order] = []
     /// Where orders stand.
-    private var places: [String: Int] = [:]
+    private var places: [ID: Int] = [:]
     var stock = Stock(settings: Settings(dedupeCount: 4096))
     /// What is on its way, by SKU: each SKU's commands are decided in their order, and so are its replies read.
-    var commands: [(sku: String, queue: [Command])] = []
-    var replies: [(sku: String, queue: [OrderReply])] = []
+    var commands: [(sku: ID, queue: [Command])] = []
+    var replies: [(sku: ID, queue: [OrderReply])] = []
     var outcomes: [OrderOutcome] = []
     var refused: [OrderEffects.Refused] = []
     var ignored = 0
@@ -24,7 +24,7 @@ struct Shop {
     private var offset: Int64 = 0
     private var events: Int64 = 0
 
-    init(_ settings: OrderSettings = OrderSettings(), stock units: [String: Int64] = [:]) {
+    init(_ settings: OrderSettings = OrderSettings(), stock units: [ID: Int64] = [:]) {
         self.settings = settings
         for (sku, quantity) in units.sorted(by: { $0.key < $1.key }) where quantity > 0 {
             decide(sku, .receive(warehouse: "BER", quantity: quantity, reference: nil))
@@ -34,7 +34,7 @@ struct Shop {
     // MARK: Upstream
 
     mutating func place(
-        _ id: String = "o", _ mode: OrderMode = .allOrNothing, _ lines: [(String, Int64)],
+        _ id: ID = "o", _ mode: OrderMode = .allOrNothing, _ lines: [(ID, Int64)],
         ttl: Int64 = 60_000
     ) {
         send(
@@ -45,12 +45,12 @@ struct Shop {
                     expiry: .after(milliseconds: ttl))))
     }
 
-    mutating func pay(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .paid(units)) }
-    mutating func cancel(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .cancelled(units)) }
-    mutating func ship(_ id: String = "o", _ units: [LineUnits] = []) { send(id, .shipped(units)) }
+    mutating func pay(_ id: ID = "o", _ units: [LineUnits] = []) { send(id, .paid(units)) }
+    mutating func cancel(_ id: ID = "o", _ units: [LineUnits] = []) { send(id, .cancelled(units)) }
+    mutating func ship(_ id: ID = "o", _ units: [LineUnits] = []) { send(id, .shipped(units)) }
 
     mutating func change(
-        _ id: String = "o", _ lines: [(String, Int64)], expiry: Command.Expiry? = nil
+        _ id: ID = "o", _ lines: [(ID, Int64)], expiry: Command.Expiry? = nil
     ) {
         send(
             id,
@@ -61,7 +61,7 @@ struct Shop {
 
     /// The optimizer's proposal, from the newest outcome where no version is given.
     mutating func propose(
-        _ id: String = "o", _ lines: [(String, [Allocation])], version: Int64? = nil
+        _ id: ID = "o", _ lines: [(ID, [Allocation])], version: Int64? = nil
     ) {
         send(
             id,
@@ -72,7 +72,7 @@ struct Shop {
     }
 
     @discardableResult
-    mutating func send(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+    mutating func send(_ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
         events += 1
         let event = OrderEvent(
             id: "e\(events)", orderID: id, at: Timestamp(milliseconds: now), offset: events, body: body)
@@ -86,13 +86,13 @@ struct Shop {
         with(event.orderID) { order, settings, effects in order.handle(event, settings, into: &effects) }
     }
 
-    mutating func due(_ id: String) {
+    mutating func due(_ id: ID) {
         let at = Timestamp(milliseconds: now)
         with(id) { order, settings, effects in order.due(at: at, settings, into: &effects) }
     }
 
     private mutating func with(
-        _ id: String, _ body: (inout Order, OrderSettings, inout OrderEffects) -> Void
+        _ id: ID, _ body: (inout Order, OrderSettings, inout OrderEffects) -> Void
     ) {
         var effects = OrderEffects()
         let place = place(of: id)
@@ -101,7 +101,7 @@ struct Shop {
         take(effects)
     }
 
-    private mutating func place(of id: String) -> Int {
+    private mutating func place(of id: ID) -> Int {
         if let place = places[id] { return place }
         orders.append(
             Order(id: id, partition: 3, phase: .unknown(since: Timestamp(milliseconds: now))))
@@ -145,7 +145,7 @@ struct Shop {
         decide(command)
     }
 
-    mutating func decide(_ sku: String, _ body: Command.Body) {
+    mutating func decide(_ sku: ID, _ body: Command.Body) {
         events += 1
         decide(Command(id: "c\(events)", sku: sku, body: body))
     }
@@ -233,30 +233,30 @@ struct Shop {
 
     // MARK: What is seen
 
-    func order(_ id: String = "o") -> Order? { places[id].map { orders[$0] } }
+    func order(_ id: ID = "o") -> Order? { places[id].map { orders[$0] } }
 
-    func told(_ id: String = "o") -> [OrderOutcome] { outcomes.filter { $0.orderID == id } }
+    func told(_ id: ID = "o") -> [OrderOutcome] { outcomes.filter { $0.orderID == id } }
 
     /// What was told of an order, in a line each: `released!` is final.
-    func story(_ id: String = "o") -> [String] {
+    func story(_ id: ID = "o") -> [String] {
         told(id).map { $0.kind.rawValue + ($0.isFinal ? "!" : "") }
     }
 
     /// The units that an order has reserved, by the stock's own books.
-    func held(_ id: String = "o") -> Int64 {
+    func held(_ id: ID = "o") -> Int64 {
         stock.allReservations.filter { $0.orderID == id }.reduce(0) { $0 + $1.quantity }
     }
 
     /// Where the units of a SKU are that an order has reserved, by the stock's own books; in the warehouses' order.
-    func allocations(_ id: String = "o", _ sku: String) -> [Allocation] {
-        var units: [String: Int64] = [:]
+    func allocations(_ id: ID = "o", _ sku: ID) -> [Allocation] {
+        var units: [ID: Int64] = [:]
         for live in stock.allReservations where live.orderID == id && live.sku == sku {
             for part in live.allocations { units[part.warehouse, default: 0] += part.quantity }
         }
         return units.sorted { $0.key < $1.key }.map { Allocation(warehouse: $0.key, quantity: $0.value) }
     }
 
-    func shipped(_ id: String = "o") -> Int64 {
+    func shipped(_ id: ID = "o") -> Int64 {
         ledger.filter { $0.orderID == id && $0.movement == .ship }.reduce(0) { $0 + $1.quantity }
     }
 }

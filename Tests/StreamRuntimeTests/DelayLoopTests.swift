@@ -6,7 +6,7 @@ import Testing
 /// Dialogues: what was read and acknowledged in, what to do next out.
 @Suite("The loop of the delay service")
 struct DelayLoopTests {
-    private func reservation(_ id: String, due: Int64) -> [UInt8] {
+    private func reservation(_ id: ID, due: Int64) -> [UInt8] {
         var writer = RecordWriter()
         writer.write(
             reservation: ReservationSnapshot(
@@ -16,7 +16,7 @@ struct DelayLoopTests {
         return writer.withBytes { Array($0) }
     }
 
-    private func transfer(_ id: String, due: Int64) -> [UInt8] {
+    private func transfer(_ id: ID, due: Int64) -> [UInt8] {
         var writer = RecordWriter()
         writer.write(
             transfer: TransferSnapshot(
@@ -37,11 +37,11 @@ struct DelayLoopTests {
     }
 
     private func read(
-        _ loop: inout DelayLoop, _ id: String, _ value: [UInt8]?, from topic: Topic = .reservations,
+        _ loop: inout DelayLoop, _ id: ID, _ value: [UInt8]?, from topic: Topic = .reservations,
         offset: Int64 = 0, appendedAt: Int64? = nil, at now: Int64 = 0
     ) throws {
         var failure: DecodingFailure?
-        Array(id.utf8).withUnsafeBytes { key in
+        id.bytes.withUnsafeBytes { key in
             (value ?? []).withUnsafeBytes { bytes in
                 do throws(DecodingFailure) {
                     try loop.read(

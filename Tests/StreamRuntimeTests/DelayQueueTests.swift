@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The delay queue")
 struct DelayQueueTests {
-    func reservation(_ id: String, due: Int64) -> ReservationSnapshot {
+    func reservation(_ id: ID, due: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
             id: id, orderID: "o", sku: "A", allocations: [Allocation(warehouse: "BER", quantity: 1)],
             reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due),
@@ -212,7 +212,7 @@ struct DelayQueueTests {
 
     @Test("A transfer is told of when it is overdue, and never one without a time or one that was told of")
     func transfers() {
-        func transfer(_ id: String, due: Int64?, isOverdue: Bool = false) -> TransferSnapshot {
+        func transfer(_ id: ID, due: Int64?, isOverdue: Bool = false) -> TransferSnapshot {
             TransferSnapshot(
                 id: id, sku: "A", from: "BER", to: "HAM", quantity: 3, remaining: 2,
                 dispatchedAt: Timestamp(milliseconds: 0),

@@ -27,10 +27,9 @@ struct GrownPartitionTests {
         return row
     }
 
-    private func entry(_ sku: String, _ sequence: Int64, at: Int64, more: Bool = false) -> LedgerMerge.Record
-    {
+    private func entry(_ sku: ID, _ sequence: Int64, at: Int64, more: Bool = false) -> LedgerMerge.Record {
         LedgerMerge.Record(
-            key: Array(sku.utf8), value: [],
+            key: sku.bytes, value: [],
             entry: LedgerEntry(
                 sku: sku, sequence: sequence, more: more, movement: .receive,
                 at: Timestamp(milliseconds: at), source: Source(partition: 0, offset: 0), command: .receive,
@@ -82,7 +81,7 @@ struct GrownPartitionTests {
         try decide(begin.opening.count, &processor)
         var rebuild = LedgerRebuild(continuing: processor.takeStock())
         for topic in LedgerRebuild.topics {
-            rebuild.forEachRecord(of: topic) { append(topic, Array($0.utf8), Array($1)) }
+            rebuild.forEachRecord(of: topic) { append(topic, $0.bytes, Array($1)) }
         }
         topics.committedOffset = Int64(begin.opening.count + 1)
         return topics
@@ -135,7 +134,7 @@ struct GrownPartitionTests {
                 try record.value!.withUnsafeBytes {
                     guard try reader.notice($0) == nil else { return }
                     let outcome = try reader.outcome($0).outcome
-                    outcomes[outcome.commandID] = outcome
+                    outcomes[outcome.commandID.text] = outcome
                 }
             }
             return outcomes
@@ -184,7 +183,7 @@ struct GrownPartitionTests {
 
     @Test("Relay and delay service name their commands by the prefix, so that no place is taken twice")
     func ids() throws {
-        func relayed(_ prefix: String) throws -> [String] {
+        func relayed(_ prefix: String) throws -> [ID] {
             var writer = RecordWriter()
             writer.write(settings: Settings())
             var relay = Relay(partitionCount: 2, idPrefix: prefix) { _ in 0 }

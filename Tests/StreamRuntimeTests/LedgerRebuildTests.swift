@@ -51,7 +51,7 @@ struct LedgerRebuildTests {
             var newest: [[UInt8]: [UInt8]] = [:]
             for record in topics.committed(topic) { newest[record.key!] = record.value }
             var made: [[UInt8]: [UInt8]] = [:]
-            rebuild.forEachRecord(of: topic) { made[Array($0.utf8)] = Array($1) }
+            rebuild.forEachRecord(of: topic) { made[$0.bytes] = Array($1) }
             #expect(made == newest, "\(topic.rawValue)")
             #expect(topic == .transfers || !made.isEmpty)
         }
@@ -70,7 +70,7 @@ struct LedgerRebuildTests {
         records.append(Record(key: Array("GONE".utf8), value: nil, timestamp: 0, isCommitted: true))
         var view = view(records)
         var differing: [String] = []
-        rebuild.forEachRecord(of: .levels) { if !view.take($0, $1) { differing.append($0) } }
+        rebuild.forEachRecord(of: .levels) { if !view.take($0, $1) { differing.append($0.text) } }
         #expect(differing.map { Array($0.utf8) } == [records[damaged].key!])
         #expect(view.rest == [Array("GHOST".utf8)])
     }
@@ -89,7 +89,7 @@ struct LedgerRebuildTests {
                 return error as? Inconsistency
             }
         }
-        let sku = String(decoding: ledger[10].key!, as: UTF8.self)
+        let sku = ID(decoding: ledger[10].key!)
         #expect(fault { _ in } == nil)
         #expect(fault { $0.remove(at: 10) }?.sku == sku)
         #expect(fault { $0.insert($0[10], at: 11) }?.description.contains("after") == true)

@@ -19,7 +19,7 @@ final class MemoryTopics {
     func publish(_ command: Command, at: Int64) {
         var writer = RecordWriter()
         writer.write(command: command)
-        publish(key: Array(command.sku.utf8), value: writer.withBytes { Array($0) }, at: at)
+        publish(key: command.sku.bytes, value: writer.withBytes { Array($0) }, at: at)
     }
 
     func publish(key: [UInt8]?, value: [UInt8]?, at: Int64) {

@@ -70,10 +70,10 @@ struct OrderDeskTests {
             }
         }
 
-        func event(_ id: String, _ body: OrderEvent.Body, order: String = "o", at: Int64) throws {
+        func event(_ id: ID, _ body: OrderEvent.Body, order: ID = "o", at: Int64) throws {
             writer.write(
                 event: OrderEvent(id: id, orderID: order, at: Timestamp(milliseconds: 0), body: body))
-            try give(writer.withBytes { Array($0) }, key: order, from: .orders, at: at)
+            try give(writer.withBytes { Array($0) }, key: order.text, from: .orders, at: at)
         }
 
         /// The stock grants or refuses the newest commands.

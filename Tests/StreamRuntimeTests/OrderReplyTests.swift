@@ -29,7 +29,7 @@ struct OrderReplyTests {
         var writer = RecordWriter()
         for (offset, (at, command)) in commands.enumerated() {
             writer.write(command: command)
-            try Array(command.sku.utf8).withUnsafeBytes { key in
+            try command.sku.bytes.withUnsafeBytes { key in
                 try writer.withBytes { value in
                     try processor.process(
                         LogRecord(key: key, value: value, offset: Int64(offset), timestamp: at)
@@ -40,7 +40,7 @@ struct OrderReplyTests {
         return (sent, results)
     }
 
-    private func reserve(_ number: Int, _ reservation: String) -> Command {
+    private func reserve(_ number: Int, _ reservation: ID) -> Command {
         Command(
             id: "c-\(number)", sku: "A",
             body: .reserve(

@@ -58,12 +58,12 @@ struct PartitionWorkerTests {
                         Command.Reserve(
                             reservationID: "r\(number)", orderID: "o\(number)", quantity: 1,
                             expiry: .after(milliseconds: 100)))
-                case 6: .confirm(reservationID: reservation, quantity: nil)
-                case 7: .release(reservationID: reservation, quantity: nil)
-                default: .expire(reservationID: reservation)
+                case 6: .confirm(reservationID: ID(reservation), quantity: nil)
+                case 7: .release(reservationID: ID(reservation), quantity: nil)
+                default: .expire(reservationID: ID(reservation))
                 }
             let id = Int.random(in: 0..<15, using: &random) == 0 ? "c\(number / 2)" : "c\(number)"
-            topics.publish(Command(id: id, sku: sku, body: body), at: Int64(1000 + number * 5))
+            topics.publish(Command(id: ID(id), sku: ID(sku), body: body), at: Int64(1000 + number * 5))
             if Int.random(in: 0..<20, using: &random) == 0 {
                 topics.publish(
                     key: Array("A".utf8), value: Array("{broken".utf8), at: Int64(1000 + number * 5))

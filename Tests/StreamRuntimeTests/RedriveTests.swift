@@ -132,7 +132,7 @@ struct RedriveTests {
 
     @Test("A reply to an order goes back into the partition that stands in the name of its reservation")
     func replies() throws {
-        func reply(_ reservation: String) -> DeadLetter {
+        func reply(_ reservation: ID) -> DeadLetter {
             letter(
                 #"{"command_id":"c","type":"release","sku":"A","outcome":"released","reservation_id":"\#(reservation)","#
                     + #""order_id":"o-1","quantity":1,"remaining":0,"ledger_sequence":6,"at":"2026-11-24T09:00:00.003Z","#

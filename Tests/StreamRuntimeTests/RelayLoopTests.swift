@@ -30,7 +30,7 @@ struct RelayLoopTests {
         }
     }
 
-    private func warehouse(_ id: String) -> [UInt8] {
+    private func warehouse(_ id: ID) -> [UInt8] {
         var writer = RecordWriter()
         writer.write(warehouse: WarehouseRecord(warehouse: Warehouse(id: id)))
         return writer.withBytes { Array($0) }

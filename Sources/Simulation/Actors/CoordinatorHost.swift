@@ -1,3 +1,4 @@
+import InventoryCore
 import InventoryWire
 import OrderCore
 import StreamRuntime
@@ -57,7 +58,7 @@ final class CoordinatorWorker: GroupWorker {
     var isRestored: Bool { witness.isRestored }
 
     /// An order as it stands; not to be asked in the midst of a step.
-    func found(_ id: String) -> Order? { worker.found(id) }
+    func found(_ id: ID) -> Order? { worker.found(id) }
 
     func act() {
         isActing = true

@@ -109,7 +109,7 @@ final class DelayService: Host, Actor {
 
     private func send(_ request: DelayQueue.Request) {
         writer.write(command: request.command)
-        let key = Array(request.command.sku.utf8)
+        let key = request.command.sku.bytes
         let value = writer.withBytes { Array($0) }
         let place = world.index(.commands, request.partition)
         let broker = world.broker

@@ -16,7 +16,7 @@ final class RelayService: Host, Actor {
     init(_ world: World, after milliseconds: Int = 0) {
         wakesAt = world.now + Int64(milliseconds)
         loop = RelayLoop(partitionCount: world.partitionCount) { [unowned world] in
-            world.partition(ofKey: $0.utf8)
+            world.partition(ofKey: $0.bytes)
         }
         super.init("relay", world)
         if flaw == .randomID { transactionalID += "-\(world.random.next())" }

@@ -181,7 +181,7 @@ final class OrderCommandsRenamed: ModelOrderLog {
             value.withUnsafeBytes { try? reader.command(key: key, value: $0) }
         }
         guard var command = read else { preconditionFailure("no command: \(StateBytes.text(value))") }
-        command.id += "\(Self.end)\(world.random.below(1_000_000))"
+        command.id = "\(command.id)\(Self.end)\(world.random.below(1_000_000))"
         var writer = RecordWriter()
         writer.write(command: command)
         try super.send(to: place, key: key, value: writer.withBytes { Array($0) })

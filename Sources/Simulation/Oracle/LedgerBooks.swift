@@ -5,24 +5,24 @@ import InventoryWire
 /// does not add up.
 package struct LedgerBooks {
     private struct Shelf: Hashable {
-        let sku: String
-        let warehouse: String
+        let sku: ID
+        let warehouse: ID
     }
 
     private struct ClaimKey: Hashable {
-        let sku: String
+        let sku: ID
         let origin: Int64
     }
 
     private struct Claim {
-        let reservationID: String
+        let reservationID: ID
         var units: Int64
         var expiresAt: Int64
         var hasEnded = false
     }
 
     package private(set) var problems: [String] = []
-    private var sequences: [String: Int64] = [:]
+    private var sequences: [ID: Int64] = [:]
     private var sums: [Shelf: LedgerEntry.Deltas] = [:]
     private var touched: Set<Shelf> = []
     private var claims: [ClaimKey: Claim] = [:]
@@ -91,7 +91,7 @@ package struct LedgerBooks {
         }
     }
 
-    private mutating func end(_ key: ClaimKey, _ id: String, _ entry: LedgerEntry, _ place: String) {
+    private mutating func end(_ key: ClaimKey, _ id: ID, _ entry: LedgerEntry, _ place: String) {
         guard var claim = claims[key] else {
             problems.append("\(place): reservation \(id) never began")
             return

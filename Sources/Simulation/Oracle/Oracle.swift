@@ -141,7 +141,7 @@ final class Oracle {
         for command in commands {
             guard command.producer == -1 else { continue }
             let id = self.command(command)?.id
-            guard let parts = id?.split(separator: "/"), parts.count == 4, let offset = Int64(parts[2])
+            guard let parts = id?.text.split(separator: "/"), parts.count == 4, let offset = Int64(parts[2])
             else { continue }
             let topic = parts[0] == "expire" ? Topic.reservations : .transfers
             let cause = records(topic, partition).first { $0.offset == offset }
@@ -163,7 +163,7 @@ final class Oracle {
             let wanted = world.traffic.changes.filter {
                 $0.topic == topic && $0.partitions.contains(partition)
             }.map(\.commandID)
-            let found = ids.filter { $0.hasPrefix("relay/\(topic.rawValue)/") }
+            let found = ids.filter { $0.text.hasPrefix("relay/\(topic.rawValue)/") }
             guard found != wanted else { continue }
             problems.append(
                 "partition \(partition): the changes of \(topic.rawValue) came as \(found), should be \(wanted)"
@@ -260,7 +260,7 @@ final class Oracle {
 
     /// Each entry is chained to the one before it of its SKU.
     private func checkChain(_ partition: Int32, _ rows: [LedgerRow]) {
-        var newest: [String: ChainHash] = [:]
+        var newest: [ID: ChainHash] = [:]
         for row in rows {
             let entry = row.entry
             guard chain.hash(of: entry, after: newest[entry.sku] ?? .origin) == entry.chainHash else {

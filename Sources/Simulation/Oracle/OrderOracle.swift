@@ -10,7 +10,7 @@ final class OrderOracle {
     private var reader = RecordReader()
     private var problems: [String] = []
     /// Committed outcomes, in their order.
-    private var told: [String: [OrderOutcome]] = [:]
+    private var told: [ID: [OrderOutcome]] = [:]
 
     /// - Parameters:
     ///   - entries: the committed ledger of all partitions.
@@ -105,8 +105,8 @@ final class OrderOracle {
     /// What orders were told is what the ledger says, to the unit, and nothing is stranded.
     private func checkStock(_ entries: [LedgerEntry]) {
         struct Line: Hashable {
-            let order: String
-            let sku: String
+            let order: ID
+            let sku: ID
         }
         var granted: [Line: Int64] = [:]
         var shipped: [Line: Int64] = [:]
@@ -165,7 +165,7 @@ final class OrderOracle {
         for partition in 0..<world.partitionCount {
             for record in committed(.commands, partition) {
                 guard let command = command(record), OrderAddress.isAddress(command.id) else { continue }
-                let before = known.updateValue(record.value!, forKey: Array(command.id.utf8))
+                let before = known.updateValue(record.value!, forKey: command.id.bytes)
                 if let before, before != record.value! {
                     problems.append(
                         "two commands are called \(command.id): \(StateBytes.text(before)) and "

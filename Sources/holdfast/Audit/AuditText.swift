@@ -1,5 +1,6 @@
 import Audit
 import Foundation
+import InventoryCore
 
 /// What audits print.
 enum AuditText {
@@ -43,6 +44,7 @@ enum AuditText {
     }
 
     static func printable(_ text: String) -> String { Printable.text(Array(text.utf8)) }
+    static func printable(_ id: ID) -> String { printable(id.text) }
 
     static func json(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()

@@ -141,7 +141,7 @@ final class DatabaseAudit {
     /// - Parameter isSkipped: SKUs that the ledger was not followed of, or that moved on in the database.
     /// - Returns: how many rows were compared.
     func projections(
-        _ stock: Stock, _ partition: Int32, isSkipped: (String) -> Bool, _ differences: inout Differences
+        _ stock: Stock, _ partition: Int32, isSkipped: (ID) -> Bool, _ differences: inout Differences
     ) throws -> Int {
         let transfers = Dictionary(grouping: stock.allTransfers, by: \.sku)
         let skus = stock.skus.filter { !isSkipped($0) }.sorted()
@@ -156,17 +156,17 @@ final class DatabaseAudit {
     }
 
     private func inventory(
-        _ stock: Stock, _ skus: [String], _ partition: Int32, _ differences: inout Differences
+        _ stock: Stock, _ skus: [ID], _ partition: Int32, _ differences: inout Differences
     ) throws -> Int {
         let result = try connection.query(
             """
             SELECT sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_in_transit,
                 quantity_damaged, quantity_set_apart, safety_stock
             FROM holdfast.inventory WHERE sku = ANY($1) ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
-            """, [.textArray(skus)])
-        var found: [String: [String: [Int64]]] = [:]
+            """, [.ids(skus)])
+        var found: [ID: [ID: [Int64]]] = [:]
         for row in 0..<result.rowCount {
-            guard let sku = try result.text(row, 0), let warehouse = try result.text(row, 1) else { continue }
+            guard let sku = try result.id(row, 0), let warehouse = try result.id(row, 1) else { continue }
             found[sku, default: [:]][warehouse] = try (2..<8).map { try result.int64(row, $0) ?? -1 }
         }
         for sku in skus {
@@ -204,20 +204,20 @@ final class DatabaseAudit {
     }
 
     private func reservations(
-        _ stock: Stock, _ skus: [String], _ partition: Int32, _ differences: inout Differences
+        _ stock: Stock, _ skus: [ID], _ partition: Int32, _ differences: inout Differences
     ) throws -> Int {
         let result = try connection.query(
             """
             SELECT sku, id, order_id, remaining, reserved_sequence, ledger_sequence, expires_at, channel
             FROM holdfast.reservations WHERE sku = ANY($1) AND status = 'reserved'
-            """, [.textArray(skus)])
-        var found: [String: [String: String]] = [:]
+            """, [.ids(skus)])
+        var found: [ID: [ID: String]] = [:]
         for row in 0..<result.rowCount {
-            guard let sku = try result.text(row, 0), let id = try result.text(row, 1) else { continue }
+            guard let sku = try result.id(row, 0), let id = try result.id(row, 1) else { continue }
             found[sku, default: [:]][id] = Self.text(
-                order: try result.text(row, 2) ?? "", remaining: try result.int64(row, 3) ?? -1,
+                order: try result.id(row, 2) ?? "", remaining: try result.int64(row, 3) ?? -1,
                 begun: try result.int64(row, 4) ?? -1, changed: try result.int64(row, 5) ?? -1,
-                expires: try result.timestampMilliseconds(row, 6) ?? -1, channel: try result.text(row, 7))
+                expires: try result.timestampMilliseconds(row, 6) ?? -1, channel: try result.id(row, 7))
         }
         for sku in skus {
             let wanted = stock.liveReservations(of: sku).map { live in
@@ -235,13 +235,13 @@ final class DatabaseAudit {
 
     /// The live rows of a SKU, in words by their id, against what lives by the ledger.
     private func compare(
-        _ table: String, _ sku: String, _ partition: Int32, _ stock: Stock?, _ found: [String: String],
-        _ wanted: [(String, String)], _ differences: inout Differences
+        _ table: String, _ sku: ID, _ partition: Int32, _ stock: Stock?, _ found: [ID: String],
+        _ wanted: [(ID, String)], _ differences: inout Differences
     ) {
         var rows = found
         for (id, text) in wanted {
             let has = rows.removeValue(forKey: id)
-            if has == text { continue }
+            if let has, ID(has) == ID(text) { continue }
             add(
                 table, sku, partition, stock, &differences, has.map { "\(id) \($0)" } ?? "no live \(id)", text
             )
@@ -253,29 +253,29 @@ final class DatabaseAudit {
     }
 
     private static func text(
-        order: String, remaining: Int64, begun: Int64, changed: Int64, expires: Int64, channel: String?
+        order: ID, remaining: Int64, begun: Int64, changed: Int64, expires: Int64, channel: ID?
     ) -> String {
         "of order \(order), remaining \(remaining), sequences \(begun) and \(changed), until \(expires) ms"
             + (channel.map { ", channel \($0)" } ?? "")
     }
 
     private func transfers(
-        _ live: [String: [TransferSnapshot]], _ skus: [String], _ partition: Int32,
+        _ live: [ID: [TransferSnapshot]], _ skus: [ID], _ partition: Int32,
         _ differences: inout Differences
     ) throws -> Int {
         let result = try connection.query(
             """
             SELECT sku, id, from_warehouse_id, to_warehouse_id, quantity, remaining, status
             FROM holdfast.transfers WHERE sku = ANY($1) AND status IN ('in_transit', 'overdue')
-            """, [.textArray(skus)])
-        func text(_ from: String, _ to: String, _ units: [Int64], _ isOverdue: Bool) -> String {
+            """, [.ids(skus)])
+        func text(_ from: ID, _ to: ID, _ units: [Int64], _ isOverdue: Bool) -> String {
             "from \(from) to \(to), \(units[1]) of \(units[0]) \(isOverdue ? "overdue" : "in_transit")"
         }
-        var found: [String: [String: String]] = [:]
+        var found: [ID: [ID: String]] = [:]
         for row in 0..<result.rowCount {
-            guard let sku = try result.text(row, 0), let id = try result.text(row, 1) else { continue }
+            guard let sku = try result.id(row, 0), let id = try result.id(row, 1) else { continue }
             found[sku, default: [:]][id] = text(
-                try result.text(row, 2) ?? "", try result.text(row, 3) ?? "",
+                try result.id(row, 2) ?? "", try result.id(row, 3) ?? "",
                 [try result.int64(row, 4) ?? -1, try result.int64(row, 5) ?? -1],
                 try result.text(row, 6) == "overdue")
         }
@@ -289,7 +289,7 @@ final class DatabaseAudit {
     }
 
     private func add(
-        _ table: String, _ sku: String, _ partition: Int32, _ stock: Stock?,
+        _ table: String, _ sku: ID, _ partition: Int32, _ stock: Stock?,
         _ differences: inout Differences, _ found: String, _ expected: String
     ) {
         differences.add(
@@ -308,7 +308,7 @@ final class DatabaseAudit {
                     (SELECT FROM holdfast.inventory_transactions t WHERE t.sku = p.sku)
                 """)
             for row in 0..<result.rowCount {
-                let sku = try result.text(row, 0) ?? ""
+                let sku = try result.id(row, 0) ?? ""
                 add(table, sku, -1, nil, &differences, "a row", "no row: the ledger has no such SKU")
             }
         }

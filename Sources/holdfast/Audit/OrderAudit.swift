@@ -51,8 +51,8 @@ final class OrderAudit {
         var reader = RecordReader()
         var page: [OutcomeRow] = []
         let claims = try Claims(connection, partition, offsets)
-        var strays: [(offset: Int64, order: String)] = []
-        func stray(_ offset: Int64, _ order: String) {
+        var strays: [(offset: Int64, order: ID)] = []
+        func stray(_ offset: Int64, _ order: ID) {
             if strays.count < Self.mostStrays { strays.append((offset, order)) }
         }
         func finishPage() throws {
@@ -99,7 +99,7 @@ final class OrderAudit {
                 WHERE NOT EXISTS (SELECT FROM holdfast.orders o WHERE o.order_id = p.order_id)
                 """)
             for row in 0..<result.rowCount {
-                let order = try result.text(row, 0) ?? ""
+                let order = try result.id(row, 0) ?? ""
                 add(
                     .projection, "holdfast.\(table)", -1, nil, "a row of order \(order)",
                     "no row: holdfast.orders has no such order", order)
@@ -113,7 +113,7 @@ final class OrderAudit {
     private final class Claims {
         private static let page = 4_000
         private let connection: Connection
-        private var rows: [(offset: Int64, order: String)] = []
+        private var rows: [(offset: Int64, order: ID)] = []
         private var index = 0
         private var isAtEnd = false
 
@@ -129,11 +129,11 @@ final class OrderAudit {
                 """)
         }
 
-        private func peek() throws -> (offset: Int64, order: String)? {
+        private func peek() throws -> (offset: Int64, order: ID)? {
             if index == rows.count, !isAtEnd {
                 let result = try connection.query("FETCH \(Self.page) FROM order_rows")
                 rows = try (0..<result.rowCount).map {
-                    (try result.int64($0, 0) ?? -1, try result.text($0, 1) ?? "")
+                    (try result.int64($0, 0) ?? -1, try result.id($0, 1) ?? "")
                 }
                 index = 0
                 isAtEnd = rows.count < Self.page
@@ -142,7 +142,7 @@ final class OrderAudit {
         }
 
         /// Rows whose places hold no outcome.
-        func pass(before offset: Int64, _ surplus: (Int64, String) -> Void) throws {
+        func pass(before offset: Int64, _ surplus: (Int64, ID) -> Void) throws {
             while let row = try peek(), row.offset < offset {
                 index += 1
                 surplus(row.offset, row.order)
@@ -150,7 +150,7 @@ final class OrderAudit {
         }
 
         /// Rows of this place; all but that of the order are too many.
-        func pass(at offset: Int64, _ order: String?, _ surplus: (Int64, String) -> Void) throws {
+        func pass(at offset: Int64, _ order: ID?, _ surplus: (Int64, ID) -> Void) throws {
             while let row = try peek(), row.offset == offset {
                 index += 1
                 if row.order != order { surplus(row.offset, row.order) }
@@ -158,7 +158,7 @@ final class OrderAudit {
         }
     }
 
-    private func surplus(_ offset: Int64, _ order: String) {
+    private func surplus(_ offset: Int64, _ order: ID) {
         add(
             .projection, "holdfast.orders", -1, nil,
             "order \(order) as offset \(offset) of \(topic) tells it",
@@ -209,8 +209,8 @@ final class OrderAudit {
             let wanted = Self.parts(told, isFinal: Self.isFinal(row, outcome))
             let names = Set(row.parts.keys).union(wanted.keys).filter { row.parts[$0] != wanted[$0] }.sorted()
             guard !names.isEmpty else { continue }
-            func text(_ parts: [String: String]) -> String {
-                names.map { "\($0): \(parts[$0] ?? "none")" }.joined(separator: "; ")
+            func text(_ parts: [ID: ID]) -> String {
+                names.map { "\($0): \(parts[$0]?.text ?? "none")" }.joined(separator: "; ")
             }
             differ(text(row.parts), text(wanted))
         }
@@ -227,19 +227,19 @@ final class OrderAudit {
         var partition: Int32
         var offset: Int64
         var at: Timestamp
-        /// What is compared, in words by what it is of.
-        var parts: [String: String]
+        /// What is compared, in words by what it is of. Both have ids in them, and compare by bytes as these do.
+        var parts: [ID: ID]
     }
 
-    private func rows(_ orders: [String]) throws -> [String: Row] {
-        var rows: [String: Row] = [:]
+    private func rows(_ orders: [ID]) throws -> [ID: Row] {
+        var rows: [ID: Row] = [:]
         var result = try connection.query(
             """
             SELECT order_id, version, outcome, is_final, mode, allow_split, (ship_to_latitude * 1000000)::bigint,
                 (ship_to_longitude * 1000000)::bigint, deliver_within_hours, deadline, told_at,
                 outcome_partition, outcome_offset
             FROM holdfast.orders WHERE order_id = ANY($1)
-            """, [.textArray(orders)])
+            """, [.ids(orders)])
         for row in 0..<result.rowCount {
             let isFinal = try result.bool(row, 3) ?? false
             let partition = try result.int32(row, 11) ?? -1
@@ -249,7 +249,7 @@ final class OrderAudit {
             if let latitude = try result.int64(row, 6), let longitude = try result.int64(row, 7) {
                 point = Point(latitude: latitude, longitude: longitude)
             }
-            rows[try result.text(row, 0) ?? ""] = Row(
+            rows[try result.id(row, 0) ?? ""] = Row(
                 version: try result.int64(row, 1) ?? -1, isFinal: isFinal, partition: partition,
                 offset: offset, at: Timestamp(milliseconds: at),
                 parts: [
@@ -266,20 +266,20 @@ final class OrderAudit {
             SELECT order_id, sku, warehouse_id, reason, position, quantity, reserved, backordered, paid, shipped,
                 refund
             FROM holdfast.order_lines WHERE order_id = ANY($1)
-            """, [.textArray(orders)])
+            """, [.ids(orders)])
         for row in 0..<result.rowCount {
             let units = try (4..<11).map { try result.int64(row, $0) ?? -1 }
-            rows[try result.text(row, 0) ?? ""]?.parts["line \(try result.text(row, 1) ?? "")"] = Self.text(
-                units, warehouse: try result.text(row, 2), reason: try result.text(row, 3))
+            rows[try result.id(row, 0) ?? ""]?.parts["line \(try result.text(row, 1) ?? "")"] = Self.text(
+                units, warehouse: try result.id(row, 2), reason: try result.text(row, 3))
         }
         result = try connection.query(
             """
             SELECT order_id, sku, warehouse_id, state, quantity
             FROM holdfast.shipments_planned WHERE order_id = ANY($1)
-            """, [.textArray(orders)])
+            """, [.ids(orders)])
         for row in 0..<result.rowCount {
             let name = try (1..<4).map { try result.text(row, $0) ?? "" }.joined(separator: " ")
-            rows[try result.text(row, 0) ?? ""]?.parts["shipment \(name)"] =
+            rows[try result.id(row, 0) ?? ""]?.parts["shipment \(name)"] =
                 "\(try result.int64(row, 4) ?? -1)"
         }
         return rows
@@ -287,9 +287,9 @@ final class OrderAudit {
 
     // MARK: In words
 
-    private static func parts(_ told: OutcomeRow, isFinal: Bool) -> [String: String] {
+    private static func parts(_ told: OutcomeRow, isFinal: Bool) -> [ID: ID] {
         let outcome = told.outcome
-        var parts = [
+        var parts: [ID: ID] = [
             "order": text(
                 outcome: outcome.kind.rawValue, isFinal: isFinal, mode: outcome.mode.rawValue,
                 allowSplit: outcome.allowSplit, shipTo: outcome.shipTo, hours: outcome.deliverWithinHours,
@@ -303,7 +303,7 @@ final class OrderAudit {
                     line.refund,
                 ], warehouse: line.warehouse, reason: line.reason?.rawValue)
             for (state, allocations) in [("planned", line.allocations), ("shipped", line.shipments)] {
-                var units: [String: Int64] = [:]
+                var units: [ID: Int64] = [:]
                 for part in allocations { units[part.warehouse, default: 0] += part.quantity }
                 for (warehouse, count) in units {
                     parts["shipment \(line.sku) \(warehouse) \(state)"] = "\(count)"
@@ -316,22 +316,24 @@ final class OrderAudit {
     private static func text(
         outcome: String, isFinal: Bool, mode: String, allowSplit: Bool, shipTo: Point?, hours: Int64?,
         deadline: Int64, at: Int64, place: (Int32, Int64)
-    ) -> String {
-        "\(outcome)\(isFinal ? ", final" : ""), \(mode)\(allowSplit ? "" : ", not split")"
-            + (shipTo.map { ", to \($0.latitude) \($0.longitude) millionths of a degree" } ?? "")
-            + (hours.map { ", within \($0) h" } ?? "")
-            + ", until \(deadline) ms, told at \(at) ms, place \(place.0)/\(place.1)"
+    ) -> ID {
+        ID(
+            "\(outcome)\(isFinal ? ", final" : ""), \(mode)\(allowSplit ? "" : ", not split")"
+                + (shipTo.map { ", to \($0.latitude) \($0.longitude) millionths of a degree" } ?? "")
+                + (hours.map { ", within \($0) h" } ?? "")
+                + ", until \(deadline) ms, told at \(at) ms, place \(place.0)/\(place.1)")
     }
 
-    private static func text(_ units: [Int64], warehouse: String?, reason: String?) -> String {
+    private static func text(_ units: [Int64], warehouse: ID?, reason: String?) -> ID {
         let names = ["position", "quantity", "reserved", "backordered", "paid", "shipped", "refund"]
-        return zip(names, units).map { "\($0) \($1)" }.joined(separator: ", ")
-            + (warehouse.map { ", from \($0)" } ?? "") + (reason.map { ", \($0)" } ?? "")
+        return ID(
+            zip(names, units).map { "\($0) \($1)" }.joined(separator: ", ")
+                + (warehouse.map { ", from \($0)" } ?? "") + (reason.map { ", \($0)" } ?? ""))
     }
 
     private func add(
         _ kind: Difference.Kind, _ place: String, _ partition: Int32, _ offset: Int64?, _ found: String,
-        _ expected: String, _ order: String?
+        _ expected: String, _ order: ID?
     ) {
         differences.add(
             Difference(

@@ -9,7 +9,7 @@ import Operations
 /// with the causes. It reads and changes nothing.
 final class ShowRole {
     private let service: Service
-    private let id: String
+    private let id: ID
     private let point: LogPoint?
     private let last: Int
     private var isJSON: Bool { service.configuration.boolean("json") }
@@ -17,7 +17,7 @@ final class ShowRole {
     init(service: Service) throws {
         self.service = service
         let what = service.configuration.role.split(separator: " ").last ?? ""
-        guard let id = service.configuration.optionalString("id") else {
+        guard let id = service.configuration.optionalID("id") else {
             throw RoleFailure(.usage, "which \(what)? Write holdfast show \(what) ID")
         }
         self.id = id
@@ -36,7 +36,7 @@ final class ShowRole {
     // MARK: Reading
 
     /// The partitions to look at: that of a SKU, those that `--at` names, or all.
-    private func partitions(_ reading: AuditReading, sku: String?) throws -> [Int32] {
+    private func partitions(_ reading: AuditReading, sku: ID?) throws -> [Int32] {
         var partitions = reading.partitions
         if let sku {
             partitions = [try Self.partition(of: sku, count: reading.partitionCount)]
@@ -54,13 +54,13 @@ final class ShowRole {
         return partitions
     }
 
-    private static func partition(of sku: String, count: Int32) throws -> Int32 {
-        if sku.hasPrefix(PartitionBook.prefix) {
-            guard let partition = Int32(sku.dropFirst(PartitionBook.prefix.count)), 0..<count ~= partition
+    private static func partition(of sku: ID, count: Int32) throws -> Int32 {
+        if PartitionBook.isBook(sku) {
+            guard let partition = PartitionBook.partition(of: sku), 0..<count ~= partition
             else { throw RoleFailure(.usage, "\(sku): there are the partitions 0 to \(count - 1)") }
             return partition
         }
-        return Array(sku.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
+        return sku.bytes.withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
     }
 
     /// Whether the entry is from after the point that was asked for; what follows it is, too.
@@ -104,10 +104,14 @@ final class ShowRole {
     /// Whether a record can hold the id: by its bytes, or because it has characters that are written otherwise.
     private static func mayHold(_ value: [UInt8]?, _ id: [UInt8]) -> Bool {
         guard let value else { return false }
-        return value.withUnsafeBytes { value in
+        return holds(value, id) || value.contains(0x5C)
+    }
+
+    static func holds(_ value: [UInt8], _ id: [UInt8]) -> Bool {
+        value.withUnsafeBytes { value in
             id.withUnsafeBytes { id in
-                memmem(value.baseAddress!, value.count, id.baseAddress!, id.count) != nil
-                    || memchr(value.baseAddress!, 0x5C, value.count) != nil
+                guard let start = value.baseAddress, let wanted = id.baseAddress else { return false }
+                return memmem(start, value.count, wanted, id.count) != nil
             }
         }
     }
@@ -121,7 +125,7 @@ final class ShowRole {
             var follower = LedgerFollower(partition: partition)
             var differences = Differences(limit: 3)
             var history = History(limit: last)
-            let key = Array(id.utf8)
+            let key = id.bytes
             try readLedger(reading, partition, isWanted: { $0.key == key }) { entry in
                 guard entry.value.sku == id else { return }
                 _ = follower.follow(entry, &differences)
@@ -161,13 +165,13 @@ final class ShowRole {
             if snapshot.backordered > 0 { lines.append("backordered \(snapshot.backordered)") }
             lines += [""] + levelsText(snapshot)
         }
-        if id.hasPrefix(PartitionBook.prefix) { lines += bookText(snapshot) }
+        if PartitionBook.isBook(id) { lines += bookText(snapshot) }
         let live = stock.liveReservations(of: id)
         if !live.isEmpty {
             var rows = [["reservation", "order", "units", "backordered", "expires at", "from"]]
             for reservation in live.sorted(by: { $0.expiresAt < $1.expiresAt }).prefix(max(last, 1)) {
                 rows.append([
-                    reservation.id, reservation.orderID, "\(reservation.quantity)",
+                    reservation.id.text, reservation.orderID.text, "\(reservation.quantity)",
                     "\(reservation.backordered)", Self.time(reservation.expiresAt),
                     Self.text(reservation.allocations),
                 ])
@@ -180,7 +184,7 @@ final class ShowRole {
             var rows = [["transfer", "from", "to", "in transit", "sent", "expected at"]]
             for transfer in transfers.prefix(max(last, 1)) {
                 rows.append([
-                    transfer.id, transfer.from, transfer.to, "\(transfer.remaining)",
+                    transfer.id.text, transfer.from.text, transfer.to.text, "\(transfer.remaining)",
                     "\(transfer.quantity)",
                     (transfer.expectedAt.map(Self.time) ?? "-") + (transfer.isOverdue ? ", overdue" : ""),
                 ])
@@ -201,7 +205,7 @@ final class ShowRole {
         ]
         for level in snapshot.levels {
             rows.append([
-                level.warehouse, "\(level.onHand)", "\(level.reserved)", "\(level.available)",
+                level.warehouse.text, "\(level.onHand)", "\(level.reserved)", "\(level.available)",
                 "\(level.inTransit)", "\(level.damaged)", "\(level.safetyStock)",
                 level.channels.isEmpty
                     ? "-" : level.channels.map { "\($0.channel) \($0.setApart)" }.joined(separator: ", "),
@@ -255,10 +259,10 @@ final class ShowRole {
     private func stories(_ what: String, isWanted: (LedgerEntry) -> Bool) throws -> ExitCode {
         try KafkaFailures.translated {
             let reading = try AuditReading(service: service, topics: [.ledger])
-            let sku = service.configuration.optionalString("sku")
+            let sku = service.configuration.optionalID("sku")
             var stories: [ReservationStory] = []
             var history = History(limit: last)
-            let needle = Array(id.utf8)
+            let needle = id.bytes
             for partition in try partitions(reading, sku: sku) {
                 try readLedger(reading, partition, isWanted: { Self.mayHold($0.value, needle) }) { entry in
                     guard isWanted(entry.value), sku == nil || entry.value.sku == sku else { return }
@@ -291,7 +295,8 @@ final class ShowRole {
             ]
             for story in stories {
                 rows.append([
-                    story.id, story.orderID, story.sku, story.status.rawValue, "\(story.remaining)",
+                    story.id.text, story.orderID.text, story.sku.text, story.status.rawValue,
+                    "\(story.remaining)",
                     "\(story.backordered)", "\(story.shipped)", Self.time(story.reservedAt),
                     Self.time(story.expiresAt), story.endedAt.map(Self.time) ?? "-",
                     Self.text(story.allocations),
@@ -304,13 +309,13 @@ final class ShowRole {
 
     private struct StoryJSON: Encodable {
         struct Part: Encodable {
-            let warehouse: String
+            let warehouse: ID
             let quantity: Int64
         }
 
-        let reservationID: String
-        let orderID: String
-        let sku: String
+        let reservationID: ID
+        let orderID: ID
+        let sku: ID
         let partition: Int32
         let status: String
         let quantity: Int64
@@ -363,9 +368,9 @@ final class ShowRole {
         try KafkaFailures.translated {
             let reading = try AuditReading(
                 service: service, topics: [.results, .deadLetters, .ledger])
-            let sku = service.configuration.optionalString("sku")
+            let sku = service.configuration.optionalID("sku")
             var story = CommandStory(id: id, limit: last)
-            let needle = Array(id.utf8)
+            let needle = id.bytes
             for partition in try partitions(reading, sku: sku) {
                 for topic in [Topic.commands, .results, .deadLetters] {
                     let cursor = try reading.cursor(topic, partition)
@@ -393,6 +398,8 @@ final class ShowRole {
     // MARK: Text
 
     static func time(_ time: Timestamp) -> String { RFC3339.text(time) }
+
+    static func quoted(_ id: ID) throws -> String { try quoted(id.text) }
 
     static func quoted(_ text: String) throws -> String {
         let encoder = JSONEncoder()
@@ -436,15 +443,16 @@ struct History {
         ]
         for recorded in entries {
             let entry = recorded.value
-            var about = [entry.reservationID ?? entry.transferID ?? ""]
+            var about = [(entry.reservationID ?? entry.transferID ?? "").text]
             if let remaining = entry.remaining { about.append("(\(remaining) remaining)") }
             rows.append([
                 "\(entry.sequence)", ShowRole.time(entry.at),
-                "\(entry.source.partition)/\(entry.source.offset)", entry.command.rawValue, entry.commandID,
-                entry.movement.rawValue, "\(entry.quantity)", entry.warehouse ?? "-",
+                "\(entry.source.partition)/\(entry.source.offset)", entry.command.rawValue,
+                entry.commandID.text,
+                entry.movement.rawValue, "\(entry.quantity)", (entry.warehouse ?? "-").text,
                 entry.hasBalances ? "\(entry.balances.onHand)" : "-",
                 entry.hasBalances ? "\(entry.balances.reserved)" : "-", about.joined(separator: " "),
-                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference ?? "",
+                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference?.text ?? "",
             ])
         }
         let which = entries.count < count ? "the last \(entries.count) of \(count)" : "all \(count)"
@@ -469,7 +477,7 @@ struct CommandStory {
         let text: String
     }
 
-    let id: String
+    let id: ID
     var history: History
     private let limit: Int
     private var commands: [Line] = []
@@ -481,7 +489,7 @@ struct CommandStory {
         var reader = RecordReader()
     }
 
-    init(id: String, limit: Int) {
+    init(id: ID, limit: Int) {
         self.id = id
         self.limit = limit
         history = History(limit: limit)
@@ -492,7 +500,7 @@ struct CommandStory {
     }
 
     mutating func add(
-        _ record: AuditRecord, of topic: Topic, sku: String?, isLater: (Source, Timestamp) -> Bool
+        _ record: AuditRecord, of topic: Topic, sku: ID?, isLater: (Source, Timestamp) -> Bool
     ) {
         guard let value = record.value else { return }
         let line = Line(record: record, text: String(decoding: value, as: UTF8.self))
@@ -520,13 +528,13 @@ struct CommandStory {
     }
 
     /// A record that is none of ours counts if its bytes hold the id: it has become a dead letter.
-    private func isCommand(_ record: AuditRecord, _ sku: String?) -> Bool {
+    private func isCommand(_ record: AuditRecord, _ sku: ID?) -> Bool {
         let (key, value) = (record.key ?? [], record.value ?? [])
         let command = key.withUnsafeBytes { key in
             value.withUnsafeBytes { try? reader.reader.command(key: key, value: $0) }
         }
         if let command { return command.id == id && (sku == nil || command.sku == sku) }
-        return String(decoding: value, as: UTF8.self).contains(id)
+        return ShowRole.holds(value, id.bytes)
     }
 
     func text() -> String {

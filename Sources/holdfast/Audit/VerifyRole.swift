@@ -29,7 +29,7 @@ final class VerifyRole {
         var projections: Int
         var differences: Int
         /// SKUs that were given up at their first difference in the ledger.
-        var givenUp: [String]
+        var givenUp: [ID]
 
         enum CodingKeys: String, CodingKey {
             case partition, to, commands, entries, results, notices, alerts, letters, levels, reservations
@@ -302,7 +302,7 @@ final class VerifyRole {
 
     /// Looks no further than the database has the ledger.
     /// - Returns: the SKU whose entries the database may have in part.
-    private func limitCut(_ partition: Int32, _ reading: AuditReading) throws -> Set<String> {
+    private func limitCut(_ partition: Int32, _ reading: AuditReading) throws -> Set<ID> {
         guard let end = database?.ends[partition] else { return [] }
         var reader = RecordReader()
         let cursor = try reading.cursor(.ledger, partition, from: end)
@@ -414,7 +414,7 @@ final class VerifyRole {
         } else {
             lines += AuditText.lines(differences)
             if !givenUp.isEmpty {
-                let some = givenUp.prefix(10).map(AuditText.printable).joined(separator: ", ")
+                let some = givenUp.prefix(10).map { AuditText.printable($0) }.joined(separator: ", ")
                 lines.append(
                     "Not followed beyond their first difference in the ledger: \(givenUp.count) SKUs, \(some)"
                 )

@@ -101,9 +101,8 @@ final class BenchFeeder: Sendable {
         }
     }
 
-    private func owns(_ partition: Int32, _ sku: String) -> Bool {
-        var sku = sku
-        return sku.withUTF8 {
+    private func owns(_ partition: Int32, _ sku: ID) -> Bool {
+        sku.withBytes {
             murmur2Partition(key: UnsafeRawBufferPointer($0), partitionCount: partitions) == partition
         }
     }

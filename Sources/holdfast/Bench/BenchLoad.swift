@@ -82,9 +82,9 @@ struct BenchLoad {
     /// Each SKU gets its stock first.
     func receipt(_ sku: Int) -> Command {
         Command(
-            id: "receipt-\(sku)", sku: name(sku),
+            id: "receipt-\(sku)", sku: ID(name(sku)),
             body: .receive(
-                warehouse: Self.warehouse,
+                warehouse: ID(Self.warehouse),
                 quantity: kind == .soldOut ? 1 : 1_000_000_000 / Int64(kind.buckets), reference: nil))
     }
 
@@ -120,11 +120,11 @@ struct BenchLoad {
 
     private func reserve(_ number: Int, sku: Int) -> Command {
         Command(
-            id: "command-\(number)", sku: name(sku),
+            id: "command-\(number)", sku: ID(name(sku)),
             body: .reserve(
                 Command.Reserve(
                     reservationID: "reservation-\(number)", orderID: "order-\(number)", quantity: 1,
-                    warehouse: Self.warehouse, expiry: .after(milliseconds: Self.ttl))))
+                    warehouse: ID(Self.warehouse), expiry: .after(milliseconds: Self.ttl))))
     }
 }
 

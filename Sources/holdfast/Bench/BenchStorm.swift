@@ -95,7 +95,7 @@ struct BenchStorm {
     private static func receipt(_ sku: Int) -> Command {
         Command(
             id: "stock-\(sku)", sku: "DUE-\(sku)",
-            body: .receive(warehouse: BenchLoad.warehouse, quantity: 1_000_000_000, reference: nil))
+            body: .receive(warehouse: ID(BenchLoad.warehouse), quantity: 1_000_000_000, reference: nil))
     }
 
     private static func reserve(_ number: Int, sku: Int, due: Int64) -> Command {
@@ -104,7 +104,7 @@ struct BenchStorm {
             body: .reserve(
                 Command.Reserve(
                     reservationID: "due-\(number)", orderID: "order-\(number)", quantity: 1,
-                    warehouse: BenchLoad.warehouse, expiry: .at(Timestamp(milliseconds: due)))))
+                    warehouse: ID(BenchLoad.warehouse), expiry: .at(Timestamp(milliseconds: due)))))
     }
 
     private func wait(

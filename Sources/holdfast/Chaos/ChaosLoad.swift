@@ -59,7 +59,7 @@ final class ChaosLoad: Sendable {
         _ settings: KafkaSettings, timeToLive: Int64, expect: (String) -> Void
     ) throws(KafkaError) {
         let lonely = state.withLock { $0.plan.lonely(timeToLive: timeToLive) }
-        expect(lonely.reservation)
+        expect(lonely.reservation.text)
         let publisher = try DemoPublisher(settings: settings, events: .ignored)
         for command in lonely.commands { try publisher.publish(command) }
         try publisher.finish()

@@ -26,9 +26,9 @@ struct ChaosOrderPlan: Sendable {
             case 0..<10,
                 _ where placed == 0:
                 place()
-            case 10..<15: event(anyOrder, .paid([]))
-            case 15..<17: event(anyOrder, .cancelled([]))
-            case 17..<19: event(anyOrder, .changed(OrderEvent.Changed(lines: [anyLine])))
+            case 10..<15: event(ID(anyOrder), .paid([]))
+            case 15..<17: event(ID(anyOrder), .cancelled([]))
+            case 17..<19: event(ID(anyOrder), .changed(OrderEvent.Changed(lines: [anyLine])))
             default: newest.randomElement(using: &random)!
             }
         newest = newest.suffix(19) + [event]
@@ -46,7 +46,7 @@ struct ChaosOrderPlan: Sendable {
                 OrderEvent.Placed(mode: mode, lines: lines, expiry: .after(milliseconds: timeToLive))))
     }
 
-    private mutating func event(_ id: String, _ body: OrderEvent.Body) -> OrderEvent {
+    private mutating func event(_ id: ID, _ body: OrderEvent.Body) -> OrderEvent {
         number += 1
         return OrderEvent(
             id: "\(run)-event-\(number)", orderID: id, at: Timestamp(milliseconds: 0), body: body)

@@ -186,7 +186,7 @@ final class ChaosStage {
 
     /// Waits until a reservation that only the delay service sees has expired, in time.
     func awaitLonelyExpiry() throws {
-        try load.publishLonely(settings, timeToLive: 1_000) { watcher.expectEnd(of: $0) }
+        try load.publishLonely(settings, timeToLive: 1_000) { watcher.expectEnd(of: ID($0)) }
         try wait(
             "a reservation to expire by the delay service alone", milliseconds: 1_000 + Self.latestExpiry
         ) {

@@ -11,7 +11,7 @@ final class ChaosWatcher: Sendable {
         var answeredCount = 0
         var policies: Set<String> = []
         /// The reservation whose end is waited for.
-        var awaited: String?
+        var awaited: ID?
         /// The least number of a command whose result counts as a sign of life, and who has not given one.
         var mark = 0
         var silent: Set<Int32> = []
@@ -35,7 +35,7 @@ final class ChaosWatcher: Sendable {
     var failure: String? { reader.failure }
 
     /// From now on waits for the end of a reservation, which is yet to come.
-    func expectEnd(of reservation: String) { state.withLock { $0.awaited = reservation } }
+    func expectEnd(of reservation: ID) { state.withLock { $0.awaited = reservation } }
     var hasExpectedEnded: Bool { state.withLock { $0.awaited == nil } }
 
     /// From now on waits for a result of a command of that number or a later one, from every partition.
@@ -67,7 +67,7 @@ final class ChaosWatcher: Sendable {
         let now = MonotonicTime.now()
         let number = ChaosPlan.number(of: outcome.commandID, run: run)
         state.withLock { state in
-            if outcome.kind == .policySet { state.policies.insert(outcome.sku) }
+            if outcome.kind == .policySet { state.policies.insert(outcome.sku.text) }
             guard let number else { return }
             if number >= state.answered.count {
                 state.answered += Array(repeating: false, count: number + 1_000 - state.answered.count)
@@ -82,7 +82,7 @@ final class ChaosWatcher: Sendable {
         }
     }
 
-    private func saw(_ reservation: String, _ isLive: Bool) {
+    private func saw(_ reservation: ID, _ isLive: Bool) {
         guard !isLive else { return }
         state.withLock { if $0.awaited == reservation { $0.awaited = nil } }
     }

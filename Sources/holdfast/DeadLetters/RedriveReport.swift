@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import InventoryWire
 import StreamRuntime
 
@@ -13,8 +14,8 @@ struct RedriveReport {
         var topic: String?
         var partition: Int32?
         var offset: Int64?
-        var commandID: String?
-        var eventID: String?
+        var commandID: ID?
+        var eventID: ID?
         var isMended: Bool?
         var reason: String?
         var detail: String?
@@ -51,7 +52,7 @@ struct RedriveReport {
                 topic: record.topic.rawValue, partition: record.partition, offset: offset,
                 commandID: record.commandID, eventID: record.eventID, isMended: record.isMended),
             (offset.map { "sent to \(place) offset \($0)" } ?? "would be sent to \(place)")
-                + ((record.commandID ?? record.eventID).map { " as \(Printable.text(Array($0.utf8)))" } ?? "")
+                + ((record.commandID ?? record.eventID).map { " as \(Printable.text($0.bytes))" } ?? "")
                 + (record.isMended ? ", mended" : ""))
     }
 

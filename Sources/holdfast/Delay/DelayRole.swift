@@ -222,11 +222,11 @@ final class DelayRole {
     ) throws {
         for request in requests {
             writer.write(command: request.command)
-            var sku = request.command.sku
-            let outcome = try sku.withUTF8 { key in
+            let key = request.command.sku.bytes
+            let outcome = try key.withUnsafeBytes { key throws(KafkaError) in
                 try writer.withBytes { value throws(KafkaError) in
                     try producer.produce(
-                        topic, partition: .number(request.partition), key: UnsafeRawBufferPointer(key),
+                        topic, partition: .number(request.partition), key: key,
                         value: value, tag: request.tag)
                 }
             }

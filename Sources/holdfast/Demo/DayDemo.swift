@@ -78,35 +78,35 @@ final class DayDemo {
 
     /// A command, and what must come of it.
     func step(
-        _ text: String, _ id: String, _ sku: String, _ body: Command.Body, _ wanted: String,
+        _ text: String, _ id: ID, _ sku: ID, _ body: Command.Body, _ wanted: String,
         notices: [String] = [], alerts: [String] = []
     ) throws {
         try publish(id, sku, body)
         try answer(text, id, wanted, notices: notices, alerts: alerts)
     }
 
-    func publish(_ id: String, _ sku: String, _ body: Command.Body) throws {
-        let command = Command(id: self.id(id), sku: self.sku(sku), body: body)
-        sent.insert(command.id)
-        repeats[command.id, default: 0] += 1
+    func publish(_ id: ID, _ sku: ID, _ body: Command.Body) throws {
+        let command = Command(id: ID(self.id(id.text)), sku: ID(self.sku(sku.text)), body: body)
+        sent.insert(command.id.text)
+        repeats[command.id.text, default: 0] += 1
         try publisher.publish(command)
         try publisher.finish()
     }
 
     /// What must have come of a command that was published.
     func answer(
-        _ text: String, _ id: String, _ wanted: String, notices: [String] = [], alerts: [String] = []
+        _ text: String, _ id: ID, _ wanted: String, notices: [String] = [], alerts: [String] = []
     ) throws {
-        let id = self.id(id)
-        let count = repeats[id] ?? 1
-        try wait("the answer to: \(text)") { self.watcher.outcomes[id]?.count == count }
-        compare(text, DayTelling.text(watcher.outcomes[id]![count - 1]), wanted)
+        let id = ID(self.id(id.text))
+        let count = repeats[id.text] ?? 1
+        try wait("the answer to: \(text)") { self.watcher.outcomes[id.text]?.count == count }
+        compare(text, DayTelling.text(watcher.outcomes[id.text]![count - 1]), wanted)
         try hear(notices: notices, alerts: alerts)
     }
 
     /// What the delay service brings about by itself: of a reservation or a transfer.
-    func due(_ text: String, of id: String, _ wanted: String, alerts: [String] = []) throws {
-        let id = self.id(id)
+    func due(_ text: String, of id: ID, _ wanted: String, alerts: [String] = []) throws {
+        let id = ID(self.id(id.text))
         func find() -> Outcome? { watcher.due.first { $0.reservationID == id || $0.transferID == id } }
         try wait(text) { find() != nil }
         compare(text, DayTelling.text(find()!), wanted)
@@ -144,23 +144,23 @@ final class DayDemo {
 
     func publish(warehouse: WarehouseRecord) throws {
         let id = warehouse.warehouse.id
-        let before = watcher.warehouseCounts[id] ?? 0
+        let before = watcher.warehouseCounts[id.text] ?? 0
         let partitions = starts[.commands]!.count
         try publisher.publish(warehouse: warehouse)
         try wait("\(id) to be known in every partition") {
-            self.watcher.warehouseCounts[id] ?? 0 >= before + partitions
+            self.watcher.warehouseCounts[id.text] ?? 0 >= before + partitions
         }
     }
 
     func publish(product: ProductRecord) throws {
         try publisher.publish(product: product)
         guard product.policy != nil else { return }
-        try wait("the policy of \(product.sku)") { self.watcher.policies.contains(product.sku) }
+        try wait("the policy of \(product.sku)") { self.watcher.policies.contains(product.sku.text) }
     }
 
-    func publish(garbage: String, sku: String) throws {
+    func publish(garbage: String, sku: ID) throws {
         let before = watcher.letters
-        try publisher.publish(.commands, key: self.sku(sku), value: Array(garbage.utf8))
+        try publisher.publish(.commands, key: self.sku(sku.text), value: Array(garbage.utf8))
         try wait("the dead letter") { self.watcher.letters > before }
     }
 

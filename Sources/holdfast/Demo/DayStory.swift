@@ -25,20 +25,20 @@ extension DayDemo {
     }
 
     private func reserve(
-        _ order: String, _ quantity: Int64, to place: Point? = nil, ttl: Int64 = 900_000
+        _ order: ID, _ quantity: Int64, to place: Point? = nil, ttl: Int64 = 900_000
     ) -> Command.Body {
         .reserve(
             Command.Reserve(
-                reservationID: id("r-\(order)"), orderID: id(order), quantity: quantity,
+                reservationID: ID(id("r-\(order)")), orderID: ID(id(order.text)), quantity: quantity,
                 expiry: .after(milliseconds: ttl), shipTo: place))
     }
 
-    private func confirm(_ order: String, _ quantity: Int64? = nil) -> Command.Body {
-        .confirm(reservationID: id("r-\(order)"), quantity: quantity)
+    private func confirm(_ order: ID, _ quantity: Int64? = nil) -> Command.Body {
+        .confirm(reservationID: ID(id("r-\(order)")), quantity: quantity)
     }
 
-    private func release(_ order: String) -> Command.Body {
-        .release(reservationID: id("r-\(order)"), quantity: nil)
+    private func release(_ order: ID) -> Command.Body {
+        .release(reservationID: ID(id("r-\(order)")), quantity: nil)
     }
 
     private func open() throws {
@@ -54,17 +54,18 @@ extension DayDemo {
                 timezone: "Europe/Berlin"))
         try publish(
             product: ProductRecord(
-                sku: sku("TEA"), name: "Tea, 250 g", description: "Loose leaves in a tin", weightGrams: 260,
+                sku: ID(sku("TEA")), name: "Tea, 250 g", description: "Loose leaves in a tin",
+                weightGrams: 260,
                 dimensions: ProductRecord.Dimensions(length: 90, width: 90, height: 120),
                 policy: Policy(
                     reorderPoint: 10, rearmPoint: 15, reorderUpTo: 60, backorderLimit: 5, strategy: .nearest))
         )
-        try publish(product: ProductRecord(sku: sku("MUG"), name: "Mug", weightGrams: 310))
-        try publish(product: ProductRecord(sku: sku("HONEY"), name: "Honey, 500 g", weightGrams: 640))
+        try publish(product: ProductRecord(sku: ID(sku("MUG")), name: "Mug", weightGrams: 310))
+        try publish(product: ProductRecord(sku: ID(sku("HONEY")), name: "Honey, 500 g", weightGrams: 640))
         try hear(alerts: ["TEA out: 0, reorder 60"])
 
         hour("08:00", "deliveries")
-        func receive(_ warehouse: String, _ quantity: Int64) -> Command.Body {
+        func receive(_ warehouse: ID, _ quantity: Int64) -> Command.Body {
             .receive(warehouse: warehouse, quantity: quantity, reference: "morning delivery")
         }
         try step(
@@ -123,7 +124,7 @@ extension DayDemo {
         try step("order-8: 2 MUG", "c-8", "MUG", reserve("order-8", 2), "reserved 2 (LEJ 2)")
         try step(
             "order-6 is at the till, and gets more time", "e-6", "MUG",
-            .extend(reservationID: id("r-order-6"), expiry: .after(milliseconds: 1_800_000)),
+            .extend(reservationID: ID(id("r-order-6")), expiry: .after(milliseconds: 1_800_000)),
             "extended 4")
         let counted = Command.Body.adjust(
             Command.Adjust(warehouse: "LEJ", change: .count(6, expected: 10), reasonCode: .cycleCount))
@@ -148,10 +149,10 @@ extension DayDemo {
 
     private func transfer() throws {
         hour("13:00", "what lies in Dresden goes to Erfurt, and two units break on the way")
-        func dispatch(_ id: String, _ from: String, _ quantity: Int64, within: Int64) -> Command.Body {
+        func dispatch(_ id: ID, _ from: String, _ quantity: Int64, within: Int64) -> Command.Body {
             .transferDispatch(
                 Command.TransferDispatch(
-                    transferID: self.id(id), from: from, to: "ERF", quantity: quantity,
+                    transferID: ID(self.id(id.text)), from: ID(from), to: "ERF", quantity: quantity,
                     expectedAt: Timestamp(milliseconds: WallClock.milliseconds() + within)))
         }
         try step(
@@ -159,19 +160,19 @@ extension DayDemo {
             "transfer dispatched 3 (ERF), 3 to come")
         try step(
             "1 sound, 2 broken in Erfurt", "d-2", "TEA",
-            .transferReceive(transferID: id("t-1"), quantity: 1, damaged: 2), "transfer received 3 (ERF)")
+            .transferReceive(transferID: ID(id("t-1")), quantity: 1, damaged: 2), "transfer received 3 (ERF)")
         try step(
             "2 TEA leave Leipzig, expected in 1 s", "d-3", "TEA", dispatch("t-2", "LEJ", 2, within: 1_000),
             "transfer dispatched 2 (ERF), 2 to come")
         try step(
             "Erfurt reports 3 of them", "d-4", "TEA",
-            .transferReceive(transferID: id("t-2"), quantity: 3, damaged: 0),
+            .transferReceive(transferID: ID(id("t-2")), quantity: 3, damaged: 0),
             "rejected: quantity_exceeds_transfer")
         try due(
             "they do not arrive", of: "t-2", "transfer overdue 2 (ERF), 2 to come",
             alerts: ["TEA transfer overdue: 2 from LEJ to ERF"])
         try step(
-            "the van turns back", "d-5", "TEA", .transferCancel(transferID: id("t-2")),
+            "the van turns back", "d-5", "TEA", .transferCancel(transferID: ID(id("t-2"))),
             "transfer cancelled 2 (ERF)")
     }
 
@@ -207,7 +208,7 @@ extension DayDemo {
         func back(_ condition: Condition) -> Command.Body {
             .return(
                 Command.Return(
-                    warehouse: "LEJ", quantity: 1, condition: condition, orderID: id("order-2")))
+                    warehouse: "LEJ", quantity: 1, condition: condition, orderID: ID(id("order-2"))))
         }
         try step("order-2 sends 1 TEA back", "b-1", "TEA", back(.sellable), "returned 1 (LEJ)")
         try step("and 1 in a dented tin", "b-2", "TEA", back(.damaged), "returned 1 (LEJ)")

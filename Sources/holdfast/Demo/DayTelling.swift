@@ -28,13 +28,15 @@ enum DayTelling {
 
     static func text(_ notice: Notice, prefix: String) -> String {
         let order =
-            notice.orderID.hasPrefix(prefix) ? String(notice.orderID.dropFirst(prefix.count)) : notice.orderID
+            notice.orderID.text.hasPrefix(prefix)
+            ? String(notice.orderID.text.dropFirst(prefix.count)) : notice.orderID.text
         return
             "\(order): \(notice.kind.rawValue.replacing("_", with: " ")) \(notice.quantity), keeps \(notice.remaining)"
     }
 
     static func text(_ alert: Alert, prefix: String) -> String {
-        let sku = alert.sku.hasPrefix(prefix) ? String(alert.sku.dropFirst(prefix.count)) : alert.sku
+        let sku =
+            alert.sku.text.hasPrefix(prefix) ? String(alert.sku.text.dropFirst(prefix.count)) : alert.sku.text
         var text = "\(sku) \(alert.kind.rawValue.replacing("_", with: " ")): \(alert.quantity)"
         if let suggested = alert.suggestedQuantity { text += ", reorder \(suggested)" }
         if let from = alert.from, let warehouse = alert.warehouse { text += " from \(from) to \(warehouse)" }

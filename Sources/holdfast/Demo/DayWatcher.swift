@@ -47,7 +47,9 @@ final class DayWatcher {
             if message.isFrom(results) {
                 saw(result: value)
             } else if message.isFrom(alertTopic) {
-                if let alert = try? reader.alert(value), alert.sku.hasPrefix(prefix) { alerts.append(alert) }
+                if let alert = try? reader.alert(value), alert.sku.text.hasPrefix(prefix) {
+                    alerts.append(alert)
+                }
             } else if let key = message.key, key.starts(with: prefix.utf8) {
                 letters += 1
             }
@@ -57,18 +59,18 @@ final class DayWatcher {
 
     private func saw(result value: UnsafeRawBufferPointer) {
         if let notice = try? reader.notice(value) {
-            if notice.sku.hasPrefix(prefix) { notices.append(notice) }
+            if notice.sku.text.hasPrefix(prefix) { notices.append(notice) }
             return
         }
         guard let outcome = try? reader.outcome(value).outcome else { return }
         if outcome.kind == .warehouseSet, let warehouse = outcome.warehouse {
-            warehouseCounts[warehouse, default: 0] += 1
+            warehouseCounts[warehouse.text, default: 0] += 1
         }
-        guard outcome.sku.hasPrefix(prefix) else { return }
+        guard outcome.sku.text.hasPrefix(prefix) else { return }
         switch outcome.command {
         case .expire, .transferDue: due.append(outcome)
-        case .setPolicy: policies.insert(outcome.sku)
-        default: outcomes[outcome.commandID, default: []].append(outcome)
+        case .setPolicy: policies.insert(outcome.sku.text)
+        default: outcomes[outcome.commandID.text, default: []].append(outcome)
         }
     }
 }

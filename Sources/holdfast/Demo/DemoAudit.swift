@@ -37,7 +37,7 @@ struct DemoAudit {
         }
         try scan.read(.reservations, from: starts[.reservations]!) { message in
             guard let key = message.key else { return }
-            books.add(reservation: String(decoding: key, as: UTF8.self), isLive: message.value != nil)
+            books.add(reservation: ID(decoding: key), isLive: message.value != nil)
         }
         return books
     }

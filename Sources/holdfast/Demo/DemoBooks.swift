@@ -24,7 +24,7 @@ struct DemoBooks {
     /// Reads only what belongs to this run: ids and SKUs that begin so.
     let prefix: String
     /// The SKU whose reservations are counted apart; nil for none.
-    let hotSKU: String?
+    let hotSKU: ID?
 
     private(set) var commands: Set<Place> = []
     private(set) var published: Set<String> = []
@@ -46,18 +46,18 @@ struct DemoBooks {
     private(set) var speculativeRepeats = 0
     private(set) var contradictions = 0
 
-    init(run: String, hotSKU: String? = nil) {
+    init(run: String, hotSKU: ID? = nil) {
         prefix = run + "-"
         self.hotSKU = hotSKU
     }
 
-    private func isOurs(_ sku: String) -> Bool { sku.hasPrefix(prefix) }
+    private func isOurs(_ sku: ID) -> Bool { sku.text.hasPrefix(prefix) }
 
     mutating func add(command: Command, partition: Int32, offset: Int64) {
         guard isOurs(command.sku) else { return }
         commands.insert(Place(partition: partition, offset: offset))
         // The delay service and the relay have ids of their own.
-        if command.id.hasPrefix(prefix) { published.insert(command.id) }
+        if command.id.text.hasPrefix(prefix) { published.insert(command.id.text) }
     }
 
     mutating func add(result outcome: Outcome, source: Source) {
@@ -81,13 +81,13 @@ struct DemoBooks {
     mutating func add(entry: LedgerEntry) {
         guard isOurs(entry.sku) else { return }
         entries.append(entry)
-        var book = books[entry.sku] ?? SKUBook()
+        var book = books[entry.sku.text] ?? SKUBook()
         if entry.sequence != book.sequence + 1 {
             faults.append("\(entry.sku): sequence \(entry.sequence) follows \(book.sequence)")
         }
         book.sequence = entry.sequence
         if let warehouse = entry.warehouse, entry.hasBalances {
-            var balance = book.balances[warehouse] ?? Balance()
+            var balance = book.balances[warehouse.text] ?? Balance()
             balance.onHand += entry.deltas.onHand
             balance.reserved += entry.deltas.reserved
             balance.inTransit += entry.deltas.inTransit
@@ -101,28 +101,28 @@ struct DemoBooks {
             if balance.reserved < 0 || (balance.reserved > balance.onHand && !entry.more) {
                 faults.append("\(entry.sku), \(entry.sequence): oversold")
             }
-            book.balances[warehouse] = balance
+            book.balances[warehouse.text] = balance
         }
-        books[entry.sku] = book
+        books[entry.sku.text] = book
         follow(entry)
     }
 
     private mutating func follow(_ entry: LedgerEntry) {
         guard let id = entry.reservationID else { return }
-        if let due = entry.expiresAt { dueTimes[id] = due.milliseconds }
-        guard entry.movement == .expire, let due = dueTimes[id] else { return }
+        if let due = entry.expiresAt { dueTimes[id.text] = due.milliseconds }
+        guard entry.movement == .expire, let due = dueTimes[id.text] else { return }
         expired += 1
         if entry.at.milliseconds < due { expiredEarly += 1 }
         expiryDelays.append(entry.at.milliseconds - due)
     }
 
     mutating func add(levels snapshot: LevelsSnapshot) {
-        if isOurs(snapshot.sku) { levels[snapshot.sku] = snapshot }
+        if isOurs(snapshot.sku) { levels[snapshot.sku.text] = snapshot }
     }
 
-    mutating func add(reservation id: String, isLive: Bool) {
-        guard (OrderAddress(reservationID: id)?.orderID ?? id).hasPrefix(prefix) else { return }
-        if isLive { live.insert(id) } else { live.remove(id) }
+    mutating func add(reservation id: ID, isLive: Bool) {
+        guard (OrderAddress(reservationID: id)?.orderID ?? id).text.hasPrefix(prefix) else { return }
+        if isLive { live.insert(id.text) } else { live.remove(id.text) }
     }
 
     /// SKUs whose levels are not what their ledger adds up to.
@@ -132,7 +132,7 @@ struct DemoBooks {
             let balances = Dictionary(
                 uniqueKeysWithValues: snapshot.levels.map {
                     (
-                        $0.warehouse,
+                        $0.warehouse.text,
                         Balance(
                             onHand: $0.onHand, reserved: $0.reserved, inTransit: $0.inTransit,
                             damaged: $0.damaged)

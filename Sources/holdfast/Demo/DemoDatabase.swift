@@ -127,7 +127,7 @@ final class DemoDatabase {
     }
 
     private struct RowKey: Hashable {
-        let sku: String
+        let sku: ID
         let sequence: Int64
     }
 
@@ -146,7 +146,7 @@ final class DemoDatabase {
                 WHERE starts_with(sku, $1) AND (sku, sequence) > ($2, $3)
                 ORDER BY sku, sequence LIMIT $4
                 """,
-                [.text(prefix), .text(last.sku), .int64(last.sequence), .int64(Int64(Self.pageRows))])
+                [.text(prefix), .text(last.sku.text), .int64(last.sequence), .int64(Int64(Self.pageRows))])
             for row in 0..<page.rowCount {
                 let entry = try columns.entry(page, row)
                 last = RowKey(sku: entry?.sku ?? last.sku, sequence: entry?.sequence ?? last.sequence)
@@ -170,7 +170,7 @@ final class DemoDatabase {
         for row in 0..<result.rowCount {
             let sku = try result.text(row, 0) ?? ""
             let warehouse = try result.text(row, 1) ?? ""
-            guard let index = unseen[sku]?.firstIndex(where: { $0.warehouse == warehouse }),
+            guard let index = unseen[sku]?.firstIndex(where: { $0.warehouse.text == warehouse }),
                 let level = unseen[sku]?.remove(at: index), level.onHand == (try result.int64(row, 2)),
                 level.reserved == (try result.int64(row, 3)), level.available == (try result.int64(row, 4))
             else {

@@ -6,8 +6,8 @@ import OrderCore
 /// What the topics hold of a run's orders of several lines, read from outside, and whether it is right.
 struct DemoOrderBooks {
     private struct LinePlace: Hashable {
-        let order: String
-        let sku: String
+        let order: ID
+        let sku: ID
     }
 
     /// Reads only orders whose ids begin so.
@@ -36,10 +36,12 @@ struct DemoOrderBooks {
         }
     }
 
-    mutating func add(placed id: String) { if id.hasPrefix(prefix) { placed.insert(id) } }
+    mutating func add(placed id: ID) { if id.text.hasPrefix(prefix) { placed.insert(id.text) } }
 
     mutating func add(outcome: OrderOutcome) {
-        if outcome.orderID.hasPrefix(prefix) { outcomes[outcome.orderID, default: []].append(outcome) }
+        if outcome.orderID.text.hasPrefix(prefix) {
+            outcomes[outcome.orderID.text, default: []].append(outcome)
+        }
     }
 
     /// The newest outcome of each order.
@@ -87,7 +89,8 @@ struct DemoOrderBooks {
         }
         var shipped: [LinePlace: Int64] = [:]
         for entry in entries where entry.movement == .ship {
-            guard let order = entry.reservationID.flatMap(OrderAddress.init)?.orderID, order.hasPrefix(prefix)
+            guard let order = entry.reservationID.flatMap(OrderAddress.init)?.orderID,
+                order.text.hasPrefix(prefix)
             else { continue }
             shipped[LinePlace(order: order, sku: entry.sku), default: 0] -= entry.deltas.onHand
         }

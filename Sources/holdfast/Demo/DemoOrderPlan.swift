@@ -18,12 +18,12 @@ struct DemoOrderPlan: Sendable {
 
     var count: Int { rate * sale.seconds }
     func id(_ number: Int) -> String { "\(sale.run)-order-\(number)" }
-    private func sku(_ number: Int) -> String { "\(sale.run)-line-\(number)" }
+    private func sku(_ number: Int) -> ID { "\(sale.run)-line-\(number)" }
 
     /// The number in an order's id; nil for an order of another run.
-    func number(of id: String) -> Int? {
+    func number(of id: ID) -> Int? {
         let prefix = "\(sale.run)-order-"
-        return id.hasPrefix(prefix) ? Int(id.dropFirst(prefix.count)) : nil
+        return id.text.hasPrefix(prefix) ? Int(id.text.dropFirst(prefix.count)) : nil
     }
 
     /// Stock for less than is asked for, in two warehouses each.
@@ -44,7 +44,7 @@ struct DemoOrderPlan: Sendable {
         (0..<(2 + sale.hash(number, 11) % 4)).map { line in
             let draw = sale.hash(number, 20 + line)
             return OrderEvent.Line(
-                sku: sku(Int(draw % UInt64(Self.skus))), quantity: Int64(1 + (draw >> 32) % 3))
+                sku: ID(sku(Int(draw % UInt64(Self.skus))).text), quantity: Int64(1 + (draw >> 32) % 3))
         }
     }
 
@@ -69,6 +69,6 @@ struct DemoOrderPlan: Sendable {
 
     private func event(_ name: String, _ number: Int, _ body: OrderEvent.Body) -> OrderEvent {
         OrderEvent(
-            id: "\(id(number))/\(name)", orderID: id(number), at: Timestamp(milliseconds: 0), body: body)
+            id: "\(id(number))/\(name)", orderID: ID(id(number)), at: Timestamp(milliseconds: 0), body: body)
     }
 }

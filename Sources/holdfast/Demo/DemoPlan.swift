@@ -7,7 +7,7 @@ struct DemoPlan: Sendable {
     /// Units of the hot SKU, and reservations that ask for one of them.
     static let hotUnits = 1_000
     static let hotReservations = 5_000
-    static let warehouses = ["BER", "HAM", "MUC", "CGN"]
+    static let warehouses: [ID] = ["BER", "HAM", "MUC", "CGN"]
     /// Of the granted reservations: how many of a hundred are confirmed, and how many released.
     static let confirmedOfHundred: UInt64 = 40
     static let releasedOfHundred: UInt64 = 15
@@ -45,9 +45,9 @@ struct DemoPlan: Sendable {
     /// granted again by expiry. What nobody pays is released at the end.
     var hotTTLMilliseconds: Int64 { Int64(seconds) * 1_000 + 600_000 }
 
-    var hotSKU: String { "\(run)-HOT" }
-    func sku(_ number: Int) -> String { "\(run)-\(number)" }
-    func reservationID(_ number: Int) -> String { "\(run)-r\(number)" }
+    var hotSKU: ID { "\(run)-HOT" }
+    func sku(_ number: Int) -> ID { "\(run)-\(number)" }
+    func reservationID(_ number: Int) -> ID { "\(run)-r\(number)" }
 
     /// A scramble of a number that is the same in every run of the seed (SplitMix64's finalizer).
     func hash(_ number: Int, _ salt: UInt64) -> UInt64 {
@@ -68,13 +68,13 @@ struct DemoPlan: Sendable {
         for number in 0..<skus {
             for step in 0..<2 {
                 let warehouse = Self.warehouses[(number + step) % Self.warehouses.count]
-                receipts.append(receipt(receipts.count, of: sku(number), in: warehouse, units: each))
+                receipts.append(receipt(receipts.count, of: sku(number), in: ID(warehouse.text), units: each))
             }
         }
         return receipts
     }
 
-    private func receipt(_ number: Int, of sku: String, in warehouse: String, units: Int64) -> Command {
+    private func receipt(_ number: Int, of sku: ID, in warehouse: ID, units: Int64) -> Command {
         Command(
             id: "\(run)-i\(number)", sku: sku,
             body: .receive(warehouse: warehouse, quantity: units, reference: "opening-stock"))
@@ -112,7 +112,7 @@ struct DemoPlan: Sendable {
     }
 
     /// What the order pipeline does with a granted reservation; nil leaves it to expire.
-    func followUp(of number: Int, sku: String) -> Command? {
+    func followUp(of number: Int, sku: ID) -> Command? {
         let id = reservationID(number)
         switch hash(number, 5) % 100 {
         case 0..<Self.confirmedOfHundred:

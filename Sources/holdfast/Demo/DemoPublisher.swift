@@ -79,7 +79,7 @@ final class DemoPublisher {
 
     func publish(_ command: Command) throws(KafkaError) {
         writer.write(command: command)
-        let key = Array(command.sku.utf8)
+        let key = command.sku.bytes
         if repeats {
             let record = Pending(topic: topic, key: key, value: writer.withBytes { Array($0) })
             tag += 1
@@ -143,23 +143,23 @@ final class DemoPublisher {
     /// An event of an order, without waiting for the broker's word.
     func publishSoon(event: OrderEvent) throws(KafkaError) {
         writer.write(event: event)
-        try publishSoon(.orders, key: event.orderID, value: writer.withBytes { Array($0) })
+        try publishSoon(.orders, key: event.orderID.text, value: writer.withBytes { Array($0) })
     }
 
     func publish(warehouse: WarehouseRecord) throws(KafkaError) {
         writer.write(warehouse: warehouse)
-        try publish(.warehouses, key: warehouse.warehouse.id, value: writer.withBytes { Array($0) })
+        try publish(.warehouses, key: warehouse.warehouse.id.text, value: writer.withBytes { Array($0) })
     }
 
     func publish(product: ProductRecord) throws(KafkaError) {
         writer.write(product: product)
-        try publish(.products, key: product.sku, value: writer.withBytes { Array($0) })
+        try publish(.products, key: product.sku.text, value: writer.withBytes { Array($0) })
     }
 
     /// Without waiting for the broker's word.
     func publishSoon(product: ProductRecord) throws(KafkaError) {
         writer.write(product: product)
-        try publishSoon(.products, key: product.sku, value: writer.withBytes { Array($0) })
+        try publishSoon(.products, key: product.sku.text, value: writer.withBytes { Array($0) })
     }
 
     func poll() { producer.poll(timeoutMilliseconds: 0) }

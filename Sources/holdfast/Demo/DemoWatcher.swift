@@ -64,6 +64,6 @@ final class DemoWatcher: Sendable {
     /// The number in a reservation's id.
     private func number(of outcome: Outcome) -> Int? {
         guard outcome.command == .reserve, let id = outcome.reservationID else { return nil }
-        return Int(id.dropFirst(plan.run.count + 2))
+        return Int(id.text.dropFirst(plan.run.count + 2))
     }
 }

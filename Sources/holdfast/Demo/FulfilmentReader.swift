@@ -13,7 +13,7 @@ final class FulfilmentReader: Sendable {
         /// A result of a command about a SKU of the run, and its partition.
         var result: (Outcome, Int32) throws(KafkaError) -> Void
         /// The message of a reservation of the run.
-        var reservation: (_ id: String, _ isLive: Bool) -> Void = { _, _ in }
+        var reservation: (_ id: ID, _ isLive: Bool) -> Void = { _, _ in }
         /// After each batch.
         var between: () -> Void = {}
         /// After the last one.
@@ -98,7 +98,7 @@ final class FulfilmentReader: Sendable {
         result message: borrowing Message, _ reader: inout RecordReader, _ steps: Steps
     ) throws(KafkaError) {
         guard let value = message.value, let outcome = try? reader.outcome(value).outcome,
-            outcome.sku.hasPrefix(run)
+            outcome.sku.text.hasPrefix(run)
         else { return }
         try steps.result(outcome, message.partition)
     }
@@ -111,6 +111,6 @@ final class FulfilmentReader: Sendable {
         state.withLock { state in
             if isLive { state.live.insert(id) } else { state.live.remove(id) }
         }
-        steps.reservation(id, isLive)
+        steps.reservation(ID(id), isLive)
     }
 }

@@ -48,7 +48,7 @@ final class GrowCopy {
                     writer.write(command: command)
                     try writer.withBytes { value in
                         try producer.write(
-                            .commands, partition: partition.partition, key: Array(command.sku.utf8),
+                            .commands, partition: partition.partition, key: command.sku.bytes,
                             value: value)
                     }
                 }

@@ -86,11 +86,11 @@ struct GrowState {
             var live = 0
             var others: [String: [UInt8]] = [:]
             rebuild.forEachRecord(of: topic) { key, value in
-                if key.hasPrefix(PartitionBook.prefix) { return }
+                if key.text.hasPrefix(PartitionBook.prefix) { return }
                 live += 1
                 // Each partition's records may have any id.
                 for index in views.indices where views[index].take(key, value) { return }
-                others[key] = Array(value)
+                others[key.text] = Array(value)
             }
             if let key = views.flatMap(\.rest).first {
                 throw different(
@@ -117,9 +117,9 @@ struct GrowState {
             grow.progress(
                 "comparing \(topic.rawValue)", ["partition": partition, "offset": message.offset])
             guard let key = message.key, !TopicsGrow.isBook(Array(key)) else { return }
-            let sku: String? =
+            let sku: ID? =
                 switch topic {
-                case .levels: String(decoding: key, as: UTF8.self)
+                case .levels: ID(String(decoding: key, as: UTF8.self))
                 case .reservations: message.value.flatMap { try? reader.reservation($0).sku }
                 default: message.value.flatMap { try? reader.transfer($0).sku }
                 }
@@ -173,7 +173,7 @@ struct GrowState {
             try scan.read(topic, from: [partition: extent.lowerBound]) { view.add($0.logRecord) }
             try rebuild.forEachRecord(of: topic) { key, value in
                 if view.take(key, value) { return }
-                try producer.write(topic, key: Array(key.utf8), value: value)
+                try producer.write(topic, key: key.bytes, value: value)
                 grow.progress("writing \(topic.rawValue)", ["partition": partition])
             }
             if let key = view.rest.first {

@@ -97,7 +97,7 @@ final class TopicsGrow {
         key.withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
     }
 
-    func place(_ sku: String) -> Int32 { place(Array(sku.utf8)) }
+    func place(_ sku: ID) -> Int32 { place(sku.bytes) }
 
     static func isBook(_ key: [UInt8]) -> Bool { key.starts(with: PartitionBook.prefix.utf8) }
 

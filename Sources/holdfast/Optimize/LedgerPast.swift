@@ -13,7 +13,7 @@ final class LedgerPast {
     private var follower: LedgerFollower
     private var next: Recorded<LedgerEntry>?
     private(set) var entries = 0
-    private let bookSKU: String
+    private let bookSKU: ID
     /// The entry of the partition's own book up to which the network knows the warehouses.
     private var bookSequence: Int64 = 0
 
@@ -42,7 +42,7 @@ final class LedgerPast {
     }
 
     /// Gives the network what is to be known of a SKU, and of the warehouses.
-    func tell(_ sku: String, _ network: inout Network) {
+    func tell(_ sku: ID, _ network: inout Network) {
         if follower.stock.sequence(of: bookSKU) > bookSequence, let book = follower.stock.levels(of: bookSKU)
         {
             bookSequence = book.sequence

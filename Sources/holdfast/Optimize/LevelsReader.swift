@@ -46,7 +46,7 @@ final class LevelsReader {
 
     private func take(_ message: borrowing Message, _ network: inout Network) {
         guard let value = message.value else {
-            if let key = message.key { network.remove(String(decoding: key, as: UTF8.self)) }
+            if let key = message.key { network.remove(ID(String(decoding: key, as: UTF8.self))) }
             return
         }
         do throws(DecodingFailure) {

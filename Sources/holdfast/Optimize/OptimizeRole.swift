@@ -247,10 +247,10 @@ final class OptimizeRole {
 
     private func publish(_ proposal: OrderEvent, _ producer: Producer, _ topic: KafkaClient.Topic) throws {
         writer.write(event: proposal)
-        var id = proposal.orderID
-        let outcome = try id.withUTF8 { key in
+        let key = proposal.orderID.bytes
+        let outcome = try key.withUnsafeBytes { key throws(KafkaError) in
             try writer.withBytes { value throws(KafkaError) in
-                try producer.produce(topic, key: UnsafeRawBufferPointer(key), value: value)
+                try producer.produce(topic, key: key, value: value)
             }
         }
         // The order stays as it is: nothing depends on a proposal.

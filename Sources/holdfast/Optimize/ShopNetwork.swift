@@ -6,12 +6,12 @@ import Sizing
 /// sell very differently well, kept in many warehouses or in few. All follows from the seed.
 struct ShopNetwork {
     struct City {
-        let id: String
+        let id: ID
         let place: Point
         /// In thousands, about: customers and stock are drawn by it.
         let people: Int
 
-        init(_ id: String, _ latitude: Double, _ longitude: Double, _ people: Int) {
+        init(_ id: ID, _ latitude: Double, _ longitude: Double, _ people: Int) {
             self.id = id
             place = Point(
                 latitude: Int64((latitude * 1_000_000).rounded()),
@@ -48,7 +48,7 @@ struct ShopNetwork {
     private static let plenty = 1.15
 
     struct Order {
-        var lines: [(sku: String, quantity: Int64)]
+        var lines: [(sku: ID, quantity: Int64)]
         var shipTo: Point
     }
 
@@ -72,10 +72,10 @@ struct ShopNetwork {
     }
 
     /// Units by SKU and warehouse, for so many orders. What sells best lies in most warehouses, the rest in a few.
-    mutating func stock(orders: Int) -> [(sku: String, warehouse: String, quantity: Int64)] {
+    mutating func stock(orders: Int) -> [(sku: ID, warehouse: ID, quantity: Int64)] {
         let lines = Self.mean(Self.lineCounts) * Double(orders)
         let units = lines * Self.mean(Self.unitCounts)
-        var stock: [(sku: String, warehouse: String, quantity: Int64)] = []
+        var stock: [(sku: ID, warehouse: ID, quantity: Int64)] = []
         for index in demand.indices {
             let share = (demand[index] - (index == 0 ? 0 : demand[index - 1])) / demand.last!
             let part = Double(index) / Double(demand.count)
@@ -94,7 +94,7 @@ struct ShopNetwork {
     }
 
     mutating func order() -> Order {
-        var lines: [(sku: String, quantity: Int64)] = []
+        var lines: [(sku: ID, quantity: Int64)] = []
         let count = 1 + drawn(Self.lineCounts)
         while lines.count < count {
             let sku = Self.sku(Self.place(of: draws.unit() * demand.last!, in: demand))
@@ -137,7 +137,7 @@ struct ShopNetwork {
         percents.enumerated().reduce(0) { $0 + Double(($1.offset + 1) * $1.element) } / 100
     }
 
-    private static func sku(_ index: Int) -> String { "S\(index)" }
+    private static func sku(_ index: Int) -> ID { "S\(index)" }
 
     /// The first place whose sum is above `value`.
     private static func place(of value: Double, in sums: [Double]) -> Int {

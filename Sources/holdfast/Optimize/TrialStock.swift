@@ -16,7 +16,7 @@ struct TrialStock {
     private var effects = Effects()
     private var offset: Int64 = 0
 
-    init(_ units: [(sku: String, warehouse: String, quantity: Int64)]) {
+    init(_ units: [(sku: ID, warehouse: ID, quantity: Int64)]) {
         let book = PartitionBook.sku(0)
         for city in ShopNetwork.cities {
             decide(book, .setWarehouse(Warehouse(id: city.id, location: city.place, handlingHours: 4)))
@@ -31,13 +31,13 @@ struct TrialStock {
     mutating func place(_ order: ShopNetwork.Order, number: Int, _ strategy: Strategy) -> Placed? {
         for (line, wanted) in order.lines.enumerated() {
             let reserve = Command.Reserve(
-                reservationID: Self.id(number, line), orderID: "o\(number)", quantity: wanted.quantity,
+                reservationID: ID(Self.id(number, line)), orderID: "o\(number)", quantity: wanted.quantity,
                 expiry: .after(milliseconds: Self.ttl), strategy: strategy, shipTo: order.shipTo)
             if decide(wanted.sku, .reserve(reserve)).rejection == nil { continue }
             for granted in 0..<line {
                 decide(
                     order.lines[granted].sku,
-                    .release(reservationID: Self.id(number, granted), quantity: nil))
+                    .release(reservationID: ID(Self.id(number, granted)), quantity: nil))
             }
             return nil
         }
@@ -49,7 +49,7 @@ struct TrialStock {
             lines: placed.order.lines.enumerated().map { line, wanted in
                 ServedOrder.Line(
                     sku: wanted.sku,
-                    allocations: stock.reservation(Self.id(placed.number, line))?.allocations ?? [])
+                    allocations: stock.reservation(ID(Self.id(placed.number, line)))?.allocations ?? [])
             }, shipTo: placed.order.shipTo)
     }
 
@@ -62,7 +62,7 @@ struct TrialStock {
             }
             let outcome = decide(
                 move.sku,
-                .reallocate(reservationID: Self.id(placed.number, line), allocations: move.allocations))
+                .reallocate(reservationID: ID(Self.id(placed.number, line)), allocations: move.allocations))
             if outcome.rejection != nil { isTaken = false }
         }
         return isTaken
@@ -71,7 +71,7 @@ struct TrialStock {
     private static func id(_ number: Int, _ line: Int) -> String { "r\(number)-\(line)" }
 
     @discardableResult
-    private mutating func decide(_ sku: String, _ body: Command.Body) -> Outcome {
+    private mutating func decide(_ sku: ID, _ body: Command.Body) -> Outcome {
         effects.removeAll()
         offset += 1
         let outcome = stock.handle(

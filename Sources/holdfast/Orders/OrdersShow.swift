@@ -15,7 +15,7 @@ final class OrdersShow {
     }
 
     private let service: Service
-    private let id: String
+    private let id: ID
     private let last: Int
     private var state: OrderReading.State?
     private var outcomes: [Told] = []
@@ -24,7 +24,7 @@ final class OrdersShow {
 
     init(service: Service) throws {
         self.service = service
-        guard let id = service.configuration.optionalString("id") else {
+        guard let id = service.configuration.optionalID("id") else {
             throw RoleFailure(.usage, "which order? Write holdfast orders show ID")
         }
         self.id = id
@@ -32,7 +32,7 @@ final class OrdersShow {
     }
 
     func run() throws -> ExitCode {
-        let key = Array(id.utf8)
+        let key = id.bytes
         let partition = try KafkaFailures.translated {
             let reading = try OrderReading(service: service)
             let partition = key.withUnsafeBytes {
@@ -87,7 +87,7 @@ final class OrdersShow {
             ]
             if !order.lines.isEmpty { lines += text(order) }
             if !order.waiting.isEmpty {
-                lines.append("events that wait: \(order.waiting.map(\.id).joined(separator: ", "))")
+                lines.append("events that wait: \(order.waiting.map(\.id.text).joined(separator: ", "))")
             }
         } else {
             lines = ["order \(AuditText.printable(id)), partition \(partition), forgotten"]
@@ -116,7 +116,7 @@ final class OrdersShow {
             var parts = line.shipments
             for claim in line.claims { parts += claim.parts }
             rows.append([
-                line.sku, "\(line.asked)", "\(line.reserved)", "\(line.backordered)", "\(line.paid)",
+                line.sku.text, "\(line.asked)", "\(line.reserved)", "\(line.backordered)", "\(line.paid)",
                 "\(line.shipped)", "\(line.refund)", OrderText.parts(parts),
             ])
         }
@@ -125,7 +125,7 @@ final class OrdersShow {
         for (number, line) in order.lines.enumerated() {
             for (claim, name) in zip(line.claims, order.reservations(ofLine: number)) {
                 rows.append([
-                    name, line.sku, "\(claim.units)", "\(claim.backordered)",
+                    name.text, line.sku.text, "\(claim.units)", "\(claim.backordered)",
                     claim.expiresAt.map(OrderText.time) ?? "-",
                 ])
             }

@@ -79,8 +79,8 @@ final class OrdersStuck {
             var rows = [["SKU", "waits for", "command", "reservation"]]
             for (line, command) in order.unanswered {
                 rows.append([
-                    order.lines[line].sku, command.kind.rawValue, command.id,
-                    command.reservationID ?? "-",
+                    order.lines[line].sku.text, command.kind.rawValue, command.id.text,
+                    (command.reservationID ?? "-").text,
                 ])
             }
             lines += AuditText.table(rows, left: [0, 1, 2, 3]).map { "  " + $0 }

@@ -73,7 +73,7 @@ final class ReconcileCount {
 
     private func differences(of file: CountFile) throws -> [Difference] {
         let skus = Set(file.counts.map(\.sku))
-        var levels: [String: LevelsSnapshot] = [:]
+        var levels: [ID: LevelsSnapshot] = [:]
         var reader = RecordReader()
         var fault: DecodingFailure?
         let extents = try scan.settledExtents(of: .levels)
@@ -82,7 +82,7 @@ final class ReconcileCount {
                 .usage, "there is no topic \(settings.name(.levels)); give the right --topic-prefix")
         }
         try scan.read(.levels, from: extents.mapValues(\.lowerBound)) { message in
-            guard let key = message.key.map({ String(decoding: $0, as: UTF8.self) }), skus.contains(key)
+            guard let key = message.key.map({ ID(decoding: $0) }), skus.contains(key)
             else {
                 return
             }
@@ -110,7 +110,7 @@ final class ReconcileCount {
         let name = file.name
         // The results come behind these.
         var next = try scan.ends(of: .results)
-        var waiting: [String: Difference] = [:]
+        var waiting: [ID: Difference] = [:]
         try send(
             differences.map { difference in
                 let command = file.command(for: difference.index, of: name, onHand: difference.onHand)
@@ -143,7 +143,7 @@ final class ReconcileCount {
     }
 
     private func outcomes(
-        from next: inout [Int32: Int64], _ waiting: [String: Difference]
+        from next: inout [Int32: Int64], _ waiting: [ID: Difference]
     ) throws -> [Outcome] {
         var reader = RecordReader()
         var found: [Outcome] = []
@@ -169,7 +169,7 @@ final class ReconcileCount {
         for command in commands {
             writer.write(command: command)
             let value = writer.withBytes { Array($0) }
-            while try produce(producer, topic, Array(command.sku.utf8), value) == .queueFull {
+            while try produce(producer, topic, command.sku.bytes, value) == .queueFull {
                 producer.poll(timeoutMilliseconds: 100)
             }
         }
@@ -194,8 +194,8 @@ final class ReconcileCount {
     // MARK: Telling
 
     private struct Line: Encodable {
-        var sku: String
-        var warehouse: String
+        var sku: ID
+        var warehouse: ID
         var counted: Int64
         var onHand: Int64
         var reserved: Int64
@@ -213,7 +213,7 @@ final class ReconcileCount {
         let count = difference.count
         guard !isJSON else { return Self.json(line(difference)) }
         print(
-            "\(Printable.text(Array(count.sku.utf8))) in \(Printable.text(Array(count.warehouse.utf8))): counted "
+            "\(Printable.text(count.sku.bytes)) in \(Printable.text(count.warehouse.bytes)): counted "
                 + "\(count.counted), on hand \(difference.onHand), difference "
                 + "\(count.counted - difference.onHand)"
                 + (count.counted < difference.reserved ? ", \(difference.reserved) of them reserved" : ""))
@@ -228,7 +228,7 @@ final class ReconcileCount {
         }
         let count = difference.count
         let place =
-            "\(Printable.text(Array(count.sku.utf8))) in \(Printable.text(Array(count.warehouse.utf8))): "
+            "\(Printable.text(count.sku.bytes)) in \(Printable.text(count.warehouse.bytes)): "
         switch outcome.rejection {
         case nil: print(place + outcome.kind.rawValue + (outcome.isDuplicate ? " before" : ""))
         case .commandIDConflict:

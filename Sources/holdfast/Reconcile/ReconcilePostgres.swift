@@ -29,8 +29,8 @@ final class ReconcilePostgres {
     /// What a row is about: `place` is the warehouse of a level, the id of a reservation or transfer.
     private struct Key: Hashable {
         let kind: Kind
-        let sku: String
-        let place: String
+        let sku: ID
+        let place: ID
     }
 
     /// The figures of a row, by the words of the topics.
@@ -191,7 +191,7 @@ final class ReconcilePostgres {
 
     private func look(_ kind: Kind, _ page: borrowing QueryResult, _ row: Int, _ found: Value) throws {
         compared += 1
-        let key = Key(kind: kind, sku: try page.text(row, 0) ?? "", place: try page.text(row, 1) ?? "")
+        let key = Key(kind: kind, sku: try page.id(row, 0) ?? "", place: try page.id(row, 1) ?? "")
         let wanted = expected.removeValue(forKey: key)
         if wanted == found { return }
         // Of a SKU that was retired PostgreSQL keeps a row without units.
@@ -201,9 +201,9 @@ final class ReconcilePostgres {
 
     private struct Line: Encodable {
         var what: String
-        var sku: String
-        var warehouse: String?
-        var id: String?
+        var sku: ID
+        var warehouse: ID?
+        var id: ID?
         /// Left out where there is none.
         var topics: Value?
         var postgresql: Value?
@@ -218,7 +218,7 @@ final class ReconcilePostgres {
                     what: key.kind.rawValue, sku: key.sku, warehouse: isLevel ? key.place : nil,
                     id: isLevel ? nil : key.place, topics: wanted, postgresql: found))
         }
-        let (sku, place) = (Printable.text(Array(key.sku.utf8)), Printable.text(Array(key.place.utf8)))
+        let (sku, place) = (Printable.text(key.sku.bytes), Printable.text(key.place.bytes))
         let name = isLevel ? "level of \(sku) in \(place)" : "\(key.kind.rawValue) \(place) of \(sku)"
         guard let wanted else { return print("\(name): in PostgreSQL alone") }
         guard let found else { return print("\(name): not in PostgreSQL") }

@@ -45,7 +45,7 @@ final class RelayRole {
         let watched = watchdog.register("relay")
         let limit = service.configuration.integer("watchdog_timeout_ms")
         var loop = RelayLoop(partitionCount: count, idPrefix: settings.prefix) { sku in
-            Array(sku.utf8).withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
+            sku.bytes.withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
         }
         stallGuard?.start()
         defer { stallGuard?.end() }

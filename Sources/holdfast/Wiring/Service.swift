@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import KafkaClient
 import Operations
 import PostgresClient
@@ -87,4 +88,9 @@ extension PostgresError {
         if isRefusal { return .usage }
         return recovery == .stop ? .internalFault : .temporaryFailure
     }
+}
+
+extension Configuration {
+    /// The value of a key that names something: a SKU, a reservation, an order or a command.
+    func optionalID(_ key: String) -> ID? { optionalString(key).map { ID($0) } }
 }

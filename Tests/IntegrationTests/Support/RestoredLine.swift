@@ -63,9 +63,9 @@ extension Stage {
     /// SKUs with a live reservation each, all decided.
     func fill(_ count: Int, _ processor: Role) throws {
         for number in 0..<count {
-            try publishSoon(receive("receive-\(number)", 10, Self.sku(number)))
+            try publishSoon(receive("receive-\(number)", 10, ID(Self.sku(number))))
             try publishSoon(
-                reserve("reservation-of-a-usual-length-\(number)", 2, Self.sku(number), ttl: 86_400_000))
+                reserve("reservation-of-a-usual-length-\(number)", 2, ID(Self.sku(number)), ttl: 86_400_000))
         }
         try flush()
         try eventually("all are decided", seconds: 600) {

@@ -166,7 +166,7 @@ final class Stage {
     /// Without waiting for the broker's word.
     func publishSoon(_ command: Command) throws {
         writer.write(command: command)
-        try writer.withBytes { value in try publish(key: Array(command.sku.utf8), value: Array(value)) }
+        try writer.withBytes { value in try publish(key: command.sku.bytes, value: Array(value)) }
     }
 
     /// The same for any bytes.
@@ -216,12 +216,12 @@ final class Stage {
 
     func publish(warehouse record: WarehouseRecord) throws {
         writer.write(warehouse: record)
-        try publish(to: .warehouses, key: record.warehouse.id, value: writer.withBytes { Array($0) })
+        try publish(to: .warehouses, key: record.warehouse.id.text, value: writer.withBytes { Array($0) })
     }
 
     func publish(product: ProductRecord) throws {
         writer.write(product: product)
-        try publish(to: .products, key: product.sku, value: writer.withBytes { Array($0) })
+        try publish(to: .products, key: product.sku.text, value: writer.withBytes { Array($0) })
     }
 
     func publish(settings: Settings) throws {
@@ -247,7 +247,8 @@ final class Stage {
         var key: [UInt8]?
         var value: [UInt8]?
 
-        var keyText: String { String(decoding: key ?? [], as: UTF8.self) }
+        var keyID: ID { ID(decoding: key ?? []) }
+        var keyText: String { keyID.text }
         var text: String { String(decoding: value ?? [], as: UTF8.self) }
     }
 
@@ -291,7 +292,7 @@ final class Stage {
     func newest(_ topic: Topic, prefix other: String? = nil) throws -> [String: [UInt8]] {
         var newest: [String: [UInt8]] = [:]
         for record in try read(topic, prefix: other) {
-            newest["\(record.partition) \(record.keyText)"] = record.value
+            newest["\(record.partition) \(record.keyID)"] = record.value
         }
         return newest
     }
@@ -326,21 +327,21 @@ final class Stage {
     }
 
     /// The newest levels of each SKU.
-    func levels() throws -> [String: LevelsSnapshot] {
+    func levels() throws -> [ID: LevelsSnapshot] {
         var reader = RecordReader()
-        var levels: [String: LevelsSnapshot] = [:]
+        var levels: [ID: LevelsSnapshot] = [:]
         for record in try read(.levels) {
-            levels[record.keyText] = try record.value.map { try $0.withUnsafeBytes { try reader.levels($0) } }
+            levels[record.keyID] = try record.value.map { try $0.withUnsafeBytes { try reader.levels($0) } }
         }
         return levels
     }
 
     /// The reservations that live.
-    func liveReservations() throws -> [String: ReservationSnapshot] {
+    func liveReservations() throws -> [ID: ReservationSnapshot] {
         var reader = RecordReader()
-        var live: [String: ReservationSnapshot] = [:]
+        var live: [ID: ReservationSnapshot] = [:]
         for record in try read(.reservations) {
-            live[record.keyText] = try record.value.map {
+            live[record.keyID] = try record.value.map {
                 try $0.withUnsafeBytes { try reader.reservation($0) }
             }
         }
@@ -348,11 +349,11 @@ final class Stage {
     }
 
     /// The transfers that live.
-    func liveTransfers() throws -> [String: TransferSnapshot] {
+    func liveTransfers() throws -> [ID: TransferSnapshot] {
         var reader = RecordReader()
-        var live: [String: TransferSnapshot] = [:]
+        var live: [ID: TransferSnapshot] = [:]
         for record in try read(.transfers) {
-            live[record.keyText] = try record.value.map {
+            live[record.keyID] = try record.value.map {
                 try $0.withUnsafeBytes { try reader.transfer($0) }
             }
         }
@@ -360,7 +361,7 @@ final class Stage {
     }
 
     /// The outcome of a command, once there is one.
-    func outcome(of commandID: String, seconds: Double = 60) throws -> Outcome {
+    func outcome(of commandID: ID, seconds: Double = 60) throws -> Outcome {
         var found: Outcome?
         try eventually("a result of \(commandID)", seconds: seconds) {
             found = try results().first { $0.outcome.commandID == commandID }?.outcome
@@ -445,7 +446,7 @@ final class Stage {
             if entry.endsEarlierLog { withinEarlierLog.remove(record.partition) }
             let raised = folded[record.partition, default: Stock()].fold(entry)
             // What came of an earlier log's commands was told in its own topics.
-            if withinEarlierLog.contains(record.partition), !entry.sku.hasPrefix(PartitionBook.prefix) {
+            if withinEarlierLog.contains(record.partition), !entry.sku.text.hasPrefix(PartitionBook.prefix) {
                 continue
             }
             alerts += raised
@@ -464,7 +465,7 @@ final class Stage {
         #expect(
             folded.values.flatMap(\.allTransfers).sorted { $0.id < $1.id } == underWay,
             "the ledger's transfers are those under way", sourceLocation: sourceLocation)
-        func place(_ sku: String, _ sequence: Int64) -> String { "\(sku) \(sequence)" }
+        func place(_ sku: ID, _ sequence: Int64) -> String { "\(sku) \(sequence)" }
         #expect(
             try self.notices().map { place($0.sku, $0.sequence) }.sorted()
                 == notices.map { place($0.sku, $0.sequence) }.sorted(),
@@ -478,11 +479,11 @@ final class Stage {
 }
 
 /// Commands in short.
-func receive(_ id: String, _ quantity: Int64, _ sku: String, in warehouse: String = "BER") -> Command {
+func receive(_ id: ID, _ quantity: Int64, _ sku: ID, in warehouse: ID = "BER") -> Command {
     Command(id: id, sku: sku, body: .receive(warehouse: warehouse, quantity: quantity, reference: nil))
 }
 
-func reserve(_ id: String, _ quantity: Int64, _ sku: String, ttl: Int64 = 600_000) -> Command {
+func reserve(_ id: ID, _ quantity: Int64, _ sku: ID, ttl: Int64 = 600_000) -> Command {
     Command(
         id: "c-\(id)", sku: sku,
         body: .reserve(
@@ -491,11 +492,11 @@ func reserve(_ id: String, _ quantity: Int64, _ sku: String, ttl: Int64 = 600_00
     )
 }
 
-func confirm(_ id: String, _ sku: String, as commandID: String? = nil) -> Command {
+func confirm(_ id: ID, _ sku: ID, as commandID: ID? = nil) -> Command {
     Command(id: commandID ?? "p-\(id)", sku: sku, body: .confirm(reservationID: id, quantity: nil))
 }
 
-func release(_ id: String, _ sku: String) -> Command {
+func release(_ id: ID, _ sku: ID) -> Command {
     Command(id: "x-\(id)", sku: sku, body: .release(reservationID: id, quantity: nil))
 }
 
