@@ -84,17 +84,17 @@ struct GrowState {
         for topic in LedgerRebuild.topics {
             var views = try views(of: topic, partition)
             var live = 0
-            var others: [String: [UInt8]] = [:]
+            var others: [ID: [UInt8]] = [:]
             rebuild.forEachRecord(of: topic) { key, value in
-                if key.text.hasPrefix(PartitionBook.prefix) { return }
+                if PartitionBook.isBook(key) { return }
                 live += 1
                 // Each partition's records may have any id.
                 for index in views.indices where views[index].take(key, value) { return }
-                others[key.text] = Array(value)
+                others[key] = Array(value)
             }
             if let key = views.flatMap(\.rest).first {
                 throw different(
-                    topic, String(decoding: key, as: UTF8.self), "does not follow from the new ledger")
+                    topic, ID(decoding: key), "does not follow from the new ledger")
             }
             switch topic {
             case .levels:
@@ -119,7 +119,7 @@ struct GrowState {
             guard let key = message.key, !TopicsGrow.isBook(Array(key)) else { return }
             let sku: ID? =
                 switch topic {
-                case .levels: ID(String(decoding: key, as: UTF8.self))
+                case .levels: ID(decoding: key)
                 case .reservations: message.value.flatMap { try? reader.reservation($0).sku }
                 default: message.value.flatMap { try? reader.transfer($0).sku }
                 }
@@ -131,12 +131,12 @@ struct GrowState {
     }
 
     /// What was told last of a SKU's levels depends on which warehouses were active then; all else does not.
-    private func compareWithoutAlerts(_ others: [String: [UInt8]]) throws {
+    private func compareWithoutAlerts(_ others: [ID: [UInt8]]) throws {
         if others.isEmpty { return }
         var reader = RecordReader()
-        var before: [String: [UInt8]] = [:]
+        var before: [ID: [UInt8]] = [:]
         try grow.scan(grow.source).read(.levels, from: extents[.levels]!.mapValues(\.lowerBound)) { message in
-            guard let key = message.key.map({ String(decoding: $0, as: UTF8.self) }), others[key] != nil
+            guard let key = message.key.map({ ID(decoding: $0) }), others[key] != nil
             else {
                 return
             }
@@ -155,7 +155,7 @@ struct GrowState {
         }
     }
 
-    private func different(_ topic: Topic, _ key: String, _ what: String) -> RoleFailure {
+    private func different(_ topic: Topic, _ key: ID, _ what: String) -> RoleFailure {
         RoleFailure(
             .differenceFound,
             "\(grow.source.name(topic)): \(AuditText.printable(key)) \(what); holdfast verify on the old topics tells "

@@ -25,8 +25,8 @@ final class OptimizePast {
     private var tally = ReviewTally()
     private var due = Deadline(milliseconds: 2_000)
     /// What proposals took, by order, and in sum.
-    private var takenBy: [String: [(sku: ID, warehouse: ID, quantity: Int64)]] = [:]
-    private var taken: [String: [String: Int64]] = [:]
+    private var takenBy: [ID: [(sku: ID, warehouse: ID, quantity: Int64)]] = [:]
+    private var taken: [ID: [ID: Int64]] = [:]
 
     init(service: Service) throws {
         self.service = service
@@ -123,8 +123,8 @@ final class OptimizePast {
             for ledger in ledgers { try ledger.advance(to: at) }
             for line in order.served.lines {
                 ledger(of: line.sku).tell(line.sku, &network)
-                for (warehouse, quantity) in taken[line.sku.text] ?? [:] {
-                    network.claim(quantity, of: line.sku, in: ID(warehouse))
+                for (warehouse, quantity) in taken[line.sku] ?? [:] {
+                    network.claim(quantity, of: line.sku, in: warehouse)
                 }
             }
             let limit = service.configuration.integer("order_time_ms")
@@ -146,17 +146,17 @@ final class OptimizePast {
     private func keep(_ review: Review, _ order: WaitingOrders.Order) {
         let gains = review.gains(over: order.served)
         if gains.isEmpty { return }
-        takenBy[order.id.text] = gains
+        takenBy[order.id] = gains
         for gain in gains {
-            taken[gain.sku.text, default: [:]][gain.warehouse.text, default: 0] += gain.quantity
+            taken[gain.sku, default: [:]][gain.warehouse, default: 0] += gain.quantity
         }
     }
 
     private func giveBack(_ id: ID) {
-        for gain in takenBy.removeValue(forKey: id.text) ?? [] {
-            taken[gain.sku.text]![gain.warehouse.text]! -= gain.quantity
-            if taken[gain.sku.text]![gain.warehouse.text] == 0 {
-                taken[gain.sku.text]![gain.warehouse.text] = nil
+        for gain in takenBy.removeValue(forKey: id) ?? [] {
+            taken[gain.sku]![gain.warehouse]! -= gain.quantity
+            if taken[gain.sku]![gain.warehouse] == 0 {
+                taken[gain.sku]![gain.warehouse] = nil
             }
         }
     }

@@ -17,7 +17,7 @@ final class OrdersStuck {
     private static let mark = Array("\"stuck\":true".utf8)
 
     private let service: Service
-    private var stuck: [String: Stuck] = [:]
+    private var stuck: [ID: Stuck] = [:]
     private var reader = RecordReader()
     private var writer = RecordWriter()
 
@@ -40,7 +40,7 @@ final class OrdersStuck {
     /// The newest record of an order counts.
     private func add(_ message: borrowing Message, _ reading: OrderReading) throws {
         guard let key = message.key else { return }
-        let id = String(decoding: key, as: UTF8.self)
+        let id = ID(decoding: key)
         guard let value = message.value, Self.mayBeStuck(value),
             let state = try reading.state(message, &reader), state.order.isStuck
         else {
