@@ -10,6 +10,14 @@ package enum HTTPProbe {
         return line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     }
 
+    /// The sum of a metric over its labels, from GET /metrics; nil if nobody answers within a second.
+    package static func metric(_ name: String, port: Int, address: String = "127.0.0.1") -> Double? {
+        get(port: port, path: "/metrics", address: address)?.split(separator: "\n").reduce(0) { sum, line in
+            guard line.hasPrefix(name + "{") || line.hasPrefix(name + " ") else { return sum }
+            return sum + (line.split(separator: " ").last.flatMap { Double($0) } ?? 0)
+        }
+    }
+
     /// The whole answer to GET `path`, head and body.
     package static func get(port: Int, path: String, address host: String = "127.0.0.1") -> String? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -734,11 +734,12 @@ package enum HoldfastConfiguration {
             roles: ["demo", "bench", "scale", "size", "optimize"], isFlagOnly: true,
             help: "SKUs (of the demo, besides the hot one)."),
         ConfigurationKey(
-            "rate", .integer(1...1_000_000, unit: "reservations a second"), default: "5000",
+            "rate", .integer(1...1_000_000, unit: "reservations a second"),
             roleDefaults: ["chaos": "300", "size": "100000"], roles: ["demo", "chaos", "size"],
             isFlagOnly: true,
             help: """
-                Of a sale: reservations over the other SKUs a second. Of chaos: commands a second. Of size: that of the                 parts partitions and leases.
+                Of a sale: reservations a second; without it, half of what the machine carries, which is found while \
+                the demo warms up. Of chaos: commands a second. Of size: that of the parts partitions and leases.
                 """),
         ConfigurationKey(
             "seconds", .integer(1...3600, unit: "s"), default: "20", roleDefaults: ["bench": "10"],
@@ -747,8 +748,9 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "warm_up", .integer(0...600, unit: "s"), default: "6", roles: ["demo", "bench"], isFlagOnly: true,
             help: """
-                How long the sale is practised first, at its rate and without the hot SKU: a broker that has just \
-                started is slow until its code is compiled. What is practised is checked, and not timed.
+                How long commands are practised first, at the rate that was given: a broker that has just started is \
+                slow until its code is compiled. What is practised is checked, and not timed. A sale without --rate \
+                warms up for as long as it looks for its rate.
                 """),
         ConfigurationKey(
             "seed", .integer(0...999_999_999, unit: nil), roleDefaults: ["size": "1", "optimize": "1"],
@@ -758,9 +760,11 @@ package enum HoldfastConfiguration {
                 time (of size and optimize, 1).
                 """),
         ConfigurationKey(
-            "order_rate", .integer(1...1000, unit: "orders a second"), default: "50", roles: ["demo"],
-            isFlagOnly: true,
-            help: "Of a sale: orders of two to five lines that are placed a second, beside the reservations."),
+            "order_rate", .integer(1...1000, unit: "orders a second"), roles: ["demo"], isFlagOnly: true,
+            help: """
+                Of a sale: orders of two to five lines that are placed a second, beside the reservations; without it, \
+                one to forty reservations, 50 a second at most.
+                """),
         ConfigurationKey(
             "processes", .integer(2...8, unit: "processes"), default: "2", roles: ["demo"], isFlagOnly: true,
             help: "Stock processors to start; give as many --partitions, or some have nothing to do."),

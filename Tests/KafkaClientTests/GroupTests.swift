@@ -214,6 +214,47 @@ extension BrokerTests {
             }
         }
 
+        @Test("A partition that was paused until it was placed does not wait for a fetch from where it was assigned")
+        func placedWhilePaused() throws {
+            try Broker.withTopic("placed") { name in
+                try fill(name, partitions: 1, records: 5)
+                let place = TopicPartition(name, 0)
+                // The shortest of three: a busy machine makes any of them long.
+                let waits = try (0..<3).map { _ in
+                    let consumer = try Consumer(
+                        configuration: Broker.configuration([
+                            "group.id": "none", "fetch.wait.max.ms": "2000",
+                        ]))
+                    let queue = try consumer.partitionQueue(place)
+                    try consumer.pause([place])
+                    try consumer.assign([TopicPartitionOffset(place, offset: 5)])
+                    usleep(200_000)
+                    let began = ContinuousClock.now
+                    try Broker.repeating("a place") {
+                        do throws(KafkaError) {
+                            try consumer.seek(
+                                TopicPartitionOffset(place, offset: 2), timeoutMilliseconds: Broker.limit)
+                            return true
+                        } catch {
+                            guard error.code.name == "_STATE" else { throw error }
+                            return false
+                        }
+                    }
+                    try consumer.resume([place])
+                    var offsets: [Int64] = []
+                    try Broker.repeating("the records") {
+                        queue.consumeBatch(maxMessages: 10, timeoutMilliseconds: 100) {
+                            offsets.append($0.offset)
+                        }
+                        return offsets.count >= 3
+                    }
+                    #expect(offsets == [2, 3, 4])
+                    return ContinuousClock.now - began
+                }
+                #expect(waits.min()! < .seconds(1))
+            }
+        }
+
         private func fill(_ name: String, partitions: Int32, records: Int) throws {
             let producer = try Producer(configuration: Broker.configuration())
             let topic = try producer.topic(name)

@@ -6,11 +6,12 @@ help() {
     case ${1:-} in
         demo) cat <<'TEXT' ;;
 deploy/local demo [OPTIONS]
-Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs `holdfast demo`:
-a flash sale and orders of several lines, with a processor and the coordinator killed in the middle, or with --scenario day a day in a shop, checked from
-outside at the end.
-OPTIONS go to it: --scenario sale|day, --skus N, --rate COMMANDS_PER_SECOND, --seconds N, --warm-up SECONDS, --order-rate N, --seed N; all are told
-by `holdfast demo --help`. Its topics are named demo.stock.commands and so on.
+Sets everything up, builds, starts Kafka and PostgreSQL if none are given, and runs `holdfast demo`: a flash sale and
+orders of several lines, with a processor and the coordinator killed in the middle, or with --scenario day a day in a
+shop, checked from outside at the end. While the sale warms up it looks for the rate that the machine carries, and it
+sells at half of that; --rate fixes the rate.
+OPTIONS go to it: --scenario sale|day, --skus N, --rate RESERVATIONS_PER_SECOND, --seconds N, --warm-up SECONDS,
+--order-rate N, --seed N; all are told by `holdfast demo --help`. Its topics are named demo.stock.commands and so on.
 Exit code: that of the demo, 0 if every check passed.
 TEXT
         chaos) cat <<'TEXT' ;;

@@ -66,7 +66,7 @@ final class AuditReading {
         // Who may not see the group is told so here; offsets that may not be read look like a broker that is away.
         _ = try Admin(configuration: scan.settings.common(), events: scan.events)
             .describeConsumerGroup(scan.settings.group(nil), timeoutMilliseconds: 20_000)
-        var configuration = scan.settings.reader(isolation: .committed)
+        var configuration = scan.settings.readerToEnd(isolation: .committed)
         configuration["group.id"] = scan.settings.group(nil)
         let consumer = try Consumer(configuration: configuration, events: scan.events)
         let places = partitions.map { TopicPartition(scan.settings.name(.commands), $0) }

@@ -24,7 +24,7 @@ final class TopicCursor: RecordCursor {
     init(_ scan: TopicScan, _ topic: Topic, kilobytes: Int = 16_384) throws(KafkaError) {
         self.topic = scan.settings.name(topic)
         isCancelled = scan.isCancelled
-        var configuration = scan.settings.reader(isolation: .committed)
+        var configuration = scan.settings.readerToEnd(isolation: .committed)
         // Several are open at once, and what they hold ready is memory.
         configuration["queued.max.messages.kbytes"] = "\(kilobytes)"
         consumer = try Consumer(configuration: configuration, events: scan.events)

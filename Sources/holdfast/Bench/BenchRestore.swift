@@ -65,7 +65,7 @@ struct BenchRestore {
         let tail = Int64(Limits.dedupeWindow) + Int64(Limits.dedupeWindow) / 8
         var (records, bytes) = (0, 0)
         let consumer = try Consumer(
-            configuration: stage.settings.reader(isolation: .committed), events: .ignored)
+            configuration: stage.settings.readerToEnd(isolation: .committed), events: .ignored)
         // Connected before the time begins, as a processor is before it restores.
         _ = try consumer.watermarks(
             TopicPartition(stage.settings.name(.levels), 0), timeoutMilliseconds: 20_000)

@@ -207,11 +207,7 @@ final class BenchRole {
 
     /// The sum of a metric over its labels; 0 while nobody answers.
     func metric(_ name: String) -> Double {
-        guard let answer = HTTPProbe.get(port: port, path: "/metrics") else { return 0 }
-        return answer.split(separator: "\n").reduce(0) { sum, line in
-            guard line.hasPrefix(name + "{") || line.hasPrefix(name + " ") else { return sum }
-            return sum + (line.split(separator: " ").last.flatMap { Double($0) } ?? 0)
-        }
+        HTTPProbe.metric(name, port: port) ?? 0
     }
 
     /// Of how many partitions it says something by this metric.

@@ -28,6 +28,9 @@ final class DelayRole {
     private var transfersTopic: KafkaClient.Topic!
     /// What the group has given to the present member.
     private var assigned: Set<TopicPartition> = []
+    /// Those of them whose ends are to be asked for.
+    private var placed: [TopicPartition] = []
+    private var ends: EndWatch?
     private let stallGuard: StallGuard?
     private let marks: ReadingMarks
 
@@ -96,6 +99,8 @@ final class DelayRole {
         let limit = service.configuration.integer("watchdog_timeout_ms")
         let consumer = try Consumer(
             configuration: settings.member(role: "delay", atEnd: true), events: events)
+        ends = EndWatch(consumer)
+        placed = []
         transfersTopic = try consumer.topic(settings.name(.transfers))
         try consumer.subscribe(topics: [settings.name(.reservations), settings.name(.transfers)])
         var lost: KafkaError?
@@ -138,7 +143,8 @@ final class DelayRole {
 
     private func read(_ consumer: Consumer, timeoutMilliseconds: Int) {
         let polled = consumer.consumeBatch(
-            maxMessages: Self.readLimit, timeoutMilliseconds: timeoutMilliseconds,
+            maxMessages: Self.readLimit,
+            timeoutMilliseconds: ends?.timeout(timeoutMilliseconds) ?? timeoutMilliseconds,
             rebalance: { self.rebalance(consumer, $0) },
             { message in
                 switch message.kind {
@@ -148,6 +154,9 @@ final class DelayRole {
                 }
             })
         marks.polled(isFull: polled >= Self.readLimit)
+        if !placed.isEmpty { ends?.place(placed) }
+        placed = []
+        for end in ends?.passed() ?? [] { reachedEnd(end.partition.topic, end.partition.partition) }
     }
 
     private func take(_ message: borrowing Message) {
@@ -188,6 +197,7 @@ final class DelayRole {
                 }
                 try consumer.follow(rebalance, from: starts)
                 marks.place(starts)
+                placed += partitions
                 if loop.isComplete {
                     readiness.ready()
                 } else {
@@ -197,6 +207,8 @@ final class DelayRole {
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
                 for place in partitions { loop.revoked(topic(place.topic), place.partition) }
                 assigned.subtract(partitions)
+                placed.removeAll { partitions.contains($0) }
+                ends?.forget(partitions)
                 marks.forget(partitions)
                 try consumer.follow(rebalance)
             case .failed(let error):

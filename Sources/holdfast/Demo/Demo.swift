@@ -2,74 +2,77 @@ import Foundation
 import InventoryCore
 import KafkaClient
 import Operations
-import Synchronization
+import Sizing
 
 /// `holdfast demo --scenario sale`: a flash sale on a genuine Kafka and PostgreSQL, with orders of several lines beside
 /// it, a processor and the coordinator killed in the middle, and all books checked from outside at the end.
 final class Demo {
-    /// How long the demo waits for what must come by itself, in milliseconds.
-    private static let settleLimit = 120_000
-
     private let service: Service
     private let settings: KafkaSettings
     private let events: ClientEvents
-    private let plan: DemoPlan
-    private let orders: DemoOrders
-    private let orderPlan: DemoOrderPlan
-    private let recorder: DemoRecorder
-    private let progress: DemoProgress
+    private let scan: TopicScan
     private let cast: DemoCast
-    /// When it was killed, on the monotonic clock.
-    private var coordinatorKill: UInt64 = 0
+    private let waiting: DemoWaiting
+    private let dice: DemoDice
+    /// What all SKUs and ids of this run begin with.
+    private let name: String
+    private let skus: Int
+    private let seconds: Int
 
     init(service: Service) throws {
         self.service = service
-        settings = KafkaSettings(service.configuration)
+        let configuration = service.configuration
+        settings = KafkaSettings(configuration)
         events = service.kafkaEvents()
-        plan = DemoPlan(service.configuration)
-        orderPlan = DemoOrderPlan(sale: plan, rate: service.configuration.integer("order_rate"))
-        orders = DemoOrders(plan: orderPlan, settings: settings, events: events)
-        recorder = DemoRecorder(plan: plan)
-        progress = DemoProgress()
+        scan = TopicScan(settings: settings, events: events)
         cast = try DemoCast(service: service)
+        waiting = DemoWaiting(service: service, cast: cast)
+        skus = configuration.integer("skus")
+        seconds = configuration.integer("seconds")
+        let seed =
+            configuration.optionalInteger("seed").map { UInt64($0) } ?? UInt64.random(in: 1...999_999)
+        dice = DemoDice(seed: seed)
+        name = "s\(seed)-\(String(UInt64(Date().timeIntervalSince1970), radix: 36))"
     }
+
+    private var progress: DemoProgress { waiting.progress }
 
     func run() throws -> ExitCode {
         defer { _ = cast.stopAll() }
-        print(
-            """
-            Flash sale \(plan.run) (--seed \(plan.seed)): \(DemoPlan.hotReservations) reservations for \
-            \(DemoPlan.hotUnits) units of one SKU, \(plan.coldReservations) over \(plan.skus) others, \
-            \(plan.rate) a second for \(plan.seconds) s; and \(orderPlan.count) orders of two to five lines, \
-            \(orderPlan.rate) a second.
-            """)
+        print("Flash sale \(name) (--seed \(dice.seed)), with orders of several lines beside it.")
         progress.phase("creating topics")
         guard try TopicsApply(service: service).run() == .success else {
             throw RoleFailure(
                 .differenceFound, "the topics are not what topics/ says; mend them, or use --topic-prefix")
         }
-        let scan = TopicScan(settings: settings, events: events)
-        var starts: [Topic: [Int32: Int64]] = [:]
-        for topic in Topic.allCases { starts[topic] = try scan.ends(of: topic, isolation: .uncommitted) }
-
+        let starts = try ends(Topic.allCases)
         try startCast()
-        let watcher = DemoWatcher(plan: plan, settings: settings, recorder: recorder, events: events)
-        watcher.start(from: [.results: starts[.results]!, .reservations: starts[.reservations]!])
-        orders.follow(from: starts[.orderOutcomes]!)
-        try stock(watcher)
-        try warmUp(watcher)
-        let saleSeconds = try sell(watcher)
-        try settle(watcher)
+        let (rate, found, practised) = try practise()
+        let plan = DemoPlan(run: name, dice: dice, skus: skus, rate: rate, seconds: seconds)
+        let sale = DemoSale(
+            plan,
+            orders: DemoOrderPlan(sale: plan, rate: service.configuration.optionalInteger("order_rate")),
+            settings: settings, events: events, cast: cast, waiting: waiting)
+        try sale.begin(from: try ends([.results, .reservations, .orderOutcomes]))
+        try sale.sell()
+        try sale.settle()
         progress.phase("stopping the processes")
-        let database = try DemoDatabase(service: service, run: plan.run)
-        try awaitSink(database, scan, starts)
-        watcher.stop()
-        orders.stop()
+        let database = try DemoDatabase(service: service, run: name)
+        try awaitSink(database, starts, outcomes: sale.orders.counts.told)
+        sale.end()
         let ends = cast.stopAll()
 
         progress.phase("checking the books from outside")
-        let checks = try check(scan, starts, database, ends)
-        return conclude(checks, saleSeconds: saleSeconds)
+        let checks = try check(sale, starts, database, ends, practised: practised)
+        print(sale.figures(found: found, practised: practised))
+        return conclude(checks, plan)
+    }
+
+    /// Where topics end now.
+    private func ends(_ topics: [Topic]) throws -> [Topic: [Int32: Int64]] {
+        var ends: [Topic: [Int32: Int64]] = [:]
+        for topic in topics { ends[topic] = try scan.ends(of: topic, isolation: .uncommitted) }
+        return ends
     }
 
     private func startCast() throws {
@@ -84,156 +87,65 @@ final class Demo {
         try cast.awaitReady()
     }
 
-    /// Receives the opening stock, and waits until all of it is decided.
-    private func stock(_ watcher: DemoWatcher) throws {
-        let receipts = plan.receipts + orderPlan.receipts
-        progress.phase("receiving \(receipts.count) deliveries")
-        let publisher = try DemoPublisher(settings: settings, events: events)
-        for receipt in receipts {
-            recorder.sentUntimed()
-            try publisher.publish(receipt)
+    /// Warms up: at the rate that was asked for, or while it looks for the one that the machine carries.
+    /// - Returns: the rate of the sale, the one that was found, if one was looked for, and how many commands were sent.
+    private func practise() throws -> (rate: Int, found: RateSearch?, commands: Int) {
+        let configuration = service.configuration
+        let rate = configuration.optionalInteger("rate")
+        let seconds = configuration.integer("warm_up")
+        if let rate, seconds == 0 { return (rate, nil, 0) }
+        let practice = DemoPractice(
+            PracticeScript(sale: name, dice: dice, skus: skus), settings: settings, events: events, cast: cast,
+            waiting: waiting)
+        progress.phase("receiving the stock to practise with")
+        try practice.begin(from: try ends([.results, .reservations]))
+        defer { practice.end() }
+        if let rate {
+            progress.phase("warming up for \(seconds) s at \(rate) reservations a second (not timed)")
+            try practice.warmUp(rate: rate, seconds: seconds)
+            return (rate, nil, practice.sent)
         }
-        try publisher.finish()
-        try wait("the receipts to be decided") { self.recorder.counts.answered >= receipts.count }
-        recorder.forgetSilences()
-    }
-
-    /// Practises the sale, and waits until all of that is answered.
-    private func warmUp(_ watcher: DemoWatcher) throws {
-        guard !plan.warmUp.isEmpty else { return }
-        progress.phase("warming up for \(plan.warmUpSeconds) s (checked, but not timed)")
-        let sellers = startSellers(plan.warmUp, seconds: plan.warmUpSeconds, at: MonotonicTime.now())
-        while !sellers.allSatisfy(\.isDone) { try look(watcher) }
-        try checkSellers(sellers)
-        try waitForAnswers()
-        _ = recorder.takeRecent()
-        recorder.forgetSilences()
-    }
-
-    private func startSellers(_ reservations: Range<Int>, seconds: Int, at start: UInt64) -> [DemoSeller] {
-        let sellers = (0..<plan.producers).map {
-            DemoSeller(
-                number: $0, reservations: reservations, seconds: seconds, plan: plan, recorder: recorder,
-                start: start)
-        }
-        for seller in sellers { seller.begin(settings: settings, events: events) }
-        return sellers
-    }
-
-    private func checkSellers(_ sellers: [DemoSeller]) throws {
-        for seller in sellers {
-            if let failure = seller.failure {
-                throw RoleFailure(.internalFault, "a producer failed: \(failure)")
+        progress.phase("warming up, and looking for the rate that this machine carries (--rate N fixes one)")
+        let search = try practice.search()
+        progress.note(
+            search.carried.map {
+                "this machine carries \($0) reservations a second; the sale runs at half of that, "
+                    + "\(search.saleRate) a second"
             }
-        }
-    }
-
-    /// The sale itself: producers at a fixed rate, and the kill in the middle.
-    /// - Returns: how long it took to publish, in seconds.
-    private func sell(_ watcher: DemoWatcher) throws -> Double {
-        progress.phase("selling")
-        let start = MonotonicTime.now() + 200_000_000
-        let sellers = startSellers(plan.sale, seconds: plan.seconds, at: start)
-        orders.place(at: start)
-        let second = UInt64(plan.seconds) * 1_000_000_000
-        // The coordinator first, so that each is killed while the other works.
-        var kills = [("coordinator", start + second / 4), ("processor-1", start + second / 2)]
-        while !sellers.allSatisfy(\.isDone) {
-            if let (name, at) = kills.first, MonotonicTime.now() >= at {
-                kills.removeFirst()
-                progress.note("SIGKILL to \(name), and a new one in its place")
-                if name == "coordinator" {
-                    coordinatorKill = MonotonicTime.now()
-                } else {
-                    recorder.markKill()
-                }
-                try cast.killAndRestart(name)
-            }
-            try look(watcher)
-        }
-        recorder.markEnd()
-        try checkSellers(sellers)
-        return MonotonicTime.seconds(since: start)
-    }
-
-    /// Waits until all is answered, and what nobody confirmed or released has expired.
-    private func settle(_ watcher: DemoWatcher) throws {
-        progress.phase("waiting for answers, and for the rest to expire")
-        try waitForAnswers()
-        let unpaid = watcher.unpaid
-        progress.note("\(unpaid.count) reservations of the hot SKU were not paid: releasing them")
-        let publisher = try DemoPublisher(settings: settings, events: events)
-        for number in unpaid {
-            recorder.sentUntimed()
-            try publisher.publish(plan.releaseHot(number))
-        }
-        try publisher.finish()
-        try waitForAnswers()
-        try wait("the last reservation to end") { watcher.liveCount == 0 }
-        try wait("every order to have its final outcome") { self.orders.hasEnded }
-    }
-
-    private func waitForAnswers() throws {
-        try wait("all answers") {
-            self.recorder.counts.answeredOwn >= self.recorder.counts.sent
-        }
+                ?? "this machine does not carry \(RateSearch.lowest) reservations a second; the sale runs at "
+                + "\(search.saleRate), and its figures are those of a machine that is too slow")
+        return (search.saleRate, search, practice.sent)
     }
 
     private func awaitSink(
-        _ database: DemoDatabase, _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]]
+        _ database: DemoDatabase, _ starts: [Topic: [Int32: Int64]], outcomes: Int
     ) throws {
         // Others write into the ledger too: what an earlier run left undecided, say.
-        let ours = Array(plan.run.utf8)
+        let ours = Array(name.utf8)
         var entries = 0
         try scan.read(.ledger, from: starts[.ledger]!) {
             if $0.isRecord, let key = $0.key, key.starts(with: ours) { entries += 1 }
         }
-        let wanted = entries
-        var failure: (any Error)?
-        try wait("the sink to write \(wanted) ledger entries") {
-            do { return try database.ledgerCount() >= wanted } catch { failure = error }
-            return true
+        try waiting.wait("the sink to write \(entries) ledger entries") {
+            try database.ledgerCount() >= entries
         }
-        try wait("the sink to write \(orders.counts.told) outcomes of orders") {
-            do { return try database.outcomeCount() >= self.orders.counts.told } catch { failure = error }
-            return true
+        try waiting.wait("the sink to write \(outcomes) outcomes of orders") {
+            try database.outcomeCount() >= outcomes
         }
-        if let failure { throw failure }
-    }
-
-    private func wait(_ what: String, until isTrue: @escaping () -> Bool) throws {
-        let deadline = Deadline(milliseconds: Self.settleLimit)
-        while !isTrue() {
-            guard !deadline.isPast else {
-                throw RoleFailure(
-                    .differenceFound,
-                    "waited \(Self.settleLimit / 1000) s for \(what), in vain; logs: \(cast.logDirectory)")
-            }
-            try look(nil)
-        }
-    }
-
-    /// One look around: progress, dead processes, the wish to end.
-    private func look(_ watcher: DemoWatcher?) throws {
-        if service.shutdown.wait(timeoutMilliseconds: 50) { throw RoleFailure(.interrupted, "interrupted") }
-        try cast.check()
-        if let failure = watcher?.failure ?? orders.failure {
-            throw RoleFailure(.internalFault, "the watcher failed: \(failure)")
-        }
-        progress.line(recorder, restarts: cast.kills)
     }
 
     private func check(
-        _ scan: TopicScan, _ starts: [Topic: [Int32: Int64]], _ database: DemoDatabase,
-        _ ends: [DemoCast.End]
+        _ sale: DemoSale, _ starts: [Topic: [Int32: Int64]], _ database: DemoDatabase,
+        _ ends: [DemoCast.End], practised: Int
     ) throws -> [Check] {
+        let plan = sale.plan
         let books = try DemoAudit(scan: scan, starts: starts).filled(
-            DemoBooks(run: plan.run, hotSKU: plan.hotSKU))
-        var checks = [books.hotCheck(units: DemoPlan.hotUnits, reservations: DemoPlan.hotReservations)]
-        checks += books.checks(expectedCommands: recorder.counts.sent)
-        var orderBooks = DemoOrderBooks(run: plan.run)
+            DemoBooks(run: name, hotSKU: plan.hotSKU))
+        var checks = [books.hotCheck(units: plan.hotUnits, reservations: plan.hotReservations)]
+        checks += books.checks(expectedCommands: practised + sale.recorder.counts.sent)
+        var orderBooks = DemoOrderBooks(run: name)
         try orderBooks.fill(scan, from: starts)
-        checks += orderBooks.checks(expectedOrders: orderPlan.count, against: books.entries)
+        checks += orderBooks.checks(expectedOrders: sale.orderPlan.count, against: books.entries)
         checks += try database.checks(against: books)
         checks.append(try database.orderCheck(against: orderBooks.newest))
         let unclean = ends.filter { $0.code != 0 }
@@ -249,32 +161,8 @@ final class Demo {
         return checks
     }
 
-    private func conclude(_ checks: [Check], saleSeconds: Double) -> ExitCode {
-        let counts = recorder.counts
-        let latencies = recorder.latencies()
-        let orderLatencies = orders.latencies(kill: coordinatorKill)
-        print(
-            """
-
-            Figures
-              published   \(counts.sent) commands; the sale \(plan.reservations) reservations in \
-            \(String(format: "%.1f", saleSeconds)) s, \(Int(Double(plan.reservations) / saleSeconds)) a second
-              outcomes    \(counts.reserved) reserved, \(counts.rejected) rejected, \(counts.confirmed) confirmed, \
-            \(counts.released) released, \(counts.expired) told as expired
-              latency     from intended send to result read by read_committed, in ms:
-                          before the kill  p50 \(latencies.beforeKill.text(50))  p99 \(latencies.beforeKill.text(99))  \
-            (\(latencies.beforeKill.count) reservations)
-                          with the kill    p50 \(latencies.all.text(50))  p99 \(latencies.all.text(99))  \
-            max \(latencies.all.text(100))  (\(latencies.all.count))
-              orders      \(orderPlan.count) of two to five lines; from intended placing to the first outcome, in ms:
-                          before the kills p50 \(orderLatencies.beforeKill.text(50))  p99 \
-            \(orderLatencies.beforeKill.text(99))  (\(orderLatencies.beforeKill.count)); \
-            with them  p50 \(orderLatencies.all.text(50))  p99 \(orderLatencies.all.text(99))
-              SIGKILL     \(String(format: "%.2f", recorder.longestSilence())) s until the slowest of its partitions \
-            had a result again
-
-            Checks, made by reading the topics and PostgreSQL
-            """)
+    private func conclude(_ checks: [Check], _ plan: DemoPlan) -> ExitCode {
+        print("\nChecks, made by reading the topics and PostgreSQL")
         print(Check.table(checks))
         let failed = checks.filter { !$0.isTrue }.count
         print(

@@ -143,6 +143,13 @@ final class DemoCast {
         HTTPProbe.status(port: part.port, path: "/readyz", address: part.surroundings.address) == 200
     }
 
+    /// The sum of a process's metric over its labels; nil while it does not answer.
+    func metric(_ metric: String, of name: String) -> Int? {
+        parts.first { $0.name == name }.flatMap {
+            HTTPProbe.metric(metric, port: $0.port, address: $0.surroundings.address)
+        }.map { Int($0) }
+    }
+
     /// A process that ended by itself is a failure of the demo.
     func check() throws { for part in parts { try check(part) } }
 

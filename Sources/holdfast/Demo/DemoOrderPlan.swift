@@ -9,12 +9,20 @@ struct DemoOrderPlan: Sendable {
     /// Of the granted orders: how many of a hundred are paid, and how many cancelled. The others pass their deadline.
     private static let paidOfHundred: UInt64 = 60
     private static let cancelledOfHundred: UInt64 = 15
+    private static let reservationsPerOrder = 40
+    private static let usualRate = 50
     /// Of a hundred orders, how many take what there is.
     private static let partialOfHundred: UInt64 = 20
 
     let sale: DemoPlan
     /// Orders a second.
     let rate: Int
+
+    /// - Parameter rate: nil for one order to forty reservations, 50 a second at most.
+    init(sale: DemoPlan, rate: Int?) {
+        self.sale = sale
+        self.rate = rate ?? min(max(sale.rate / Self.reservationsPerOrder, 1), Self.usualRate)
+    }
 
     var count: Int { rate * sale.seconds }
     func id(_ number: Int) -> String { "\(sale.run)-order-\(number)" }
@@ -41,8 +49,8 @@ struct DemoOrderPlan: Sendable {
 
     /// Two to five lines; now and then two of them are of the same SKU.
     private func lines(_ number: Int) -> [OrderEvent.Line] {
-        (0..<(2 + sale.hash(number, 11) % 4)).map { line in
-            let draw = sale.hash(number, 20 + line)
+        (0..<(2 + sale.dice.hash(number, 11) % 4)).map { line in
+            let draw = sale.dice.hash(number, 20 + line)
             return OrderEvent.Line(
                 sku: ID(sku(Int(draw % UInt64(Self.skus))).text), quantity: Int64(1 + (draw >> 32) % 3))
         }
@@ -50,7 +58,7 @@ struct DemoOrderPlan: Sendable {
 
     func placed(_ number: Int) -> OrderEvent {
         let mode: OrderMode =
-            sale.hash(number, 12) % 100 < Self.partialOfHundred ? .partial : .allOrNothing
+            sale.dice.hash(number, 12) % 100 < Self.partialOfHundred ? .partial : .allOrNothing
         return event(
             "placed", number,
             .placed(
@@ -60,7 +68,7 @@ struct DemoOrderPlan: Sendable {
 
     /// What the shop does with a granted order; nil lets its deadline pass.
     func followUp(_ number: Int) -> OrderEvent? {
-        switch sale.hash(number, 13) % 100 {
+        switch sale.dice.hash(number, 13) % 100 {
         case 0..<Self.paidOfHundred: event("paid", number, .paid([]))
         case 0..<(Self.paidOfHundred + Self.cancelledOfHundred): event("cancelled", number, .cancelled([]))
         default: nil

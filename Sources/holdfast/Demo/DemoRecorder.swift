@@ -10,6 +10,8 @@ final class DemoRecorder: Sendable {
         var answered = 0
         /// Answers to commands that the demo itself has sent.
         var answeredOwn = 0
+        /// Those of them that have no answer yet.
+        var unanswered: Int { sent - answeredOwn }
         var reserved = 0
         var rejected = 0
         var confirmed = 0
@@ -19,10 +21,12 @@ final class DemoRecorder: Sendable {
 
     private struct State {
         var counts = Counts()
-        /// By number of the reservation: the intended send time in nanoseconds, 0 before that.
-        var intended: [UInt64]
-        /// By number: from intended send to result read, in milliseconds; negative before that.
-        var latencies: [Double]
+        /// The numbers of the reservations that are timed.
+        var timed = 0..<0
+        /// By place among them: the intended send time in nanoseconds, 0 before that.
+        var intended: [UInt64] = []
+        /// The same: from intended send to result read, in milliseconds; negative before that.
+        var latencies: [Double] = []
         var recent: [Double] = []
         var lastSeen: [Int32: UInt64] = [:]
         /// By partition: the longest time without a result that began at or after the kill, and its end.
@@ -32,20 +36,24 @@ final class DemoRecorder: Sendable {
         var end: UInt64 = .max
     }
 
-    private let state: Mutex<State>
+    private let state = Mutex(State())
 
-    init(plan: DemoPlan) {
-        state = Mutex(
-            State(
-                intended: Array(repeating: 0, count: plan.reservations),
-                latencies: Array(repeating: -1, count: plan.reservations)))
+    /// Times these reservations, and forgets those that were timed before.
+    func time(_ numbers: Range<Int>) {
+        state.withLock {
+            $0.timed = numbers
+            $0.intended = Array(repeating: 0, count: numbers.count)
+            $0.latencies = Array(repeating: -1, count: numbers.count)
+            $0.recent = []
+        }
     }
 
     var counts: Counts { state.withLock { $0.counts } }
 
+    /// A reservation that is timed.
     func sent(_ number: Int, intended: UInt64) {
         state.withLock {
-            $0.intended[number] = intended
+            $0.intended[number - $0.timed.lowerBound] = intended
             $0.counts.sent += 1
         }
     }
@@ -82,11 +90,12 @@ final class DemoRecorder: Sendable {
             }
             state.lastSeen[partition] = now
             guard let number, outcome.command == .reserve, !outcome.isDuplicate,
-                number < state.intended.count, state.intended[number] > 0,
-                state.latencies[number] < 0
+                state.timed.contains(number)
             else { return }
-            let latency = Double(now - min(now, state.intended[number])) / 1e6
-            state.latencies[number] = latency
+            let place = number - state.timed.lowerBound
+            guard state.intended[place] > 0, state.latencies[place] < 0 else { return }
+            let latency = Double(now - min(now, state.intended[place])) / 1e6
+            state.latencies[place] = latency
             state.recent.append(latency)
         }
     }

@@ -6,19 +6,21 @@ import Synchronization
 /// What fulfilment and the order pipeline do while the sale runs: each granted reservation is answered with a confirm, a
 /// release, or nothing.
 final class DemoWatcher: Sendable {
-    private let plan: DemoPlan
+    private let script: any DemoScript
     private let settings: KafkaSettings
     private let recorder: DemoRecorder
     private let events: ClientEvents
     private let reader: FulfilmentReader
     private let unpaidNumbers = Mutex<[Int]>([])
 
-    init(plan: DemoPlan, settings: KafkaSettings, recorder: DemoRecorder, events: ClientEvents) {
-        self.plan = plan
+    init(
+        script: any DemoScript, settings: KafkaSettings, recorder: DemoRecorder, events: ClientEvents
+    ) {
+        self.script = script
         self.settings = settings
         self.recorder = recorder
         self.events = events
-        reader = FulfilmentReader(run: plan.run, settings: settings, events: events)
+        reader = FulfilmentReader(run: script.run, settings: settings, events: events)
     }
 
     var liveCount: Int { reader.liveCount }
@@ -46,9 +48,9 @@ final class DemoWatcher: Sendable {
     ) throws(KafkaError) {
         let number = number(of: outcome)
         let isGranted = outcome.kind == .reserved && !outcome.isDuplicate && number != nil
-        let followUp = isGranted ? plan.followUp(of: number!, sku: outcome.sku) : nil
+        let followUp = isGranted ? script.followUp(of: number!, sku: outcome.sku) : nil
         // Before the answer counts: who waits for all answers wants to know all that were not paid.
-        if isGranted, followUp == nil, outcome.sku == plan.hotSKU {
+        if isGranted, followUp == nil, script.isHot(outcome.sku) {
             unpaidNumbers.withLock { $0.append(number!) }
         }
         if let followUp {
@@ -64,6 +66,6 @@ final class DemoWatcher: Sendable {
     /// The number in a reservation's id.
     private func number(of outcome: Outcome) -> Int? {
         guard outcome.command == .reserve, let id = outcome.reservationID else { return nil }
-        return Int(id.text.dropFirst(plan.run.count + 2))
+        return Int(id.text.dropFirst(script.run.count + 2))
     }
 }

@@ -15,16 +15,19 @@ final class LevelsReader {
     private var reader = RecordReader()
     /// Partitions whose end was not seen yet.
     private var unread: Set<Int32>
+    /// Those whose ends are to be asked for: once the consumer has found who leads them, which takes no wait then.
+    private var placed: [TopicPartition]
+    private var ends: EndWatch
 
     init(_ settings: KafkaSettings, _ service: Service, partitions: Int32) throws(KafkaError) {
         logger = service.logger
         consumer = try Consumer(
             configuration: settings.reader(isolation: .committed), events: service.kafkaEvents())
         unread = Set(0..<partitions)
+        placed = (0..<partitions).map { TopicPartition(settings.name(.levels), $0) }
+        ends = EndWatch(consumer)
         try consumer.assign(
-            unread.map {
-                TopicPartitionOffset(settings.name(.levels), $0, offset: TopicPartitionOffset.beginning)
-            })
+            placed.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
     }
 
     /// Whether all was read that the topic held at the beginning.
@@ -33,8 +36,9 @@ final class LevelsReader {
     /// Takes what has come.
     func gather(into network: inout Network, timeoutMilliseconds: Int) throws(KafkaError) {
         var failure: KafkaError?
-        consumer.consumeBatch(maxMessages: Self.batchRecords, timeoutMilliseconds: timeoutMilliseconds) {
-            message in
+        consumer.consumeBatch(
+            maxMessages: Self.batchRecords, timeoutMilliseconds: ends.timeout(timeoutMilliseconds)
+        ) { message in
             switch message.kind {
             case .record: take(message, &network)
             case .endOfPartition: unread.remove(message.partition)
@@ -42,6 +46,9 @@ final class LevelsReader {
             }
         }
         if let failure { throw failure }
+        if !placed.isEmpty { ends.place(placed) }
+        placed = []
+        for end in ends.passed() { unread.remove(end.partition.partition) }
     }
 
     private func take(_ message: borrowing Message, _ network: inout Network) {

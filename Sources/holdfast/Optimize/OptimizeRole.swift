@@ -35,6 +35,9 @@ final class OptimizeRole {
     private var assigned: Set<Int32> = []
     /// Assigned partitions whose end was not seen yet: what was read of them may not be the newest.
     private var unread: Set<Int32> = []
+    /// Those whose ends are to be asked for.
+    private var placed: [TopicPartition] = []
+    private var ends: EndWatch?
     private var faults: [KafkaError] = []
     private var dropped = 0
     private var isFailing = false
@@ -98,6 +101,8 @@ final class OptimizeRole {
         let limit = service.configuration.integer("watchdog_timeout_ms")
         let consumer = try Consumer(
             configuration: settings.member(role: "optimize", atEnd: true), events: events)
+        ends = EndWatch(consumer)
+        placed = []
         try consumer.subscribe(topics: [settings.name(.orderOutcomes)])
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil {
@@ -143,9 +148,10 @@ final class OptimizeRole {
     // MARK: Reading
 
     private func read(_ consumer: Consumer) {
-        let timeout = waiting.nextDue().map { max(0, $0 - clock.milliseconds()) } ?? .max
+        let due = waiting.nextDue().map { max(0, $0 - clock.milliseconds()) } ?? .max
+        let timeout = Int(min(due, Int64(Self.patience)))
         consumer.consumeBatch(
-            maxMessages: Self.batchRecords, timeoutMilliseconds: Int(min(timeout, Int64(Self.patience))),
+            maxMessages: Self.batchRecords, timeoutMilliseconds: ends?.timeout(timeout) ?? timeout,
             rebalance: { self.rebalance(consumer, $0) },
             { message in
                 switch message.kind {
@@ -154,6 +160,9 @@ final class OptimizeRole {
                 case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
+        if !placed.isEmpty { ends?.place(placed) }
+        placed = []
+        for end in ends?.passed() ?? [] { unread.remove(end.partition.partition) }
     }
 
     private func take(_ message: borrowing Message) {
@@ -183,9 +192,12 @@ final class OptimizeRole {
                 try consumer.follow(rebalance, from: try starts(of: partitions, consumer))
                 assigned.formUnion(partitions.map(\.partition))
                 unread.formUnion(partitions.map(\.partition))
+                placed += partitions
             case .revoked(let partitions, _):
                 logger.info("revoked", ["partitions": partitions.map(\.partition).list])
                 revoke(Set(partitions.map(\.partition)))
+                placed.removeAll { partitions.contains($0) }
+                ends?.forget(partitions)
                 try consumer.follow(rebalance)
             case .failed(let error):
                 faults.append(error)

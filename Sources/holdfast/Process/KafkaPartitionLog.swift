@@ -91,6 +91,7 @@ final class KafkaPartitionLog: PartitionLog {
             while true {
                 do throws(KafkaError) {
                     try consumer.seek(place, timeoutMilliseconds: settings.callTimeout)
+                    try consumer.resume([place.partition])
                     return mark.start(at: offset)
                 } catch {
                     // Right after its assignment the partition is not fetched yet, and cannot be placed.

@@ -62,6 +62,9 @@ extension ProcessRole: GroupWork {
     ) throws(KafkaError) {
         var queues: [PartitionQueue] = []
         for partition in partitions { queues.append(try consumer.partitionQueue(partition)) }
+        // Until its worker has placed it: a fetch from the end that is on its way would hold back the one from the
+        // right place for as long as the broker waits for records.
+        try consumer.pause(partitions)
         try follow()
         for queue in queues { start(queue, consumer, member) }
     }

@@ -122,7 +122,7 @@ final class Standby: Sendable {
         do {
             if consumer == nil {
                 consumer = try Consumer(
-                    configuration: settings.reader(isolation: .committed), events: events)
+                    configuration: settings.readerToEnd(isolation: .committed), events: events)
             }
             let limit = service.configuration.integer("watchdog_timeout_ms")
             let reader = KafkaPartitionReader(

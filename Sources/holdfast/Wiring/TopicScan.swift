@@ -26,7 +26,7 @@ struct TopicScan {
     func extents(
         of topic: Topic, isolation: KafkaSettings.Isolation = .committed
     ) throws(KafkaError) -> [Int32: Range<Int64>] {
-        let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
+        let consumer = try Consumer(configuration: settings.readerToEnd(isolation: isolation), events: events)
         var extents: [Int32: Range<Int64>] = [:]
         for partition in try partitions(of: topic) {
             extents[partition] = try extent(of: topic, partition, consumer)
@@ -40,7 +40,7 @@ struct TopicScan {
     ) throws(KafkaError) -> Range<Int64> {
         try extent(
             of: topic, partition,
-            try Consumer(configuration: settings.reader(isolation: isolation), events: events))
+            try Consumer(configuration: settings.readerToEnd(isolation: isolation), events: events))
     }
 
     private func extent(
@@ -107,7 +107,8 @@ struct TopicScan {
     func offsets(
         of topic: Topic, _ partitions: [Int32], at milliseconds: Int64
     ) throws(KafkaError) -> [Int32: Int64] {
-        let consumer = try Consumer(configuration: settings.reader(isolation: .committed), events: events)
+        let consumer = try Consumer(
+            configuration: settings.readerToEnd(isolation: .committed), events: events)
         let places = partitions.map { TopicPartition(settings.name(topic), $0) }
         var offsets: [Int32: Int64] = [:]
         for found in try consumer.offsets(
@@ -125,7 +126,7 @@ struct TopicScan {
         _ topic: Topic, from starts: [Int32: Int64], through last: Int64 = .max,
         isolation: KafkaSettings.Isolation = .committed, _ body: (borrowing Message) -> Void
     ) throws {
-        let consumer = try Consumer(configuration: settings.reader(isolation: isolation), events: events)
+        let consumer = try Consumer(configuration: settings.readerToEnd(isolation: isolation), events: events)
         try consumer.assign(
             starts.map { TopicPartitionOffset(settings.name(topic), $0.key, offset: $0.value) })
         var unread = Set(starts.keys)

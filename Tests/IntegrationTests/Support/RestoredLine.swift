@@ -79,7 +79,7 @@ extension Stage {
     func resultsFromNowOn() throws -> Consumer {
         let consumer = try Consumer(configuration: [
             "bootstrap.servers": bootstrap, "group.id": prefix + "results",
-            "isolation.level": "read_committed", "enable.auto.commit": "false", "fetch.wait.max.ms": "5",
+            "isolation.level": "read_committed", "enable.auto.commit": "false",
         ])
         let place = TopicPartition(name(.results), 0)
         let ends = try consumer.watermarks(place, timeoutMilliseconds: 10_000)

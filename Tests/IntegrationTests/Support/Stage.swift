@@ -260,6 +260,8 @@ final class Stage {
         let client: KafkaConfiguration = [
             "bootstrap.servers": bootstrap, "group.id": prefix + "reader", "isolation.level": isolation,
             "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error",
+            // Tests read to the end hundreds of times. It is told by an answer without records, which a broker
+            // holds back for half a second by default.
             "fetch.wait.max.ms": "5",
         ]
         let consumer = try Consumer(

@@ -69,8 +69,7 @@ static rd_kafka_t *make_consumer(void) {
     set(conf, "enable.auto.commit", "false");
     set(conf, "enable.partition.eof", "true");
     set(conf, "socket.nagle.disable", "true");
-    // The same as Holdfast's.
-    set(conf, "fetch.wait.max.ms", "5");
+    // The same as Holdfast's, and Kafka's default of fetch.wait.max.ms as there.
     set(conf, "fetch.queue.backoff.ms", "2");
     set(conf, "queued.min.messages", "100000");
     set(conf, "queued.max.messages.kbytes", "131072");
