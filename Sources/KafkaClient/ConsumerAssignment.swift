@@ -62,6 +62,16 @@ extension Consumer {
         try list.checkEach(operation: "resume", client: client.pointer)
     }
 
+    /// Fetches a partition again, at once.
+    ///
+    /// librdkafka's thread for the leader is not told that a partition was resumed: where no fetch is under way it sleeps
+    /// for up to a second. A question to the leader wakes it.
+    /// - Parameter timeoutMilliseconds: for the question. Where nobody answers it, nothing can be fetched either.
+    package func resumeAtOnce(_ partition: TopicPartition, timeoutMilliseconds: Int) throws(KafkaError) {
+        try resume([partition])
+        _ = try? watermarks(partition, timeoutMilliseconds: timeoutMilliseconds)
+    }
+
     /// Takes a partition off the consumer queue, so that a thread of its own can read it.
     ///
     /// Make it before the partition is assigned (in the rebalance handler, before `follow`), else records that

@@ -24,10 +24,14 @@ struct FetchWaitTests {
     func onlyReadersToAnEnd() throws {
         let set = try lines(with: "\"\(Self.setting)\"")
         #expect(set.map(\.file) == ["KafkaSettings.swift"])
-        let waits = try lines(with: "longestWait: ").map(\.line).filter { $0.contains("reader(isolation: isolation") }
-        #expect(waits.map { $0.drop { $0 == " " } } == [
-            "reader(isolation: isolation, longestWait: nil)", "reader(isolation: isolation, longestWait: 5)",
-        ])
+        let waits = try lines(with: "longestWait: ").map(\.line).filter {
+            $0.contains("reader(isolation: isolation")
+        }
+        #expect(
+            waits.map { $0.drop { $0 == " " } } == [
+                "reader(isolation: isolation, longestWait: nil)",
+                "reader(isolation: isolation, longestWait: 5)",
+            ])
     }
 
     @Test("Those that follow a topic do not read by the settings of readers to an end")

@@ -95,7 +95,8 @@ final class Demo {
         let seconds = configuration.integer("warm_up")
         if let rate, seconds == 0 { return (rate, nil, 0) }
         let practice = DemoPractice(
-            PracticeScript(sale: name, dice: dice, skus: skus), settings: settings, events: events, cast: cast,
+            PracticeScript(sale: name, dice: dice, skus: skus), settings: settings, events: events,
+            cast: cast,
             waiting: waiting)
         progress.phase("receiving the stock to practise with")
         try practice.begin(from: try ends([.results, .reservations]))

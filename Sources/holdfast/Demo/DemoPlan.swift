@@ -115,7 +115,7 @@ struct DemoPlan: DemoScript {
         return receipts
     }
 
-    private func receipt(_ number: Int, of sku: ID, in warehouse: String, units: Int64) -> Command {
+    private func receipt(_ number: Int, of sku: ID, in warehouse: ID, units: Int64) -> Command {
         Command(
             id: "\(run)-i\(number)", sku: sku,
             body: .receive(warehouse: warehouse, quantity: units, reference: "opening-stock"))

@@ -7,6 +7,8 @@ import StreamRuntime
 /// One partition's log on Kafka: reads through the queue of its partition in the process's one consumer, writes
 /// through a transactional producer of its own, whose id is the partition's. Commits wait on a thread of their own.
 final class KafkaPartitionLog: PartitionLog {
+    private static let wakeTimeout = 1_000
+
     let partition: Int32
     let partitionCount: Int32
     private let settings: KafkaSettings
@@ -91,7 +93,7 @@ final class KafkaPartitionLog: PartitionLog {
             while true {
                 do throws(KafkaError) {
                     try consumer.seek(place, timeoutMilliseconds: settings.callTimeout)
-                    try consumer.resume([place.partition])
+                    try consumer.resumeAtOnce(place.partition, timeoutMilliseconds: Self.wakeTimeout)
                     return mark.start(at: offset)
                 } catch {
                     // Right after its assignment the partition is not fetched yet, and cannot be placed.

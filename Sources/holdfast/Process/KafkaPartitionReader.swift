@@ -79,7 +79,8 @@ final class KafkaPartitionReader: PartitionReader {
 
     private func existingConsumer() throws(KafkaError) -> Consumer {
         if let consumer { return consumer }
-        let consumer = try Consumer(configuration: settings.readerToEnd(isolation: .committed), events: events)
+        let consumer = try Consumer(
+            configuration: settings.readerToEnd(isolation: .committed), events: events)
         self.consumer = consumer
         return consumer
     }

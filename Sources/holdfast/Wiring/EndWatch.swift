@@ -23,7 +23,9 @@ struct EndWatch {
     /// Watches partitions that the consumer was just assigned. Where nobody says where they end they are not
     /// watched: the consumer tells it a little later.
     mutating func place(_ partitions: [TopicPartition]) {
-        guard let found = try? consumer.ends(of: partitions, timeoutMilliseconds: Self.timeout) else { return }
+        guard let found = try? consumer.ends(of: partitions, timeoutMilliseconds: Self.timeout) else {
+            return
+        }
         place(found)
     }
 
