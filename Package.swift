@@ -42,7 +42,7 @@ let package = Package(
             dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "PostgresClient"]),
         .target(name: "Operations", dependencies: ["CMicrohttpd"]),
 
-        // What a system of a size does, as a queueing network; pure.
+        // What a system of a size does, as a queueing network, and the search for the rate that a machine carries; pure.
         .target(name: "Sizing"),
 
         .executableTarget(

@@ -110,8 +110,7 @@ final class DemoPractice {
             search.tried(trial)
             waiting.progress.note(
                 "\(rate) a second: p50 \(latencies.text(50)) ms, p99 \(latencies.text(99)) ms, "
-                    + "\(trial.unanswered) commands not answered and \(trial.unstored) entries not in "
-                    + "PostgreSQL at the end: "
+                    + "\(trial.unanswered) unanswered, \(trial.unstored) not in PostgreSQL: "
                     + (trial.isCarried ? "carried" : "too much"))
         }
         return search
