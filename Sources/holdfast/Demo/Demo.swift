@@ -110,8 +110,9 @@ final class Demo {
         let search = try practice.search()
         progress.note(
             search.carried.map {
-                "this machine carries \($0) reservations a second; the sale runs at half of that, "
-                    + "\(search.saleRate) a second"
+                "this machine carries \($0) reservations a second"
+                    + ($0 == RateSearch.highest ? ", and more is not tried" : "")
+                    + "; the sale runs at half of that, \(search.saleRate) a second"
             }
                 ?? "this machine does not carry \(RateSearch.lowest) reservations a second; the sale runs at "
                 + "\(search.saleRate), and its figures are those of a machine that is too slow")

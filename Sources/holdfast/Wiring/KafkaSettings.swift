@@ -91,7 +91,8 @@ struct KafkaSettings: Sendable {
     ///
     /// The end is told by an answer that has no records, which the broker holds back for `fetch.wait.max.ms`. Then
     /// librdkafka has already asked again, and what it is told to read next waits for that answer too: one request
-    /// at a time goes to a broker. With 500 ms the restore of an empty partition took 3.3 s, with 5 ms 0.1 s.
+    /// at a time goes to a broker. Measured on a partition of 200 SKUs, with 500 ms and with 5: `show` takes 0.54 and
+    /// 0.07 s, `verify` 1.15 and 0.19 s; and a restore reads four topics, one after another.
     func readerToEnd(isolation: Isolation) -> KafkaConfiguration {
         reader(isolation: isolation, longestWait: 5)
     }
