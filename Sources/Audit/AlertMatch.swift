@@ -56,8 +56,7 @@ struct AlertMatch {
             // What lies behind is one too many; what lies ahead is waited for.
             let isBehind =
                 found.value.sku == expected.sku
-                ? found.value.sequence < expected.sequence
-                : found.value.sequence <= sequence(found.value.sku)
+                ? Self.isBefore(found.value, expected) : isFollowed(found.value, sequence)
             guard isBehind else { break }
             try addSurplus(&differences)
             try dropSkipped(isSkipped)
@@ -74,10 +73,22 @@ struct AlertMatch {
         sequence: (ID) -> Int64, isSkipped: (ID) -> Bool, _ differences: inout Differences
     ) throws {
         try dropSkipped(isSkipped)
-        while isAligned, let found = try alerts.peek(), found.value.sequence <= sequence(found.value.sku) {
+        while isAligned, let found = try alerts.peek(), isFollowed(found.value, sequence) {
             try addSurplus(&differences)
             try dropSkipped(isSkipped)
         }
+    }
+
+    /// Whether the ledger was followed to what caused the alert: an entry of the SKU or, where a warehouse was opened or
+    /// closed, of the partition's own book.
+    private func isFollowed(_ alert: Alert, _ sequence: (ID) -> Int64) -> Bool {
+        alert.sequence <= sequence(alert.sku)
+            && alert.bookSequence ?? 0 <= sequence(PartitionBook.sku(partition))
+    }
+
+    /// Of two alerts of one SKU.
+    private static func isBefore(_ left: Alert, _ right: Alert) -> Bool {
+        (left.sequence, left.bookSequence ?? 0) < (right.sequence, right.bookSequence ?? 0)
     }
 
     private mutating func dropSkipped(_ isSkipped: (ID) -> Bool) throws {
@@ -92,6 +103,7 @@ struct AlertMatch {
     private static func isSame(_ left: Alert, _ right: Alert) -> Bool {
         left.sku == right.sku && left.sequence == right.sequence && left.kind == right.kind
             && left.warehouse == right.warehouse && left.transferID == right.transferID
+            && left.bookSequence == right.bookSequence
     }
 
     private static func text(_ alert: Alert) -> String {

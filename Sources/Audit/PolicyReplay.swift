@@ -184,9 +184,36 @@ package final class PolicyReplay {
             let subject = Supposition.Subject(sku: command.sku, warehouse: warehouse)
             changed.body = .setPolicy(
                 warehouse: warehouse, supposition.policy(of: subject, insteadOf: policy))
+        case .setPolicies(let published):
+            changed.body = .setPolicies(supposing(published, for: command.sku))
         case .setSettings(let settings): changed.body = .setSettings(supposition.settings.over(settings))
         default: break
         }
+        return changed
+    }
+
+    private func supposing(_ published: PublishedPolicies, for sku: ID) -> PublishedPolicies {
+        let whole = Supposition.Subject(sku: sku, warehouse: nil)
+        let policy = supposition.policy(of: whole, insteadOf: published.policy)
+        var changed = PublishedPolicies(
+            policy: published.policy == nil && policy == Policy() ? nil : policy)
+        for local in published.warehouses {
+            let subject = Supposition.Subject(sku: sku, warehouse: local.warehouse)
+            changed.warehouses.append(
+                WarehousePolicy(
+                    warehouse: local.warehouse,
+                    policy: supposition.policy(of: subject, insteadOf: local.policy)))
+        }
+        // What is supposed of a warehouse holds there also where the record names none.
+        for subject in supposition.some.keys.filter({ $0.sku == sku }) {
+            guard let warehouse = subject.warehouse,
+                !published.warehouses.contains(where: { $0.warehouse == warehouse })
+            else { continue }
+            changed.warehouses.append(
+                WarehousePolicy(
+                    warehouse: warehouse, policy: supposition.policy(of: subject, insteadOf: nil)))
+        }
+        changed.warehouses.sort { $0.warehouse < $1.warehouse }
         return changed
     }
 }

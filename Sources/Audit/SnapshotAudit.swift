@@ -204,6 +204,9 @@ struct LevelsAudit {
         case behind(Int64, offset: Int64)
         case wrong(Difference)
         case ahead(LevelsSnapshot, offset: Int64)
+        /// Of the same sequence, and other in what a warehouse's opening or closing changes, which has no entry of the
+        /// SKU: that may have come after what the ledger was followed to.
+        case otherSwitch(LevelsSnapshot, offset: Int64)
     }
 
     private let partition: Int32
@@ -214,7 +217,14 @@ struct LevelsAudit {
 
     init(partition: Int32) { self.partition = partition }
 
-    var isWaiting: Bool { states.values.contains { if case .ahead = $0 { true } else { false } } }
+    var isWaiting: Bool {
+        states.values.contains {
+            switch $0 {
+            case .ahead, .otherSwitch: true
+            case .right, .behind, .wrong: false
+            }
+        }
+    }
 
     mutating func add(_ record: AuditRecord, _ stock: Stock, _ differences: inout Differences) {
         let key = ID(decoding: record.key ?? [])
@@ -242,8 +252,30 @@ struct LevelsAudit {
             states[key] = .ahead(snapshot, offset: record.offset)
         } else if snapshot.sequence < sequence {
             states[key] = .behind(snapshot.sequence, offset: record.offset)
+        } else if let live = stock.levels(of: key), live != snapshot,
+            Self.withoutSwitches(live) == Self.withoutSwitches(snapshot)
+        {
+            states[key] = .otherSwitch(snapshot, offset: record.offset)
         } else {
             states[key] = compare(snapshot, record.offset, stock)
+        }
+    }
+
+    private static func withoutSwitches(_ snapshot: LevelsSnapshot) -> LevelsSnapshot {
+        var plain = snapshot
+        plain.alert = .calm
+        for place in plain.levels.indices {
+            plain.levels[place].alert = .calm
+            plain.levels[place].isClosed = false
+        }
+        return plain
+    }
+
+    /// The ledger was followed past an entry that may have opened or closed a warehouse.
+    mutating func passedSwitch(_ stock: Stock) {
+        for (sku, state) in states {
+            guard case .otherSwitch(let snapshot, _) = state, stock.levels(of: sku) == snapshot else { continue }
+            states[sku] = .right
         }
     }
 
@@ -269,7 +301,7 @@ struct LevelsAudit {
     mutating func missing(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
         for sku in stock.skus.sorted() where !isSkipped(sku) && stock.sequence(of: sku) > 0 {
             switch states[sku] {
-            case .right?, .wrong?, .ahead?: break
+            case .right?, .wrong?, .ahead?, .otherSwitch?: break
             case .behind(let sequence, let offset)?:
                 differences.add(
                     difference(
@@ -290,6 +322,9 @@ struct LevelsAudit {
             case .right: compared += 1
             case .behind: break
             case .wrong(let difference): differences.add(difference)
+            case .otherSwitch(let snapshot, let offset):
+                guard case .wrong(let difference) = compare(snapshot, offset, stock) else { continue }
+                differences.add(difference)
             case .ahead(let snapshot, let offset):
                 differences.add(
                     difference(

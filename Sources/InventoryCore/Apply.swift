@@ -71,6 +71,7 @@ extension Stock {
         if let place = items[index].index(of: warehouse) { return place }
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
+        level.isClosed = !warehouses[level.place].facts.isActive
         let place = items[index].insertionIndex(of: warehouse)
         // One at a time: most SKUs stand in few warehouses, and there are many SKUs.
         items[index].levels.reserveCapacity(items[index].levels.count + 1)
@@ -309,9 +310,10 @@ extension Stock {
     // MARK: What is laid down
 
     private mutating func setPolicy(_ entry: LedgerEntry, item index: Int) {
-        guard case .policy(let policy) = entry.details else {
+        guard case .policy(var policy) = entry.details else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a policy without one")
         }
+        policy.isPublished = entry.command == .setPolicies && policy != Policy()
         layDown(policy, in: entry.warehouse, item: index)
     }
 
@@ -351,14 +353,21 @@ extension Stock {
     }
 
     private mutating func setWarehouse(_ entry: LedgerEntry) {
-        guard case .warehouse(let facts) = entry.details else {
+        guard case .warehouse(let facts, _) = entry.details else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): a warehouse without facts")
         }
         publish(facts)
     }
 
     mutating func publish(_ facts: Warehouse) {
-        warehouses[makePlace(of: facts.id)] = KnownWarehouse(facts, isPublished: true)
+        let place = makePlace(of: facts.id)
+        let isSwitch = warehouses[place].facts.isActive != facts.isActive
+        warehouses[place] = KnownWarehouse(facts, isPublished: true)
+        guard isSwitch else { return }
+        for index in items.indices {
+            guard let level = items[index].index(of: facts.id) else { continue }
+            items[index].levels[level].isClosed = !facts.isActive
+        }
     }
 
     private mutating func setSettings(_ entry: LedgerEntry) {

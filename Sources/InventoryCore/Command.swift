@@ -10,6 +10,7 @@ package enum CommandKind: String, CaseIterable, Sendable {
     case transferDue = "transfer_due"
     case reallocate
     case setPolicy = "set_policy"
+    case setPolicies = "set_policies"
     case retire
     case setWarehouse = "set_warehouse"
     case setSettings = "set_settings"
@@ -49,6 +50,8 @@ package struct Command: Equatable, Sendable {
         case reallocate(reservationID: ID, allocations: [Allocation])
         /// The policy of the SKU or, with a warehouse, of the SKU there. It replaces the one before as a whole.
         case setPolicy(warehouse: ID?, Policy)
+        /// All that is published of the SKU's policies; what an earlier one named and this one does not is withdrawn.
+        case setPolicies(PublishedPolicies)
         /// The SKU ends.
         case retire
         /// What decisions must know of a warehouse; a command to the partition itself.
@@ -246,6 +249,7 @@ package struct Command: Equatable, Sendable {
         case .transferDue: .transferDue
         case .reallocate: .reallocate
         case .setPolicy: .setPolicy
+        case .setPolicies: .setPolicies
         case .retire: .retire
         case .setWarehouse: .setWarehouse
         case .setSettings: .setSettings

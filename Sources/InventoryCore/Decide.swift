@@ -43,6 +43,7 @@ extension Stock {
         case .transferCancel(let id): return decideTransferCancel(of: id, cause)
         case .transferDue(let id): return decideTransferDue(of: id, cause)
         case .setPolicy(let warehouse, let policy): return decidePolicy(policy, in: warehouse, cause)
+        case .setPolicies(let published): return decidePolicies(published, cause)
         case .retire: return decideRetire(cause)
         case .setWarehouse(let warehouse): return decideWarehouse(warehouse, cause)
         case .setSettings(let settings):
@@ -58,12 +59,22 @@ extension Stock {
         let index = itemIndex(cause)
         let isRetired = index == nil ? false : items[index!].isRetired
         if !isRetired, cause.command.generation == nil { return nil }
-        let begins = cause.kind == .receive || cause.kind == .setPolicy
+        let begins = Self.begins(cause.command)
         let current = (index == nil ? 1 : items[index!].generation) + (isRetired && begins ? 1 : 0)
         if let wanted = cause.command.generation, wanted != current { return .generationMismatch }
         // An expire and its like are answered by what is known, which is nothing or an end.
-        let asksOnly = cause.kind == .expire || cause.kind == .transferDue
+        let asksOnly =
+            cause.kind == .expire || cause.kind == .transferDue || cause.kind == .setPolicies
         return isRetired && !begins && !asksOnly ? .skuRetired : nil
+    }
+
+    /// Whether the command begins a retired SKU again. A product that lays nothing down does not.
+    private static func begins(_ command: Command) -> Bool {
+        switch command.body {
+        case .receive, .setPolicy: true
+        case .setPolicies(let published): !published.isEmpty
+        default: false
+        }
     }
 }
 
@@ -194,7 +205,9 @@ extension Stock {
         case .transferReceive(_, let quantity, let damaged): entry.quantity = quantity + damaged
         case .setPolicy(let warehouse, _): entry.warehouse = warehouse
         case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
-        case .extend, .expire, .reallocate, .transferCancel, .transferDue, .retire, .setSettings: break
+        case .extend, .expire, .reallocate, .transferCancel, .transferDue, .setPolicies, .retire,
+            .setSettings:
+            break
         }
         return .one(entry)
     }

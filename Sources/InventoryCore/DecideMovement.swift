@@ -208,6 +208,47 @@ extension Stock {
         return .entries([entry])
     }
 
+    /// What the record names is laid down; what an earlier record named, and this one does not, is withdrawn. What a
+    /// `set_policy` has laid down since stays.
+    func decidePolicies(_ published: PublishedPolicies, _ cause: Cause) -> Decision {
+        let item = item(of: cause.command.packedSKU)
+        let levels = item?.levels ?? []
+        var changes: [(warehouse: ID?, policy: Policy)] = []
+        if let policy = published.policy {
+            changes.append((nil, policy))
+        } else if item?.policy?.isPublished ?? false {
+            changes.append((nil, Policy()))
+        }
+        var levelCount = levels.count
+        for local in published.warehouses {
+            if item?.index(of: local.warehouse) == nil { levelCount += 1 }
+            changes.append((local.warehouse, local.policy))
+        }
+        if levelCount > max(levels.count, Limits.warehousesPerSKU) {
+            return reject(.warehouseLimitExceeded, cause)
+        }
+        for level in levels where level.policy?.isPublished ?? false {
+            let isNamed = published.warehouses.contains { $0.warehouse == level.warehouse }
+            if !isNamed { changes.append((level.warehouse, Policy())) }
+        }
+        if changes.isEmpty {
+            return .answer(
+                Outcome(
+                    kind: .ignored, command: .setPolicies, commandID: cause.command.id,
+                    sku: cause.command.sku, noOp: .nothingLaidDown, at: cause.at))
+        }
+        var entries: [LedgerEntry] = []
+        for change in changes {
+            var entry =
+                change.warehouse.map {
+                    self.entry(.setPolicy, cause, 0, in: $0, LedgerEntry.Deltas(), after: entries.count)
+                } ?? self.entry(.setPolicy, cause, after: entries.count)
+            entry.details = .policy(change.policy)
+            entries.append(entry)
+        }
+        return .entries(entries)
+    }
+
     func decideRetire(_ cause: Cause) -> Decision {
         if let item = item(of: cause.command.packedSKU) {
             let isEmpty = item.levels.allSatisfy {
@@ -227,7 +268,7 @@ extension Stock {
         }
         var entry = entry(.setWarehouse, cause)
         entry.warehouse = warehouse.id
-        entry.details = .warehouse(warehouse)
+        entry.details = .warehouse(warehouse, isSwitch: warehouse.isActive != isActive(warehouse.id))
         return .entries([entry])
     }
 }

@@ -183,8 +183,8 @@ extension Stock {
     }
 
     /// A confirm after the expiry takes the units again if they are there (rule 4): from the warehouses that
-    /// had them, else from as few as possible; one that named its warehouse, from that one alone, and one that may
-    /// not be split, from one. Safety stock counts as there, for the customer has paid.
+    /// had them, else from as few as possible; one that named its warehouse, from that one alone, also what was
+    /// backordered; and one that may not be split, from one. Safety stock counts as there, for the customer has paid.
     private func reacquire(_ ended: [LedgerEntry], _ wanted: Int64?, _ cause: Cause) -> Decision {
         let had = ended.reduce(0) { $0 + $1.quantity }
         let quantity = wanted ?? had
@@ -219,11 +219,18 @@ extension Stock {
         let channel = ended.last?.channel
         var same: [Allocation] = []
         var left = quantity
-        for entry in ended where left > 0 && entry.deltas.backordered == 0 {
-            guard let level = entry.warehouse.flatMap({ item.level(of: $0) }), isActive(level.warehouse)
-            else { break }
-            let units = min(left, entry.quantity, max(0, level.unclaimed(by: channel)))
-            if units > 0 { same.append(Allocation(warehouse: level.warehouse, quantity: units)) }
+        for entry in ended where left > 0 {
+            // Backordered units are of no warehouse, unless the reservation named one.
+            guard let warehouse = entry.warehouse else { continue }
+            guard let level = item.level(of: warehouse), isActive(warehouse) else { break }
+            let place = same.firstIndex { $0.warehouse == warehouse }
+            let taken = place.map { same[$0].quantity } ?? 0
+            let units = min(left, entry.quantity, max(0, level.unclaimed(by: channel) - taken))
+            if let place {
+                same[place].quantity += units
+            } else if units > 0 {
+                same.append(Allocation(warehouse: warehouse, quantity: units))
+            }
             left -= units
         }
         let isBound = ended.last?.isNamed ?? false

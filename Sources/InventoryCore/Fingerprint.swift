@@ -114,6 +114,13 @@ extension Command {
         case .setPolicy(let warehouse, let policy):
             print.add(warehouse)
             print.add(policy)
+        case .setPolicies(let published):
+            print.add(published.policy != nil)
+            if let policy = published.policy { print.add(policy) }
+            for local in published.warehouses {
+                print.add(local.warehouse)
+                print.add(local.policy)
+            }
         case .retire: break
         case .setWarehouse(let warehouse): print.add(warehouse)
         case .setSettings(let settings): print.add(settings)

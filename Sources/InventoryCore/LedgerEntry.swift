@@ -6,7 +6,9 @@ package struct LedgerEntry: Equatable, Sendable {
     /// What an entry lays down, for those that move no units.
     package enum Details: Equatable, Sendable {
         case policy(Policy)
-        case warehouse(Warehouse)
+        /// - isSwitch: the warehouse was open before and is closed now, or the other way round; the SKUs that stand
+        ///   there were looked at for alerts. Entries of earlier versions never say so, and nothing was looked at.
+        case warehouse(Warehouse, isSwitch: Bool)
         case settings(Settings)
     }
 

@@ -232,8 +232,14 @@ extension Stock {
             if case .policy = entry.details { return nil }
             return LedgerFault(.incomplete, found: "no policy", expected: "the policy that was set")
         case .setWarehouse:
-            if case .warehouse = entry.details { return nil }
-            return LedgerFault(.incomplete, found: "no facts", expected: "the facts of the warehouse")
+            guard case .warehouse(let facts, let isSwitch) = entry.details else {
+                return LedgerFault(.incomplete, found: "no facts", expected: "the facts of the warehouse")
+            }
+            guard isSwitch, facts.isActive == isActive(facts.id) else { return nil }
+            let state = facts.isActive ? "open" : "closed"
+            return LedgerFault(
+                .incomplete, found: "\(facts.id) is switched to \(state)",
+                expected: "no switch: it was \(state) before")
         case .setSettings:
             if case .settings(let settings) = entry.details, settings.dedupeCount > 0 { return nil }
             return LedgerFault(.incomplete, found: "no settings", expected: "the settings that were set")

@@ -8,6 +8,8 @@ package struct Level: Equatable, Sendable {
     private var rare: Box<Rare>?
     private var placeNumber: Int32 = -1
     package var alert: AlertState
+    /// The warehouse is closed, and nothing is available there.
+    package var isClosed: Bool
 
     /// What most levels have nothing of. There may be millions of levels.
     private struct Rare: Equatable, Sendable {
@@ -19,13 +21,15 @@ package struct Level: Equatable, Sendable {
 
     package init(
         warehouse: ID, onHand: Int64 = 0, reserved: Int64 = 0, inTransit: Int64 = 0, damaged: Int64 = 0,
-        safetyStock: Int64 = 0, policy: Policy? = nil, channels: [Channel] = [], alert: AlertState = .calm
+        safetyStock: Int64 = 0, policy: Policy? = nil, channels: [Channel] = [], alert: AlertState = .calm,
+        isClosed: Bool = false
     ) {
         self.warehouse = warehouse
         self.onHand = onHand
         self.reserved = reserved
         self.safetyStock = safetyStock
         self.alert = alert
+        self.isClosed = isClosed
         let rare = Rare(
             inTransit: inTransit, damaged: damaged, policy: policy.map(Box.init), channels: channels)
         self.rare = rare == Rare() ? nil : Box(rare)
@@ -71,24 +75,35 @@ package struct Level: Equatable, Sendable {
 
     var hasPolicy: Bool { rare != nil && rare?.value.policy != nil }
 
-    /// Units that are set apart for channels and claimed by none of their reservations.
+    /// Units that are set apart for channels and claimed by none of their reservations. What was laid down counts:
+    /// damage or a count may have left fewer units than that.
     package var unusedSetApart: Int64 { channels.reduce(0) { $0 + $1.unused } }
 
     /// Units that may be claimed by who sells through no channel, never below zero.
     package var available: Int64 { available(to: nil) }
 
-    /// Units that may be claimed through `channel`, never below zero.
+    /// Units that may be claimed through `channel`, never below zero; none in a closed warehouse.
     package func available(to channel: ID?) -> Int64 {
-        max(0, unclaimed(by: channel) - safetyStock)
+        isClosed ? 0 : max(0, share(of: onHand - reserved - safetyStock, for: channel))
     }
 
     /// Units that `channel` may take where safety stock does not count: for what was sold before. May be below
     /// zero.
-    func unclaimed(by channel: ID?) -> Int64 {
-        var units = onHand - reserved
+    func unclaimed(by channel: ID?) -> Int64 { share(of: onHand - reserved, for: channel) }
+
+    /// What `channel` may take of `units` that nobody claims.
+    ///
+    /// Its own unused units come first, as far as they are there. Of the rest, the other channels keep their unused
+    /// units, cut to what is there. So there is always somebody who may take the last unit, also where more is set
+    /// apart than there is.
+    private func share(of units: Int64, for channel: ID?) -> Int64 {
         if rare == nil { return units }
-        for other in channels where other.channel != channel { units -= other.unused }
-        return units
+        var own: Int64 = 0
+        var others: Int64 = 0
+        for share in channels {
+            if share.channel == channel { own = share.unused } else { others += share.unused }
+        }
+        return max(min(own, units), units - others)
     }
 
     /// Books what an entry does to its channel, if units are set apart for that. They are used up as the channel's
@@ -118,7 +133,7 @@ package struct Level: Equatable, Sendable {
         left.warehouse == right.warehouse && left.onHand == right.onHand && left.reserved == right.reserved
             && left.inTransit == right.inTransit && left.damaged == right.damaged
             && left.safetyStock == right.safetyStock && left.policy == right.policy
-            && left.channels == right.channels && left.alert == right.alert
+            && left.channels == right.channels && left.alert == right.alert && left.isClosed == right.isClosed
     }
 }
 

@@ -18,7 +18,8 @@ package struct Outcome: Equatable, Sendable {
         case warehouseSet = "warehouse_set"
         case settingsSet = "settings_set"
         case rejected
-        /// A command that came too early or too late to have an effect; only for `expire` and `transfer_due`.
+        /// A command that came too early or too late to have an effect, or had nothing to change; only for `expire`,
+        /// `transfer_due` and `set_policies`.
         case ignored
     }
 
@@ -212,6 +213,9 @@ package struct Outcome: Equatable, Sendable {
         case .adjust:
             (warehouse, quantity) = (entries[place].warehouse, entries[place].quantity)
             delta = entries[place].deltas.onHand + entries[place].deltas.damaged
+        case .setPolicy where command == .setPolicies:
+            // It is about all warehouses.
+            break
         default:
             (warehouse, quantity) = (entries[place].warehouse, entries[place].quantity)
             if entries[place].rare != nil, entries[place].transferID != nil {
@@ -354,8 +358,10 @@ package struct Alert: Equatable, Sendable {
     /// Where the transfer comes from.
     package var from: ID?
     package var expectedAt: Timestamp?
-    /// The ledger entry that caused it.
+    /// The ledger entry that caused it; the SKU's newest where a warehouse was opened or closed.
     package var sequence: Int64
+    /// The entry of the partition's own book that opened or closed a warehouse, where that caused it.
+    package var bookSequence: Int64?
     package var at: Timestamp
 
     package init(

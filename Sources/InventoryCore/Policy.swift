@@ -18,6 +18,8 @@ package struct Policy: Equatable, Sendable {
     package var unitsPerOrder: Int64?
     /// Units set apart for channels, ordered by channel; only of a SKU in a warehouse.
     package var channels: [ChannelShare]
+    /// Whether a `set_policies` laid it down: then the next one that does not name it withdraws it.
+    package var isPublished = false
 
     package init(
         safetyStock: Int64? = nil, reorderPoint: Int64? = nil, rearmPoint: Int64? = nil,
@@ -34,6 +36,32 @@ package struct Policy: Equatable, Sendable {
         self.unitsPerOrder = unitsPerOrder
         self.channels = channels
     }
+}
+
+/// What is laid down for a SKU in one warehouse.
+package struct WarehousePolicy: Equatable, Sendable {
+    package var warehouse: ID
+    package var policy: Policy
+
+    package init(warehouse: ID, policy: Policy) {
+        self.warehouse = warehouse
+        self.policy = policy
+    }
+}
+
+/// The whole of what a product's record lays down.
+package struct PublishedPolicies: Equatable, Sendable {
+    /// Of the SKU; nil where the record names none.
+    package var policy: Policy?
+    /// At most `Limits.warehousesPerSKU`, none of them twice.
+    package var warehouses: [WarehousePolicy]
+
+    package init(policy: Policy? = nil, warehouses: [WarehousePolicy] = []) {
+        self.policy = policy
+        self.warehouses = warehouses
+    }
+
+    package var isEmpty: Bool { policy == nil && warehouses.isEmpty }
 }
 
 /// Units that are given to a channel, and that others cannot take.

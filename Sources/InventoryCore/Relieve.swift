@@ -79,39 +79,94 @@ extension Stock {
     }
 
     /// The next backordered units that can be filled, in the order in which their reservations were made; nil
-    /// when none can. The warehouse with most units available serves; a reservation that is bound to a
-    /// warehouse waits for that one, and one that may not be split for the one that serves it already.
-    func decideFill(_ cause: Cause) -> LedgerEntry? {
+    /// when none can. The warehouse with most units available serves; a reservation that is bound to a warehouse
+    /// waits for that one, and one that may not be split goes to one that has it all.
+    func decideFill(_ cause: Cause) -> [LedgerEntry]? {
         guard let index = itemIndex(cause), items[index].backordered > 0 else { return nil }
         let item = items[index]
         let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
         if open.isEmpty { return nil }
         for due in item.backorders[item.firstBackorder...] {
             guard let waiting = waiting(due, item: index) else { continue }
-            var best: (level: Level, units: Int64)?
-            for level in open where isOpen(level, to: waiting) {
-                let units = level.available(to: waiting.channel)
-                if units > best?.units ?? 0 { best = (level, units) }
-            }
-            guard let best else { continue }
-            return filling(min(best.units, waiting.backordered), of: waiting, in: best.level, item, cause)
+            if let fill = fill(waiting, from: open, cause) { return fill }
         }
         return nil
     }
 
-    private func isOpen(_ level: Level, to waiting: Reservation) -> Bool {
-        if let named = waiting.named { return level.warehouse == named }
-        guard !waiting.allowSplit else { return true }
-        if let first = waiting.allocations.first { return level.warehouse == first.warehouse }
-        return level.available(to: waiting.channel) >= waiting.backordered
+    private func fill(_ waiting: Reservation, from open: [Level], _ cause: Cause) -> [LedgerEntry]? {
+        if waiting.named == nil, !waiting.allowSplit { return fillUnsplit(waiting, from: open, cause) }
+        let candidates = waiting.named == nil ? open : open.filter { $0.warehouse == waiting.named }
+        guard let best = Self.fullest(candidates, for: waiting.channel) else { return nil }
+        return [filling(min(best.units, waiting.backordered), of: waiting, in: best.level, cause)]
+    }
+
+    /// A reservation that may not be split: whichever warehouse has it all serves it, the one that serves a part
+    /// already before others; what it has elsewhere moves there. Until then the one that serves a part fills it up.
+    private func fillUnsplit(_ waiting: Reservation, from open: [Level], _ cause: Cause) -> [LedgerEntry]? {
+        func units(in warehouse: ID) -> Int64 {
+            waiting.allocations.first { $0.warehouse == warehouse }?.quantity ?? 0
+        }
+        let whole = open.filter {
+            $0.available(to: waiting.channel) >= waiting.quantity - units(in: $0.warehouse)
+        }
+        let serving = waiting.allocations.first?.warehouse
+        if let level = whole.first(where: { $0.warehouse == serving })
+            ?? Self.fullest(whole, for: waiting.channel)?.level
+        {
+            return gathering(waiting, in: level, cause)
+        }
+        guard let level = open.first(where: { $0.warehouse == serving }) else { return nil }
+        let there = level.available(to: waiting.channel)
+        return there > 0 ? [filling(min(there, waiting.backordered), of: waiting, in: level, cause)] : nil
+    }
+
+    /// The level with most units available, and those; nil where none has any.
+    private static func fullest(
+        _ levels: [Level], for channel: ID?
+    ) -> (level: Level, units: Int64)? {
+        var best: (level: Level, units: Int64)?
+        for level in levels {
+            let units = level.available(to: channel)
+            if units > best?.units ?? 0 { best = (level, units) }
+        }
+        return best
+    }
+
+    /// What is backordered is filled in `level`, and what the reservation has elsewhere moves there.
+    private func gathering(_ waiting: Reservation, in level: Level, _ cause: Cause) -> [LedgerEntry] {
+        var entries: [LedgerEntry] = []
+        var moved: Int64 = 0
+        for allocation in waiting.allocations where allocation.warehouse != level.warehouse {
+            var leaving = entry(
+                .reallocate, cause, allocation.quantity, in: allocation.warehouse,
+                LedgerEntry.Deltas(reserved: -allocation.quantity), after: entries.count)
+            leaving.counterpart = level.warehouse
+            concern(&leaving, waiting, remaining: waiting.quantity)
+            entries.append(leaving)
+            moved += allocation.quantity
+        }
+        if let first = entries.first {
+            var arriving = entry(
+                .reallocate, cause, moved, in: level.warehouse, LedgerEntry.Deltas(reserved: moved),
+                after: entries.count)
+            arriving.counterpart = first.warehouse
+            concern(&arriving, waiting, remaining: waiting.quantity)
+            entries.append(arriving)
+        }
+        var filling = filling(
+            waiting.backordered, of: waiting, in: level, cause, after: entries.count)
+        // The units that moved are there by then.
+        filling.balances.reserved += moved
+        entries.append(filling)
+        return entries
     }
 
     private func filling(
-        _ units: Int64, of waiting: Reservation, in level: Level, _ item: Item, _ cause: Cause
+        _ units: Int64, of waiting: Reservation, in level: Level, _ cause: Cause, after offset: Int = 0
     ) -> LedgerEntry {
         var entry = entry(
             .fill, cause, units, in: level.warehouse,
-            LedgerEntry.Deltas(reserved: units, backordered: -units))
+            LedgerEntry.Deltas(reserved: units, backordered: -units), after: offset)
         concern(&entry, waiting, remaining: waiting.quantity)
         return entry
     }

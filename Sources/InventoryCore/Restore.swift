@@ -117,6 +117,7 @@ package struct StockRestore: Sendable {
         stock.checkSums(&doubts)
         try doubts.check()
         for index in stock.items.indices { stock.countUnitsByOrder(item: index) }
+        stock.closeLevels()
         let kept = tail.suffix(tailLength)
         try stock.restoreWindow(kept, earlier: max(0, earlierCount - (tail.count - kept.count)))
         return stock
@@ -181,7 +182,26 @@ extension Stock {
         settings = book.settings
         window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
         rememberedFrom = book.rememberedFrom
-        for warehouse in book.warehouses { publish(warehouse) }
+        // The levels are brought to it when all is read.
+        for facts in book.warehouses {
+            warehouses[makePlace(of: facts.id)] = KnownWarehouse(facts, isPublished: true)
+        }
+    }
+
+    /// Brings the levels to what the book says of their warehouses, and takes note of those whose records say
+    /// otherwise.
+    fileprivate mutating func closeLevels() {
+        for index in items.indices {
+            var isOutdated = false
+            for place in items[index].levels.indices {
+                let isClosed = !warehouses[items[index].levels[place].place].facts.isActive
+                if items[index].levels[place].isClosed == isClosed { continue }
+                items[index].levels[place].isClosed = isClosed
+                isOutdated = true
+            }
+            if isOutdated { outdatedLevels.append(items[index].sku) }
+        }
+        outdatedLevels.sort()
     }
 
     /// - Returns: whether the SKU has levels; else nothing is done.

@@ -19,6 +19,9 @@ package struct Stock: Sendable {
     /// entries before the end of an earlier log.
     package internal(set) var rememberedFrom: Int64 = 0
     var window: DedupeWindow
+    /// After a restore: SKUs whose records in `stock.levels` say that a closed warehouse is open, or the other way
+    /// round, ordered by SKU. Earlier versions did not write them when a warehouse was closed.
+    package internal(set) var outdatedLevels: [ID] = []
     /// The entries of a command that is being folded.
     var pending: [LedgerEntry] = []
 
@@ -141,6 +144,9 @@ package struct Effects: Sendable {
     /// In ledger order.
     package var entries: [LedgerEntry] = []
     package var alerts: [Alert] = []
+    /// SKUs that a warehouse's closing or opening touched, ordered by SKU: they have no entry of it, and what is
+    /// available of them is another.
+    package var switched: [ID] = []
 
     package init() {}
 
@@ -148,6 +154,7 @@ package struct Effects: Sendable {
         // One by one: there are few, and `removeAll` goes a long way round.
         while !entries.isEmpty { entries.removeLast() }
         while !alerts.isEmpty { alerts.removeLast() }
+        if !switched.isEmpty { switched.removeAll() }
     }
 }
 
@@ -193,6 +200,11 @@ extension Stock {
         for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
         checkInvariants(after: effects.entries)
         raiseAlerts(for: effects.entries, &effects.alerts)
+        if cause.kind == .setWarehouse,
+            let warehouse = effects.entries.last.flatMap(Self.switchedWarehouse)
+        {
+            effects.switched = standing(in: warehouse).map { items[$0].sku }
+        }
         return outcome
             ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.packedID, isDuplicate: false)
     }

@@ -118,6 +118,8 @@ package enum NoOp: String, CaseIterable, Sendable {
     case alreadyEnded = "already_ended"
     /// A `transfer_due` for a transfer that was told to be overdue before.
     case alreadyTold = "already_told"
+    /// A `set_policies` that names no policy, for a SKU that no earlier one has laid a policy down for.
+    case nothingLaidDown = "nothing_laid_down"
 }
 
 /// What a ledger entry did to the stock. The raw values are the words of the topics.

@@ -83,6 +83,7 @@ enum CommandFields {
             let warehouse = try object.optionalID("warehouse")
             return .setPolicy(
                 warehouse: warehouse, try Shared.policy(object, inWarehouse: warehouse != nil))
+        case .setPolicies: return .setPolicies(try Shared.policies(object))
         case .retire: return .retire
         case .setWarehouse: return .setWarehouse(try Shared.warehouse(object))
         case .setSettings: return .setSettings(try Shared.settings(object))
@@ -234,6 +235,7 @@ extension JSONBuffer {
         case .setPolicy(let warehouse, let policy):
             string("warehouse", warehouse)
             policyFields(policy)
+        case .setPolicies(let published): policies(published)
         case .retire: break
         case .setWarehouse(let warehouse): warehouseFields(warehouse)
         case .setSettings(let settings): settingsFields(settings)

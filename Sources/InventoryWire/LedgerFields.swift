@@ -64,10 +64,16 @@ enum LedgerFields {
         switch movement {
         case .setPolicy:
             return .policy(try Shared.policy(try object.object("policy"), inWarehouse: isInWarehouse))
-        case .setWarehouse: return .warehouse(try Shared.warehouse(try object.object("facts")))
+        case .setWarehouse: return try warehouse(try object.object("facts"))
         case .setSettings: return .settings(try Shared.settings(try object.object("settings")))
         default: return nil
         }
+    }
+
+    fileprivate static func warehouse(
+        _ facts: JSONObject
+    ) throws(DecodingFailure) -> LedgerEntry.Details {
+        .warehouse(try Shared.warehouse(facts), isSwitch: try facts.boolean("switched"))
     }
 }
 
@@ -142,9 +148,10 @@ extension JSONBuffer {
         switch details {
         case nil: return
         case .policy(let policy): self.policy(policy)
-        case .warehouse(let warehouse):
+        case .warehouse(let warehouse, let isSwitch):
             beginObject("facts")
             warehouseFields(warehouse)
+            flag("switched", isSwitch)
             endElement()
         case .settings(let settings):
             beginObject("settings")
@@ -167,7 +174,7 @@ extension RecordReader {
                     case .setPolicy:
                         LedgerEntry.Details?.some(
                             .policy(try Shared.policy(object, inWarehouse: entry.warehouse != nil)))
-                    case .setWarehouse: LedgerEntry.Details?.some(.warehouse(try Shared.warehouse(object)))
+                    case .setWarehouse: LedgerEntry.Details?.some(try LedgerFields.warehouse(object))
                     case .setSettings: LedgerEntry.Details?.some(.settings(try Shared.settings(object)))
                     default: LedgerEntry.Details?.none
                     }
@@ -188,7 +195,9 @@ extension RecordWriter {
         return json.object { json in
             switch details {
             case .policy(let policy): json.policyFields(policy)
-            case .warehouse(let warehouse): json.warehouseFields(warehouse)
+            case .warehouse(let warehouse, let isSwitch):
+                json.warehouseFields(warehouse)
+                json.flag("switched", isSwitch)
             case .settings(let settings): json.settingsFields(settings)
             }
         }

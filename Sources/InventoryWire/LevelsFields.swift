@@ -18,8 +18,10 @@ enum LevelsFields {
     private static func policy(
         _ object: JSONObject, inWarehouse: Bool
     ) throws(DecodingFailure) -> Policy? {
-        guard let policy = try object.optionalObject("policy") else { return nil }
-        return try Shared.policy(policy, inWarehouse: inWarehouse)
+        guard let fields = try object.optionalObject("policy") else { return nil }
+        var policy = try Shared.policy(fields, inWarehouse: inWarehouse)
+        policy.isPublished = try fields.boolean("published")
+        return policy
     }
 
     private static func level(_ object: JSONObject) throws(DecodingFailure) -> Level {
@@ -38,7 +40,8 @@ enum LevelsFields {
             damaged: try object.optionalInteger("damaged", 0 ... .max) ?? 0,
             safetyStock: try object.optionalInteger("safety_stock", 0 ... .max) ?? 0,
             policy: try policy(object, inWarehouse: true), channels: channels,
-            alert: try object.optionalWord("alert", AlertState.self) ?? .calm)
+            alert: try object.optionalWord("alert", AlertState.self) ?? .calm,
+            isClosed: try object.boolean("closed"))
     }
 
     private static func book(_ object: JSONObject) throws(DecodingFailure) -> LevelsSnapshot.Book? {
@@ -64,7 +67,7 @@ extension JSONBuffer {
         flag("retired", snapshot.isRetired)
         units("backordered", snapshot.backordered)
         if snapshot.alert != .calm { string("alert", snapshot.alert.rawValue) }
-        policy(snapshot.policy)
+        policyOfLevels(snapshot.policy)
         beginArray("levels")
         for level in snapshot.levels { self.level(level) }
         endArray()
@@ -78,6 +81,7 @@ extension JSONBuffer {
         integer("on_hand", level.onHand)
         integer("reserved", level.reserved)
         integer("available", level.available)
+        flag("closed", level.isClosed)
         units("in_transit", level.inTransit)
         units("damaged", level.damaged)
         units("safety_stock", level.safetyStock)
@@ -94,7 +98,16 @@ extension JSONBuffer {
             endArray()
         }
         if level.alert != .calm { string("alert", level.alert.rawValue) }
-        policy(level.policy)
+        policyOfLevels(level.policy)
+        endElement()
+    }
+
+    /// With where it comes from, which a restored state must know.
+    private mutating func policyOfLevels(_ policy: Policy?) {
+        guard let policy else { return }
+        beginObject("policy")
+        policyFields(policy)
+        flag("published", policy.isPublished)
         endElement()
     }
 

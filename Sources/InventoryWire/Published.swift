@@ -29,24 +29,18 @@ package struct ProductRecord: Equatable, Sendable {
         }
     }
 
-    package struct WarehousePolicy: Equatable, Sendable {
-        package var warehouse: ID
-        package var policy: Policy
-
-        package init(warehouse: ID, policy: Policy) {
-            self.warehouse = warehouse
-            self.policy = policy
-        }
-    }
+    package typealias WarehousePolicy = InventoryCore.WarehousePolicy
 
     package var sku: ID
     package var name: String
     package var description: String?
     package var weightGrams: Int64?
     package var dimensions: Dimensions?
-    /// Nil leaves the SKU's policy as it is.
-    package var policy: Policy?
-    package var warehousePolicies: [WarehousePolicy]
+    /// All that the record lays down: what an earlier one named and this one does not no longer applies.
+    package var policies: PublishedPolicies
+
+    package var policy: Policy? { policies.policy }
+    package var warehousePolicies: [WarehousePolicy] { policies.warehouses }
 
     package init(
         sku: ID, name: String, description: String? = nil, weightGrams: Int64? = nil,
@@ -57,8 +51,7 @@ package struct ProductRecord: Equatable, Sendable {
         self.description = description
         self.weightGrams = weightGrams
         self.dimensions = dimensions
-        self.policy = policy
-        self.warehousePolicies = warehousePolicies
+        policies = PublishedPolicies(policy: policy, warehouses: warehousePolicies)
     }
 }
 
@@ -94,20 +87,56 @@ extension RecordReader {
             guard let name = try object.optionalText("name", limit: Self.nameBytes) else {
                 throw DecodingFailure(.missingField, "name is missing")
             }
-            return ProductRecord(
+            var product = ProductRecord(
                 sku: try object.id("sku"), name: name,
                 description: try object.optionalText("description", limit: Self.descriptionBytes),
                 weightGrams: try object.optionalInteger("weight_grams", 1...1_000_000_000),
-                dimensions: try Self.dimensions(object), policy: try Self.policy(object),
-                warehousePolicies: try Self.warehousePolicies(object))
+                dimensions: try Self.dimensions(object))
+            product.policies = try Shared.policies(object)
+            return product
         }
         try Self.check(key, is: record.sku, "sku")
-        if PartitionBook.isBook(record.sku) {
+        try Self.checkIsNoBook(record.sku, "sku")
+        return record
+    }
+
+    private static func checkIsNoBook(_ sku: ID, _ name: String) throws(DecodingFailure) {
+        guard !PartitionBook.isBook(sku) else {
             throw DecodingFailure(
                 .invalidID,
-                "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
+                "\(name) begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
         }
-        return record
+    }
+
+    /// The SKU of a tombstone of `products`.
+    package static func withdrawnProduct(
+        key: UnsafeRawBufferPointer?
+    ) throws(DecodingFailure) -> ID {
+        let sku = try withdrawnID(key, "SKU")
+        try checkIsNoBook(sku, "the key")
+        return sku
+    }
+
+    /// The id of a tombstone of `warehouses`.
+    package static func withdrawnWarehouse(
+        key: UnsafeRawBufferPointer?
+    ) throws(DecodingFailure) -> ID {
+        try withdrawnID(key, "warehouse")
+    }
+
+    /// Looks whether a tombstone of `settings` is one of the settings.
+    package static func checkWithdrawnSettings(key: UnsafeRawBufferPointer?) throws(DecodingFailure) {
+        try check(key, is: ID(settingsKey), "word \(settingsKey)")
+    }
+
+    private static func withdrawnID(
+        _ key: UnsafeRawBufferPointer?, _ name: String
+    ) throws(DecodingFailure) -> ID {
+        guard let key, !key.isEmpty, key.count <= Limits.idBytes,
+            !key.contains(where: { $0 < 0x20 || $0 == 0x7F }),
+            let id = String(validating: key, as: UTF8.self)
+        else { throw DecodingFailure(.invalidID, "a tombstone's key must be the id of a \(name)") }
+        return ID(id)
     }
 
     /// Reads the record of `settings`.
@@ -143,35 +172,6 @@ extension RecordReader {
             width: try dimensions.integer("width", measures),
             height: try dimensions.integer("height", measures))
     }
-
-    private static func policy(_ object: JSONObject) throws(DecodingFailure) -> Policy? {
-        guard let policy = try object.optionalObject("policy") else { return nil }
-        try policy.checkFields(limit: Limits.commandFields)
-        return try Shared.policy(policy, inWarehouse: false)
-    }
-
-    private static func warehousePolicies(
-        _ object: JSONObject
-    ) throws(DecodingFailure) -> [ProductRecord.WarehousePolicy] {
-        var policies: [ProductRecord.WarehousePolicy] = []
-        for policy in try object.optionalObjects("warehouse_policies") {
-            try policy.checkFields(limit: Limits.commandFields)
-            policies.append(
-                ProductRecord.WarehousePolicy(
-                    warehouse: try policy.id("warehouse"),
-                    policy: try Shared.policy(policy, inWarehouse: true)))
-        }
-        guard policies.count <= Limits.warehousesPerSKU else {
-            throw DecodingFailure(
-                .outOfRange,
-                "warehouse_policies has \(policies.count) elements; at most \(Limits.warehousesPerSKU) are allowed"
-            )
-        }
-        guard Set(policies.map(\.warehouse)).count == policies.count else {
-            throw DecodingFailure(.conflictingFields, "warehouse_policies names a warehouse twice")
-        }
-        return policies
-    }
 }
 
 extension RecordWriter {
@@ -198,17 +198,7 @@ extension RecordWriter {
             json.integer("height", dimensions.height)
             json.endElement()
         }
-        json.policy(product.policy)
-        if !product.warehousePolicies.isEmpty {
-            json.beginArray("warehouse_policies")
-            for policy in product.warehousePolicies {
-                json.beginElement()
-                json.string("warehouse", policy.warehouse)
-                json.policyFields(policy.policy)
-                json.endElement()
-            }
-            json.endArray()
-        }
+        json.policies(product.policies)
         json.end()
     }
 

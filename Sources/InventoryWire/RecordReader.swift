@@ -110,6 +110,7 @@ package struct RecordReader: ~Copyable {
                 reorderPoint: try object.optionalInteger("reorder_point", 0 ... .max),
                 suggestedQuantity: try object.optionalInteger("suggested_quantity", 0 ... .max),
                 sequence: try object.integer("ledger_sequence", 1 ... .max), at: try object.time("at"))
+            alert.bookSequence = try object.optionalInteger("book_sequence", 1 ... .max)
             alert.transferID = try object.optionalID("transfer_id")
             alert.from = try object.optionalID("from")
             alert.expectedAt = try object.optionalTime("expected_at")

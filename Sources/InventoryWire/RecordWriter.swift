@@ -132,6 +132,7 @@ package struct RecordWriter: Sendable {
         json.string("from", alert.from)
         json.time("expected_at", alert.expectedAt)
         json.integer("ledger_sequence", alert.sequence)
+        json.integer("book_sequence", alert.bookSequence)
         json.time("at", alert.at)
         json.end()
     }

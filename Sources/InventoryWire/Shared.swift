@@ -62,6 +62,40 @@ enum Shared {
         return policy
     }
 
+    /// All that is published of the policies of a SKU: of the SKU, and in warehouses.
+    static func policies(_ object: JSONObject) throws(DecodingFailure) -> PublishedPolicies {
+        PublishedPolicies(policy: try wholePolicy(object), warehouses: try warehousePolicies(object))
+    }
+
+    private static func wholePolicy(_ object: JSONObject) throws(DecodingFailure) -> Policy? {
+        guard let policy = try object.optionalObject("policy") else { return nil }
+        try policy.checkFields(limit: Limits.commandFields)
+        return try Shared.policy(policy, inWarehouse: false)
+    }
+
+    private static func warehousePolicies(
+        _ object: JSONObject
+    ) throws(DecodingFailure) -> [WarehousePolicy] {
+        var policies: [WarehousePolicy] = []
+        for policy in try object.optionalObjects("warehouse_policies") {
+            try policy.checkFields(limit: Limits.commandFields)
+            policies.append(
+                WarehousePolicy(
+                    warehouse: try policy.id("warehouse"),
+                    policy: try Shared.policy(policy, inWarehouse: true)))
+        }
+        guard policies.count <= Limits.warehousesPerSKU else {
+            throw DecodingFailure(
+                .outOfRange,
+                "warehouse_policies has \(policies.count) elements; at most \(Limits.warehousesPerSKU) are allowed"
+            )
+        }
+        guard Set(policies.map(\.warehouse)).count == policies.count else {
+            throw DecodingFailure(.conflictingFields, "warehouse_policies names a warehouse twice")
+        }
+        return policies
+    }
+
     private static func channels(_ object: JSONObject) throws(DecodingFailure) -> [ChannelShare] {
         var channels: [ChannelShare] = []
         for element in try object.optionalObjects("channels") {
@@ -215,6 +249,20 @@ extension JSONBuffer {
         beginObject("policy")
         policyFields(policy)
         endElement()
+    }
+
+    /// The fields that say all that is published of the policies of a SKU.
+    mutating func policies(_ published: PublishedPolicies) {
+        policy(published.policy)
+        if published.warehouses.isEmpty { return }
+        beginArray("warehouse_policies")
+        for local in published.warehouses {
+            beginElement()
+            string("warehouse", local.warehouse)
+            policyFields(local.policy)
+            endElement()
+        }
+        endArray()
     }
 
     /// The fields of a warehouse, without an object around them.

@@ -64,7 +64,7 @@ package final class LedgerStore: SinkStore {
             try session.moveOffsets(batch)
             guard !batch.isEmpty else { return 0 }
             let new = try storeRows(batch.rows)
-            try project(batch.rows.lazy.map(\.entry).filter(\.isProjected), areNew: areNew)
+            try project(batch.rows.filter(\.entry.isProjected), areNew: areNew)
             return new
         }
     }
@@ -91,12 +91,16 @@ package final class LedgerStore: SinkStore {
 
     /// - Parameter areNew: whether none of the entries was there before, so that what begins with them is not there
     ///   either.
-    private func project(_ entries: [LedgerEntry], areNew: Bool) throws {
-        guard !entries.isEmpty else { return }
+    private func project(_ rows: [LedgerRow], areNew: Bool) throws {
+        guard !rows.isEmpty else { return }
+        let entries = rows.map(\.entry)
         let reservations = NewReservations(areNew ? entries : [])
-        let staged = StagedEntries(entries, without: reservations)
+        let staged = StagedEntries(rows, without: reservations)
         try stage(staged)
+        let hasWarehouses = entries.contains { $0.movement == .setWarehouse }
+        if hasWarehouses { try connection.execute(sql(Self.projectWarehouses)) }
         try connection.execute(sql(Self.projectInventory))
+        if hasWarehouses { try connection.execute(sql(Self.closeInventory)) }
         if entries.contains(where: { $0.movement == .setPolicy || $0.movement == .retire }) {
             try connection.execute(sql(Self.projectPolicies))
             try connection.execute(sql(Self.clearPolicies))
@@ -126,7 +130,7 @@ package final class LedgerStore: SinkStore {
             sku text, sequence bigint, movement text, warehouse_id text, counterpart_id text, quantity bigint,
             remaining bigint, on_hand bigint, reserved bigint, in_transit bigint, damaged bigint, set_apart bigint,
             at timestamptz, reservation_id text, order_id text, transfer_id text, origin bigint, channel text,
-            expires_at timestamptz, expected_at timestamptz, details text
+            expires_at timestamptz, expected_at timestamptz, details text, ledger_partition integer
         ) ON COMMIT DELETE ROWS
         """
 
@@ -180,10 +184,10 @@ package final class LedgerStore: SinkStore {
         let entry = element.entry
         if element.isLevelOnly {
             // Without a movement and a reservation, so that no other statement takes it.
-            return try stage(levelOf: entry, &writer)
+            return try stage(levelOf: entry, element.partition, &writer)
         }
         let balances = entry.hasBalances ? entry.balances : nil
-        try writer.beginRow(fields: 21)
+        try writer.beginRow(fields: 22)
         try writer.append(entry.sku)
         try writer.append(entry.sequence)
         try writer.append(entry.movement.rawValue)
@@ -204,13 +208,15 @@ package final class LedgerStore: SinkStore {
         try writer.append(entry.channel)
         try writer.append(entry.expiresAt.map(Self.microseconds))
         try writer.append(entry.expectedAt.map(Self.microseconds))
-        try writer.append(entry.movement == .setPolicy ? recordWriter.details(of: entry) : nil)
+        let laysDown = entry.movement == .setPolicy || entry.movement == .setWarehouse
+        try writer.append(laysDown ? recordWriter.details(of: entry) : nil)
+        try writer.append(element.partition)
     }
 
     private func stage(
-        levelOf entry: LedgerEntry, _ writer: inout BinaryCopyWriter
+        levelOf entry: LedgerEntry, _ partition: Int32, _ writer: inout BinaryCopyWriter
     ) throws(PostgresError) {
-        try writer.beginRow(fields: 21)
+        try writer.beginRow(fields: 22)
         try writer.append(entry.sku)
         try writer.append(entry.sequence)
         try writer.appendNull()
@@ -222,6 +228,7 @@ package final class LedgerStore: SinkStore {
         try writer.append(entry.balances.damaged)
         try writer.append(entry.setApart)
         for _ in 0..<9 { try writer.appendNull() }
+        try writer.append(partition)
     }
 
     /// One field a column, in the order of `deploy/sql/002_ledger.sql`.
@@ -310,19 +317,46 @@ package final class LedgerStore: SinkStore {
     private static let projectInventory = """
         INSERT INTO holdfast.inventory AS i
             (sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_in_transit, quantity_damaged,
-             quantity_set_apart, ledger_sequence)
-        SELECT DISTINCT ON (sku, warehouse_id)
-            sku, warehouse_id, on_hand, reserved, in_transit, damaged, set_apart, sequence
-        FROM ledger_staging WHERE on_hand IS NOT NULL
-        ORDER BY sku, warehouse_id, sequence DESC
+             quantity_set_apart, ledger_sequence, ledger_partition, is_closed)
+        SELECT DISTINCT ON (e.sku, e.warehouse_id)
+            e.sku, e.warehouse_id, e.on_hand, e.reserved, e.in_transit, e.damaged, e.set_apart, e.sequence,
+            e.ledger_partition, coalesce(NOT s.is_active, false)
+        FROM ledger_staging e
+        LEFT JOIN holdfast.warehouse_states s USING (ledger_partition, warehouse_id)
+        WHERE e.on_hand IS NOT NULL
+        ORDER BY e.sku, e.warehouse_id, e.sequence DESC
         ON CONFLICT (sku, warehouse_id) DO UPDATE SET
             quantity_on_hand = excluded.quantity_on_hand,
             quantity_reserved = excluded.quantity_reserved,
             quantity_in_transit = excluded.quantity_in_transit,
             quantity_damaged = excluded.quantity_damaged,
             quantity_set_apart = excluded.quantity_set_apart,
-            ledger_sequence = excluded.ledger_sequence
+            ledger_sequence = excluded.ledger_sequence,
+            ledger_partition = excluded.ledger_partition,
+            is_closed = excluded.is_closed
         WHERE i.ledger_sequence < excluded.ledger_sequence
+        """
+
+    /// Which warehouses are open, by partition.
+    private static let projectWarehouses = """
+        INSERT INTO holdfast.warehouse_states AS w (ledger_partition, warehouse_id, is_active, ledger_sequence)
+        SELECT DISTINCT ON (ledger_partition, warehouse_id)
+            ledger_partition, warehouse_id, (details::jsonb ->> 'active')::boolean, sequence
+        FROM ledger_staging WHERE movement = 'set_warehouse'
+        ORDER BY ledger_partition, warehouse_id, sequence DESC
+        ON CONFLICT (ledger_partition, warehouse_id) DO UPDATE SET
+            is_active = excluded.is_active, ledger_sequence = excluded.ledger_sequence
+        WHERE w.ledger_sequence < excluded.ledger_sequence
+        """
+
+    /// The levels in warehouses that were opened or closed in the batch.
+    private static let closeInventory = """
+        UPDATE holdfast.inventory i SET is_closed = NOT s.is_active
+        FROM holdfast.warehouse_states s
+        WHERE (s.ledger_partition, s.warehouse_id) IN (
+                SELECT ledger_partition, warehouse_id FROM ledger_staging WHERE movement = 'set_warehouse')
+            AND i.ledger_partition = s.ledger_partition AND i.warehouse_id = s.warehouse_id
+            AND i.is_closed = s.is_active
         """
 
     /// What is laid down for all warehouses stands under an empty warehouse, which no warehouse can be called.
@@ -441,6 +475,6 @@ package final class LedgerStore: SinkStore {
 extension LedgerEntry {
     /// Whether it shows in any projection: it changes a level, or a reservation, a transfer or what is laid down.
     fileprivate var isProjected: Bool {
-        hasBalances || origin != nil || movement == .setPolicy || movement == .retire
+        hasBalances || origin != nil || movement == .setPolicy || movement == .setWarehouse || movement == .retire
     }
 }

@@ -5,6 +5,8 @@ import InventoryCore
 struct StagedEntries {
     struct Element {
         let entry: LedgerEntry
+        /// Of the ledger.
+        let partition: Int32
         /// Nothing but its balances counts.
         let isLevelOnly: Bool
     }
@@ -20,17 +22,19 @@ struct StagedEntries {
     private(set) var changesReservations = false
 
     /// - Parameters:
-    ///   - entries: ascending by sequence within each SKU.
+    ///   - rows: their entries ascending by sequence within each SKU.
     ///   - reservations: those whose entries need no statement.
-    init(_ entries: [LedgerEntry], without reservations: NewReservations) {
+    init(_ rows: [LedgerRow], without reservations: NewReservations) {
         var last: [Place: Int] = [:]
-        for (number, entry) in entries.enumerated() {
+        for (number, row) in rows.enumerated() {
+            let entry = row.entry
             guard entry.hasBalances, let warehouse = entry.warehouse else { continue }
             last[Place(sku: entry.sku, warehouse: warehouse)] = number
         }
-        var isLast = [Bool](repeating: false, count: entries.count)
+        var isLast = [Bool](repeating: false, count: rows.count)
         for number in last.values { isLast[number] = true }
-        for (number, entry) in entries.enumerated() {
+        for (number, row) in rows.enumerated() {
+            let entry = row.entry
             let isReservation =
                 entry.reservationID != nil && entry.origin != nil && !reservations.has(entry)
             if isReservation {
@@ -42,9 +46,10 @@ struct StagedEntries {
             }
             let isWhole =
                 isReservation || entry.transferID != nil || entry.movement == .setPolicy
-                || entry.movement == .retire
+                || entry.movement == .setWarehouse || entry.movement == .retire
             if isWhole || isLast[number] {
-                elements.append(Element(entry: entry, isLevelOnly: !isWhole))
+                elements.append(
+                    Element(entry: entry, partition: row.partition, isLevelOnly: !isWhole))
             }
         }
     }

@@ -10,7 +10,7 @@ struct Change {
     let isReadable: Bool
 
     /// The id of the command that it gives.
-    var commandID: ID { "relay/\(topic.rawValue)/0/\(offset)\(topic == .products ? "/0" : "")" }
+    var commandID: ID { "relay/\(topic.rawValue)/0/\(offset)" }
 }
 
 /// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again, and now and then

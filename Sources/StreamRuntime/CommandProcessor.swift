@@ -42,6 +42,8 @@ package struct CommandProcessor: ~Copyable {
         stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
         reply: Reply? = nil
     ) {
+        changed = stock.outdatedLevels
+        isChanged = Set(changed)
         self.stock = stock
         self.reply = reply
         self.partition = partition
@@ -79,8 +81,13 @@ package struct CommandProcessor: ~Copyable {
         if !effects.entries.isEmpty, lastChanged != command.packedSKU {
             lastChanged = command.packedSKU
             let sku = command.sku
-            if isChanged.insert(sku).inserted { changed.append(sku) }
+            noteChange(of: sku)
         }
+        for sku in effects.switched { noteChange(of: sku) }
+    }
+
+    private mutating func noteChange(of sku: ID) {
+        if isChanged.insert(sku).inserted { changed.append(sku) }
     }
 
     private mutating func sealEntries(of sku: PackedID) {

@@ -22,6 +22,8 @@ package struct Relay: ~Copyable {
     private let partitionOf: (ID) -> Int32
     private let idPrefix: String
     private var reader = RecordReader()
+    /// The warehouses that have a record. A tombstone of any other withdraws nothing.
+    private var published: Set<ID> = []
 
     /// - Parameters:
     ///   - partitionCount: of `stock.commands`.
@@ -36,32 +38,50 @@ package struct Relay: ~Copyable {
         self.partitionOf = partitionOf
     }
 
-    /// The commands that a record of `topic` gives; none for a product without a policy.
+    /// The commands that a record of `topic` gives.
+    ///
+    /// - Throws: why it gives none: it cannot be read, or it stands under a key that is not its own.
     package mutating func deliveries(
         of record: LogRecord, from topic: Topic, partition: Int32
     ) throws(DecodingFailure) -> [Delivery] {
         let id: ID = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {
         case .warehouses: return toAll(id, .setWarehouse(try warehouse(record)))
-        case .settings:
-            let settings =
-                record.value == nil ? Settings() : try reader.settings(key: record.key, value: record.value)
-            return toAll(id, .setSettings(settings))
-        case .products: return try policies(record, id)
+        case .settings: return toAll(id, .setSettings(try settings(record)))
+        case .products: return [try policies(record, id)]
         default: preconditionFailure("\(topic.rawValue) is not published by people")
         }
     }
 
-    /// A warehouse whose record is gone takes no new allocation.
+    /// Forgets which warehouses have a record: `warehouses` is read from its start again.
+    package mutating func forget() { published = [] }
+
+    /// Takes note of a record of `warehouses` that was carried before.
+    package mutating func remember(_ record: LogRecord) { _ = try? warehouse(record) }
+
+    /// A warehouse whose record is gone takes no new allocation. A tombstone of one that has no record closes none:
+    /// its key is somebody's mistake.
     private mutating func warehouse(_ record: LogRecord) throws(DecodingFailure) -> Warehouse {
-        if record.value != nil {
-            return try reader.warehouse(key: record.key, value: record.value).warehouse
+        guard record.value != nil else {
+            let id = try RecordReader.withdrawnWarehouse(key: record.key)
+            guard published.remove(id) != nil else {
+                throw DecodingFailure(
+                    .keyMismatch, "a tombstone's key must be a warehouse that has a record; \(id) has none")
+            }
+            return Warehouse(id: id, isActive: false)
         }
-        guard let key = record.key, !key.isEmpty, key.count <= Limits.idBytes,
-            !key.contains(where: { $0 < 0x20 || $0 == 0x7F }),
-            let text = String(validating: key, as: UTF8.self)
-        else { throw DecodingFailure(.invalidID, "a tombstone's key must be the id of a warehouse") }
-        return Warehouse(id: ID(text), isActive: false)
+        let warehouse = try reader.warehouse(key: record.key, value: record.value).warehouse
+        published.insert(warehouse.id)
+        return warehouse
+    }
+
+    /// Settings whose record is gone are the standard ones.
+    private mutating func settings(_ record: LogRecord) throws(DecodingFailure) -> Settings {
+        guard record.value != nil else {
+            try RecordReader.checkWithdrawnSettings(key: record.key)
+            return Settings()
+        }
+        return try reader.settings(key: record.key, value: record.value)
     }
 
     private func toAll(_ id: ID, _ body: Command.Body) -> [Delivery] {
@@ -70,21 +90,20 @@ package struct Relay: ~Copyable {
         }
     }
 
+    /// All that the product lays down, in one command, also where that is nothing: the partition of its SKU knows what
+    /// an earlier record had laid down, and withdraws what this one does not name. A product whose record is gone lays
+    /// nothing down.
     private mutating func policies(
         _ record: LogRecord, _ id: ID
-    ) throws(DecodingFailure) -> [Delivery] {
-        guard record.value != nil else { return [] }
-        let product = try reader.product(key: record.key, value: record.value)
-        var bodies: [Command.Body] = []
-        if let policy = product.policy { bodies.append(.setPolicy(warehouse: nil, policy)) }
-        for local in product.warehousePolicies {
-            bodies.append(.setPolicy(warehouse: local.warehouse, local.policy))
+    ) throws(DecodingFailure) -> Delivery {
+        var product = ProductRecord(sku: "", name: "")
+        if record.value == nil {
+            product.sku = try RecordReader.withdrawnProduct(key: record.key)
+        } else {
+            product = try reader.product(key: record.key, value: record.value)
         }
-        let partition = partitionOf(product.sku)
-        return bodies.enumerated().map { number, body in
-            Delivery(
-                partition: partition,
-                command: Command(id: "\(id)/\(number)", sku: product.sku, body: body))
-        }
+        return Delivery(
+            partition: partitionOf(product.sku),
+            command: Command(id: id, sku: product.sku, body: .setPolicies(product.policies)))
     }
 }

@@ -137,7 +137,8 @@ func commands(_ count: Int, seed: UInt64) -> [Command] {
                 warehouse: nil, Policy(safetyStock: 1, reorderPoint: 4, rearmPoint: 6, backorderLimit: 8))
         case 85..<87:
             command.body = .setPolicy(
-                warehouse: "HAM", Policy(channels: [ChannelShare(channel: "web", quantity: units(4))]))
+                warehouse: number % 2 == 0 ? "HAM" : "MUC",
+                Policy(reorderPoint: 3, channels: [ChannelShare(channel: "web", quantity: units(4))]))
         case 87..<90:
             command.body = .transferDispatch(
                 Command.TransferDispatch(transferID: ID(transfer), from: "BER", to: "HAM", quantity: 1))

@@ -97,6 +97,13 @@ struct FingerprintTests {
         policy { $0.channels = [ChannelShare(channel: "web", quantity: 1)] },
         policy { $0.channels = [ChannelShare(channel: "web", quantity: 2)] },
         policy { $0.channels = [ChannelShare(channel: "x", quantity: 1)] },
+        .setPolicies(PublishedPolicies()), .setPolicies(PublishedPolicies(policy: Policy())),
+        .setPolicies(PublishedPolicies(policy: Policy(safetyStock: 1))),
+        .setPolicies(PublishedPolicies(warehouses: [WarehousePolicy(warehouse: "BER", policy: Policy())])),
+        .setPolicies(PublishedPolicies(warehouses: [WarehousePolicy(warehouse: "HAM", policy: Policy())])),
+        .setPolicies(
+            PublishedPolicies(
+                warehouses: [WarehousePolicy(warehouse: "BER", policy: Policy(safetyStock: 1))])),
     ]
 
     private static func warehouse(_ change: (inout Warehouse) -> Void = { _ in }) -> Command.Body {

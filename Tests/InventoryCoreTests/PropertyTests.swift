@@ -148,19 +148,35 @@ struct RandomCommands {
     }
 
     private mutating func policy() -> Command.Body {
-        if chance(2) {
-            return .setPolicy(
-                warehouse: nil,
-                Policy(
-                    safetyStock: chance(2) ? units(2) : nil, reorderPoint: chance(2) ? 3 : nil,
-                    backorderLimit: chance(3) ? nil : units(9),
-                    strategy: chance(2) ? one(Strategy.allCases) : nil, unitsPerOrder: chance(3) ? 6 : nil))
+        switch Int.random(in: 0..<6, using: &random) {
+        case 0...2: return .setPolicy(warehouse: nil, wholePolicy())
+        case 3, 4: return .setPolicy(warehouse: warehouse(), localPolicy())
+        default:
+            var published = PublishedPolicies(policy: chance(3) ? nil : wholePolicy())
+            for warehouse: ID in ["MUC", "BER", "HAM"] where chance(3) {
+                published.warehouses.append(WarehousePolicy(warehouse: warehouse, policy: localPolicy()))
+            }
+            return .setPolicies(published)
         }
-        return .setPolicy(
-            warehouse: warehouse(),
-            Policy(
-                safetyStock: chance(3) ? units(2) : nil,
-                channels: chance(2) ? [ChannelShare(channel: "web", quantity: units(3))] : []))
+    }
+
+    private mutating func wholePolicy() -> Policy {
+        Policy(
+            safetyStock: chance(2) ? units(2) : nil, reorderPoint: chance(2) ? 3 : nil,
+            backorderLimit: chance(3) ? nil : units(9),
+            strategy: chance(2) ? one(Strategy.allCases) : nil, unitsPerOrder: chance(3) ? 6 : nil)
+    }
+
+    private mutating func localPolicy() -> Policy {
+        Policy(
+            safetyStock: chance(3) ? units(2) : nil, reorderPoint: chance(3) ? 2 : nil,
+            channels: chance(2) ? shares() : [])
+    }
+
+    /// Often more than there is.
+    private mutating func shares() -> [ChannelShare] {
+        let channels: [ID] = ["shop", "web"]
+        return channels.filter { _ in !chance(3) }.map { ChannelShare(channel: $0, quantity: units(5)) }
     }
 
     private mutating func house() -> Command.Body {
@@ -194,6 +210,63 @@ struct PropertyTests {
             try Self.runRound(min(round, count - start), "seed \(seed), round \(start / round)", &commands)
             random = commands.random
         }
+    }
+
+    @Test("No unit is kept from everybody, however many are set apart for channels")
+    func overcommittedChannels() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let seed = environment["HOLDFAST_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 1...999_999)
+        var random = SeededGenerator(seed: seed)
+        for round in 0..<2_000 {
+            let level = try Self.sellOut(&random, "seed \(seed), round \(round)")
+            let free = level.onHand - level.reserved - level.safetyStock
+            try #require(free <= 0, "seed \(seed), round \(round): \(level)")
+        }
+    }
+
+    /// Sells unit by unit through channels and without one, until nobody gets a unit any more.
+    private static func sellOut(_ random: inout SeededGenerator, _ name: String) throws -> Level {
+        let channels: [ID] = (0..<Int.random(in: 0...Limits.channels, using: &random)).map { "c\($0)" }
+        let shares = channels.map {
+            ChannelShare(channel: $0, quantity: .random(in: 1...6, using: &random))
+        }
+        var bodies: [Command.Body] = [
+            .receive(warehouse: "BER", quantity: .random(in: 1...12, using: &random), reference: nil),
+            .setPolicy(warehouse: "BER", Policy(channels: shares)),
+        ]
+        if Bool.random(using: &random) { bodies.append(.setPolicy(warehouse: nil, Policy(safetyStock: 2))) }
+        if Bool.random(using: &random) {
+            bodies.append(
+                .damage(warehouse: "BER", quantity: .random(in: 1...4, using: &random), reference: nil))
+        }
+        var stock = Stock()
+        var number: Int64 = 0
+        func handle(_ body: Command.Body) -> Outcome {
+            var effects = Effects()
+            number += 1
+            return stock.handle(
+                Command(id: "c\(number)", sku: "A", body: body), at: Timestamp(milliseconds: 1),
+                source: Source(partition: 0, offset: number), into: &effects)
+        }
+        for body in bodies { _ = handle(body) }
+        var buyers: [ID?] = channels + [nil]
+        while let place = buyers.indices.randomElement(using: &random) {
+            let id: ID = "r\(number)"
+            let had = try #require(stock.levels(of: "A")?.levels.first?.available(to: buyers[place]))
+            let outcome = handle(
+                .reserve(
+                    Command.Reserve(reservationID: id, orderID: id, quantity: 1, channel: buyers[place])))
+            try #require((outcome.kind == .reserved) == (had > 0), "\(name): \(outcome)")
+            if outcome.kind == .reserved {
+                if Int.random(in: 0..<3, using: &random) == 0 {
+                    _ = handle(.confirm(reservationID: id, quantity: nil))
+                }
+            } else {
+                // What others take leaves no more for whoever gets nothing now.
+                buyers.remove(at: place)
+            }
+        }
+        return try #require(stock.levels(of: "A")?.levels.first)
     }
 
     private static func runRound(_ count: Int, _ name: String, _ commands: inout RandomCommands) throws {
@@ -273,6 +346,10 @@ struct PropertyTests {
                     return "\(sku) in \(level.warehouse): available to \(channel ?? "all")"
                 }
                 if level.reserved < 0 || level.reserved > level.onHand { return "\(sku): oversold" }
+                let isFree = level.onHand - level.reserved > level.safetyStock && !level.isClosed
+                if isFree, [nil, "web", "shop"].allSatisfy({ level.available(to: $0) == 0 }) {
+                    return "\(sku) in \(level.warehouse): units that nobody can have"
+                }
             }
         }
         return nil

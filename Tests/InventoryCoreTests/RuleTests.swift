@@ -99,6 +99,7 @@ struct RuleTests {
             "when  receive 1 A in ONE-MORE", "then  rejected warehouse_limit_exceeded",
             "when  dispatch t1 1 A from W0 to ONE-MORE", "then  rejected warehouse_limit_exceeded",
             "when  policy A in ONE-MORE safety 1", "then  rejected warehouse_limit_exceeded",
+            "when  publish A in W0 safety 1 in ONE-MORE safety 1", "then  rejected warehouse_limit_exceeded",
             "when  adjust +1 A in ONE-MORE because found", "then  rejected warehouse_limit_exceeded",
             "when  receive 1 A in W0", "then  received 1 in W0",
         ]

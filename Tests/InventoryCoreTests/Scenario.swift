@@ -228,6 +228,16 @@ private struct Line {
         case "extend": return (id(2), .extend(reservationID: id(1), expiry: expiry))
         case "reallocate": return (id(2), .reallocate(reservationID: id(1), allocations: shares("to")))
         case "policy": return (id(1), .setPolicy(warehouse: id(after: "in"), policy))
+        case "publish":
+            let locals = words.split(separator: "in").dropFirst().map { Line(words: ["policy"] + Array($0)) }
+            return (
+                id(1),
+                .setPolicies(
+                    PublishedPolicies(
+                        policy: has("all") ? Line(words: Array(words.prefix { $0 != "in" })).policy : nil,
+                        warehouses: locals.map {
+                            WarehousePolicy(warehouse: $0.id(1), policy: $0.policy)
+                        })))
         case "retire": return (id(1), .retire)
         case "warehouse": return (PartitionBook.sku(0), .setWarehouse(warehouse))
         case "settings": return (PartitionBook.sku(0), .setSettings(settings))

@@ -124,6 +124,17 @@ private enum Words {
                 .setPolicy(
                     warehouse: "BER",
                     Policy(safetyStock: 1, channels: [ChannelShare(channel: "web", quantity: 4)]))),
+            "set_policies": command(
+                28,
+                .setPolicies(
+                    PublishedPolicies(
+                        policy: Policy(safetyStock: 2, reorderPoint: 10),
+                        warehouses: [
+                            WarehousePolicy(
+                                warehouse: "BER",
+                                policy: Policy(channels: [ChannelShare(channel: "web", quantity: 4)]))
+                        ]))),
+            "set_policies.none": command(29, .setPolicies(PublishedPolicies())),
             "retire": command(25, .retire),
             "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
             "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
@@ -246,6 +257,14 @@ private enum Words {
         (0, .setSettings(Settings(earlierLog: .follows))), (1, .setSettings(Settings(earlierLog: .ended))),
     ]
 
+    /// A product whose only warehouse closes.
+    private static let closing: [(at: Int64, body: Command.Body)] = [
+        (0, .receive(warehouse: "BER", quantity: 5, reference: nil)),
+        (1, .setPolicies(PublishedPolicies(policy: Policy(reorderPoint: 2, reorderUpTo: 10)))),
+        (2, .setWarehouse(closed)),
+    ]
+    private static let closed = Warehouse(id: "BER", isActive: false)
+
     private static func day(_ sku: ID, _ bodies: [(at: Int64, body: Command.Body)]) -> Day {
         var stock = Stock()
         var chain = LedgerChain()
@@ -253,10 +272,12 @@ private enum Words {
         for (number, (at, body)) in bodies.enumerated() {
             var effects = Effects()
             let source = Source(partition: 3, offset: Int64(number))
+            var command = Command(id: "c-\(number + 1)", sku: sku, body: body)
+            if command.kind == .setWarehouse { command.sku = PartitionBook.sku(3) }
             let outcome = stock.handle(
-                Command(id: "c-\(number + 1)", sku: sku, body: body),
-                at: Timestamp(milliseconds: nine.milliseconds + at), source: source, into: &effects)
-            stock.seal(sku, with: chain.seal(&effects.entries, after: stock.chainHash(of: sku)))
+                command, at: Timestamp(milliseconds: nine.milliseconds + at), source: source, into: &effects)
+            let hash = chain.seal(&effects.entries, after: stock.chainHash(of: command.sku))
+            stock.seal(command.sku, with: hash)
             day.entries += effects.entries
             day.alerts += effects.alerts
             day.outcomes.append((outcome, source))
@@ -269,7 +290,7 @@ private enum Words {
 
     static let days = [
         day(sku, bodies), day("TEA-500", empty), day(PartitionBook.sku(3), book), day("TEA-1000", low),
-        day(PartitionBook.sku(3), grown),
+        day(PartitionBook.sku(3), grown), day("TEA-2000", closing),
     ]
 
     /// The first of each name.
@@ -324,6 +345,8 @@ private enum Words {
             case (.setPolicy, .some): "set_policy.warehouse"
             case (.expire, nil), (.release, nil): "\(entry.movement.rawValue).backordered"
             case (.backorder, .some): "backorder.named"
+            case (.setWarehouse, _) where entry.details == .warehouse(closed, isSwitch: true):
+                "set_warehouse.switched"
             case (.setSettings, _) where entry.beginsEarlierLog: "set_settings.earlier_log"
             case (.setSettings, _) where entry.endsEarlierLog: "set_settings.earlier_log.ended"
             default: entry.movement.rawValue + (entry.channel == nil ? "" : ".channel")
@@ -343,9 +366,15 @@ private enum Words {
         outcomes["reserved.duplicate"] = duplicate
         for noOp in NoOp.allCases {
             var ignored = Outcome(
-                kind: .ignored, command: noOp == .alreadyTold ? .transferDue : .expire, commandID: "c-1",
+                kind: .ignored,
+                command: noOp == .nothingLaidDown
+                    ? .setPolicies : noOp == .alreadyTold ? .transferDue : .expire, commandID: "c-1",
                 sku: sku, noOp: noOp, expiresAt: noOp == .notDue ? quarterPast : nil, at: nine)
-            if noOp == .alreadyTold { ignored.transferID = "t-1" } else { ignored.reservationID = "r-1" }
+            if noOp == .alreadyTold {
+                ignored.transferID = "t-1"
+            } else if noOp != .nothingLaidDown {
+                ignored.reservationID = "r-1"
+            }
             outcomes["ignored.\(noOp.rawValue)"] = ignored
         }
         for entry in entries.values {
@@ -367,6 +396,7 @@ private enum Words {
 
     static let alerts: [String: Alert] = named(days.flatMap(\.alerts)) {
         $0.kind.rawValue + ($0.warehouse == nil || $0.transferID != nil ? "" : ".warehouse")
+            + ($0.bookSequence == nil ? "" : ".switched")
     }
 
     static let levels: [String: LevelsSnapshot] = {
@@ -375,6 +405,7 @@ private enum Words {
             "generation": days[1].levels[1], "partition": days[2].levels[1],
             "partition.grown": days[4].levels[1],
         ]
+        levels["levels.closed"] = days[5].levels.last
         levels["levels.none"] = LevelsSnapshot(sku: sku, sequence: 1, levels: [])
         return levels
     }()

@@ -237,6 +237,17 @@ struct CommandBytesTests {
                     Allocation(warehouse: "W\($0)", quantity: units(&random))
                 })
         case .setPolicy: return policy(&random)
+        case .setPolicies:
+            var published = PublishedPolicies()
+            for _ in 0..<3 {
+                guard case .setPolicy(let warehouse, let policy) = policy(&random) else { break }
+                if let warehouse {
+                    published.warehouses = [WarehousePolicy(warehouse: warehouse, policy: policy)]
+                } else {
+                    published.policy = policy
+                }
+            }
+            return .setPolicies(published)
         case .retire: return .retire
         case .setWarehouse:
             return .setWarehouse(

@@ -95,18 +95,20 @@ enum Ledger {
                 channel: channel))
     }
 
-    /// What the commands give when they come 10 ms apart, all for the SKU A.
+    /// What the commands give when they come 10 ms apart, all for the SKU A but those about warehouses.
     static func entries(_ bodies: [Command.Body], remembered: Int = 1000) -> [LedgerEntry] {
         var stock = Stock(settings: Settings(dedupeCount: remembered))
         var chain = LedgerChain()
         var entries: [LedgerEntry] = []
         for (number, body) in bodies.enumerated() {
             var effects = Effects()
+            var command = Command(id: "c\(number + 1)", sku: "A", body: body)
+            if command.kind == .setWarehouse { command.sku = PartitionBook.sku(0) }
             _ = stock.handle(
-                Command(id: "c\(number + 1)", sku: "A", body: body),
-                at: Timestamp(milliseconds: start + Int64(number) * 10),
+                command, at: Timestamp(milliseconds: start + Int64(number) * 10),
                 source: Source(partition: 0, offset: Int64(number)), into: &effects)
-            _ = chain.seal(&effects.entries, after: entries.last?.chainHash ?? .origin)
+            let before = entries.last { $0.sku == command.sku }
+            _ = chain.seal(&effects.entries, after: before?.chainHash ?? .origin)
             entries += effects.entries
         }
         return entries

@@ -205,6 +205,60 @@ struct LedgerStoreTests {
         #expect(try other.connect().rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
     }
 
+    @Test("A closed warehouse has nothing available, from the row that closes it to the one that opens it")
+    func closedWarehouse() throws {
+        func house(_ isActive: Bool) -> Command.Body {
+            .setWarehouse(Warehouse(id: "BER", isActive: isActive))
+        }
+        let bodies: [Command.Body] = [
+            .receive(warehouse: "BER", quantity: 5, reference: nil),
+            .receive(warehouse: "HAM", quantity: 4, reference: nil), house(false),
+            .receive(warehouse: "BER", quantity: 2, reference: nil), house(false), house(true),
+            .setPolicy(warehouse: nil, Policy(safetyStock: 1)), house(false), .retire,
+        ]
+        let entries = Ledger.entries(bodies)
+        func available(_ database: Database) throws -> [[String?]] {
+            try database.connect().rows(
+                """
+                SELECT warehouse_id, quantity_on_hand, quantity_available FROM holdfast.inventory ORDER BY 1
+                """)
+        }
+        // One batch for all, and one for each entry.
+        for count in 1...entries.count {
+            var stock = Stock()
+            for entry in entries.prefix(count) { stock.fold(entry) }
+            let expected = (stock.levels(of: "A")?.levels ?? []).map {
+                [$0.warehouse.text, "\($0.onHand)", "\($0.available)"]
+            }
+            let whole = try Database()
+            let store = try whole.store()
+            _ = try store.offsets(of: 0..<1)
+            try store.store(Ledger.batch(Array(entries.prefix(count))))
+            #expect(try available(whole) == expected, "\(count) entries in one batch")
+            #expect(try whole.connect().rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
+        }
+        let single = try Database()
+        let store = try single.store()
+        _ = try store.offsets(of: 0..<1)
+        for (offset, entry) in entries.enumerated() {
+            var batch = LedgerBatch(from: [0: Int64(offset)])
+            batch.add(LedgerRow(partition: 0, offset: Int64(offset), entry: entry))
+            try store.store(batch)
+        }
+        #expect(try available(single) == [["BER", "7", "0"], ["HAM", "4", "3"]])
+        // What an earlier version stored is brought up to date by the schema's files, and they change nothing more.
+        try single.connect().execute(
+            """
+            UPDATE holdfast.inventory SET is_closed = false, ledger_partition = NULL;
+            DELETE FROM holdfast.warehouse_states
+            """)
+        #expect(try available(single) == [["BER", "7", "6"], ["HAM", "4", "3"]])
+        for _ in 0..<2 {
+            try SchemaMigrator(files: Database.files).run(on: single.connect())
+            #expect(try available(single) == [["BER", "7", "0"], ["HAM", "4", "3"]])
+        }
+    }
+
     @Test("An audit reads the rows of a partition by an index, in the order of the topic")
     func placeIndex() throws {
         let database = try Database()

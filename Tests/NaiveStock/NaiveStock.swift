@@ -66,6 +66,8 @@ package struct NaiveStock {
     var parcels: [Parcel] = []
     var policies: [ID: Policy] = [:]
     var localPolicies: [ID: [ID: Policy]] = [:]
+    /// Which policies a `set_policies` laid down: the empty warehouse stands for the SKU.
+    var published: [ID: Set<ID>] = [:]
     var setApart: [ID: [ID: [ID: Int64]]] = [:]
     var houses: [ID: Warehouse] = [:]
     var settings = Settings()
@@ -96,11 +98,21 @@ package struct NaiveStock {
     }
 
     func unclaimed(_ sku: ID, _ warehouse: ID, _ channel: ID?) -> Int64 {
-        var units = sum(sku, warehouse, \.onHand) - sum(sku, warehouse, \.reserved)
-        for (other, given) in setApart[sku]?[warehouse] ?? [:] where other != channel {
-            units -= max(0, given - reserved(sku, warehouse, other))
+        share(sum(sku, warehouse, \.onHand) - sum(sku, warehouse, \.reserved), sku, warehouse, channel)
+    }
+
+    /// Hands out units one by one: first to the channel itself, as far as it has unused ones, then to the others, and
+    /// what is left is the channel's as well. A deficit stays one.
+    private func share(_ units: Int64, _ sku: ID, _ warehouse: ID, _ channel: ID?) -> Int64 {
+        guard units > 0, let given = setApart[sku]?[warehouse], !given.isEmpty else { return units }
+        var unused: [ID: Int64] = [:]
+        for (other, most) in given { unused[other] = max(0, most - reserved(sku, warehouse, other)) }
+        let own = channel.flatMap { unused.removeValue(forKey: $0) } ?? 0
+        var (mine, wanted): (Int64, Int64) = (0, unused.values.reduce(0, +))
+        for _ in 0..<units {
+            if mine >= own, wanted > 0 { wanted -= 1 } else { mine += 1 }
         }
-        return units
+        return mine
     }
 
     func safetyStock(_ sku: ID, _ warehouse: ID) -> Int64 {
@@ -108,7 +120,9 @@ package struct NaiveStock {
     }
 
     package func available(_ sku: ID, _ warehouse: ID, _ channel: ID?) -> Int64 {
-        max(0, unclaimed(sku, warehouse, channel) - safetyStock(sku, warehouse))
+        if !isActive(warehouse) { return 0 }
+        let units = sum(sku, warehouse, \.onHand) - sum(sku, warehouse, \.reserved)
+        return max(0, share(units - safetyStock(sku, warehouse), sku, warehouse, channel))
     }
 
     private func isActive(_ warehouse: ID) -> Bool { houses[warehouse]?.isActive ?? true }
@@ -160,8 +174,9 @@ package struct NaiveStock {
 
     private mutating func decide(_ command: Command, _ at: Int64, _ new: inout [Fact]) -> (Answer, Bool) {
         let sku = command.sku
-        let begins = command.kind == .receive || command.kind == .setPolicy
-        let asks = command.kind == .expire || command.kind == .transferDue
+        var begins = command.kind == .receive || command.kind == .setPolicy
+        if case .setPolicies(let published) = command.body { begins = !published.isEmpty }
+        let asks = [.expire, .transferDue, .setPolicies].contains(command.kind)
         let isRetired = retired.contains(sku)
         let current = generations[sku, default: 1] + (isRetired && begins ? 1 : 0)
         if let wanted = command.generation, wanted != current {
@@ -210,14 +225,27 @@ package struct NaiveStock {
         case .transferDue(let id): return tell(id, command, at, &new)
         case .setPolicy(let warehouse, let policy):
             start(&self)
-            if let warehouse {
-                localPolicies[sku, default: [:]][warehouse] = policy
-                setApart[sku, default: [:]][warehouse] = Dictionary(
-                    uniqueKeysWithValues: policy.channels.map { ($0.channel, $0.quantity) })
-            } else {
-                policies[sku] = policy
+            layDown(policy, warehouse, sku, &new)
+            published[sku]?.remove(warehouse ?? "")
+            return (Answer(kind: .policySet), false)
+        case .setPolicies(let all):
+            var named = Dictionary(uniqueKeysWithValues: all.warehouses.map { ($0.warehouse, $0.policy) })
+            named[""] = all.policy
+            let withdrawn = (published[sku] ?? []).subtracting(named.keys)
+            if named.isEmpty, withdrawn.isEmpty {
+                return (Answer(kind: .ignored, reason: "nothing_laid_down"), false)
             }
-            record(sku, Fact(movement: .setPolicy, warehouse: warehouse), &new)
+            start(&self)
+            let order = [""] + all.warehouses.map(\.warehouse) + withdrawn.subtracting([""]).sorted()
+            for warehouse in order where named[warehouse] != nil || withdrawn.contains(warehouse) {
+                let policy = named[warehouse] ?? Policy()
+                layDown(policy, warehouse.isEmpty ? nil : warehouse, sku, &new)
+                if policy == Policy() {
+                    published[sku]?.remove(warehouse)
+                } else {
+                    published[sku, default: []].insert(warehouse)
+                }
+            }
             return (Answer(kind: .policySet), false)
         case .retire:
             let isUsed = warehouses(sku).contains { warehouse in
@@ -233,6 +261,7 @@ package struct NaiveStock {
             policies[sku] = nil
             localPolicies[sku] = nil
             setApart[sku] = nil
+            published[sku] = nil
             return (Answer(kind: .retired), false)
         case .setWarehouse(let warehouse):
             houses[warehouse.id] = warehouse
@@ -256,6 +285,19 @@ package struct NaiveStock {
         case .expire(let id): return answerExpire(id, sku)
         case .reallocate(let id, let allocations): return reallocate(id, allocations, command, &new)
         }
+    }
+
+    private mutating func layDown(
+        _ policy: Policy, _ warehouse: ID?, _ sku: ID, _ new: inout [Fact]
+    ) {
+        if let warehouse {
+            localPolicies[sku, default: [:]][warehouse] = policy
+            setApart[sku, default: [:]][warehouse] = Dictionary(
+                uniqueKeysWithValues: policy.channels.map { ($0.channel, $0.quantity) })
+        } else {
+            policies[sku] = policy
+        }
+        record(sku, Fact(movement: .setPolicy, warehouse: warehouse), &new)
     }
 
     private func room(_ sku: ID, _ warehouse: ID, _ quantity: Int64) -> Rejection? {
@@ -599,10 +641,18 @@ package struct NaiveStock {
         if units > had { return refuse(.quantityExceedsReserved, command, &new) }
         var parts: [Allocation] = []
         var left = units
-        for lost in end.lost where left > 0 {
+        // What was backordered went first; it is of a warehouse if that was named.
+        let named = reserve.warehouse.map { [Allocation(warehouse: $0, quantity: end.lostBackordered)] } ?? []
+        for lost in (named + end.lost).filter({ $0.quantity > 0 }) where left > 0 {
             guard isActive(lost.warehouse) else { break }
-            let some = min(left, lost.quantity, max(0, unclaimed(sku, lost.warehouse, reserve.channel)))
-            if some > 0 { parts.append(Allocation(warehouse: lost.warehouse, quantity: some)) }
+            var free = unclaimed(sku, lost.warehouse, reserve.channel)
+            for part in parts where part.warehouse == lost.warehouse { free -= part.quantity }
+            let some = min(left, lost.quantity, max(0, free))
+            if let place = parts.firstIndex(where: { $0.warehouse == lost.warehouse }) {
+                parts[place].quantity += some
+            } else if some > 0 {
+                parts.append(Allocation(warehouse: lost.warehouse, quantity: some))
+            }
             left -= some
         }
         if left > 0 || !(reserve.allowSplit || parts.count == 1) {
@@ -792,6 +842,12 @@ package struct NaiveStock {
 
     private mutating func fill(_ sku: ID, _ new: inout [Fact]) {
         while let (index, warehouse, units) = nextFill(sku) {
+            // What may not be split follows its new units.
+            let elsewhere = claims[index].parts.filter { $0.warehouse != warehouse }
+            if !claims[index].reserve.allowSplit, claims[index].reserve.warehouse == nil, !elsewhere.isEmpty {
+                for part in elsewhere { shift(index, part.warehouse, -part.quantity, &new) }
+                shift(index, warehouse, elsewhere.reduce(0) { $0 + $1.quantity }, &new)
+            }
             claims[index].backordered -= units
             let before = claims[index].quantity + units
             if let place = claims[index].parts.firstIndex(where: { $0.warehouse == warehouse }) {
@@ -818,8 +874,16 @@ package struct NaiveStock {
                 guard isActive(warehouse) else { return false }
                 if let named = claim.reserve.warehouse { return warehouse == named }
                 if claim.reserve.allowSplit { return true }
-                if let first = claim.parts.first { return warehouse == first.warehouse }
-                return available(sku, warehouse, claim.reserve.channel) >= claim.backordered
+                let has = claim.parts.filter { $0.warehouse == warehouse }.reduce(0) { $0 + $1.quantity }
+                return available(sku, warehouse, claim.reserve.channel) + has >= claim.quantity
+            }
+            if !claim.reserve.allowSplit, claim.reserve.warehouse == nil, let first = claim.parts.first {
+                // The one that serves it already is preferred, and must do where none has it all.
+                let there = isActive(first.warehouse)
+                    ? available(sku, first.warehouse, claim.reserve.channel) : 0
+                if there > 0, open.isEmpty || open.contains(first.warehouse) {
+                    return (index, first.warehouse, min(there, claim.backordered))
+                }
             }
             var best: (ID, Int64)?
             for warehouse in open {

@@ -7,6 +7,7 @@ import Testing
 @Suite("The loop of the relay")
 struct RelayLoopTests {
     private static let source = RelayLoop.Source(.warehouses, 0)
+    private static let products = RelayLoop.Source(.products, 2)
 
     private func loop(placed: Bool = true) -> RelayLoop {
         var loop = RelayLoop(partitionCount: 2) { _ in 1 }
@@ -33,6 +34,12 @@ struct RelayLoopTests {
     private func warehouse(_ id: ID) -> [UInt8] {
         var writer = RecordWriter()
         writer.write(warehouse: WarehouseRecord(warehouse: Warehouse(id: id)))
+        return writer.withBytes { Array($0) }
+    }
+
+    private func product(_ record: ProductRecord) -> [UInt8] {
+        var writer = RecordWriter()
+        writer.write(product: record)
         return writer.withBytes { Array($0) }
     }
 
@@ -71,16 +78,118 @@ struct RelayLoopTests {
         #expect(sendings.map(\.partition) == [0, 1])
         #expect(sendings.allSatisfy { $0.topic == .commands })
         #expect(try sendings.map { try command($0).id } == ["relay/warehouses/0/4", "relay/warehouses/0/4"])
-        // A product without a policy gives no command, but was read.
-        var writer = RecordWriter()
-        writer.write(product: ProductRecord(sku: "A", name: "a thing", policy: nil))
-        let product = writer.withBytes { Array($0) }
-        #expect(read(&loop, "A", product, from: RelayLoop.Source(.products, 2), offset: 9).isEmpty)
+        let product = product(ProductRecord(sku: "A", name: "a thing"))
+        #expect(read(&loop, "A", product, from: Self.products, offset: 9).count == 1)
         _ = read(&loop, "HAM", warehouse("HAM"), offset: 6)
-        #expect(loop.offsets == [Self.source: 7, RelayLoop.Source(.products, 2): 10])
+        #expect(loop.offsets == [Self.source: 7, Self.products: 10])
         loop.gathered()
-        #expect(loop.committed() == RelayLoop.Counts(records: 3, commands: 4))
+        #expect(loop.committed() == RelayLoop.Counts(records: 3, commands: 5))
         #expect(loop.isTransactionOpen == false)
+    }
+
+    @Test("A product gives one command with all that it lays down, also where that is nothing")
+    func products() throws {
+        var loop = loop()
+        var record = ProductRecord(
+            sku: "A", name: "a thing", policy: Policy(safetyStock: 1),
+            warehousePolicies: [WarehousePolicy(warehouse: "BER", policy: Policy(safetyStock: 5))])
+        func commands(_ value: [UInt8]?) throws -> [Command] {
+            let sendings = read(&loop, "A", value, from: Self.products, offset: 9)
+            #expect(sendings.map(\.partition) == [1] && sendings.map(\.key) == [Array("A".utf8)])
+            return try sendings.map { try command($0) }
+        }
+        func laying(_ published: PublishedPolicies) -> Command {
+            Command(id: "relay/products/2/9", sku: "A", body: .setPolicies(published))
+        }
+        #expect(try commands(product(record)) == [laying(record.policies)])
+        record.policies.warehouses = []
+        #expect(try commands(product(record)) == [laying(record.policies)])
+        record.policies = PublishedPolicies()
+        #expect(try commands(product(record)) == [laying(PublishedPolicies())])
+        #expect(try commands(nil) == [laying(PublishedPolicies())], "the product is gone")
+    }
+
+    @Test("A policy that a product no longer names no longer applies, also where the relay knows nothing of it")
+    func droppedPolicy() throws {
+        let local = WarehousePolicy(warehouse: "BER", policy: Policy(safetyStock: 5))
+        var stock = Stock()
+        var offset: Int64 = 0
+        func handle(_ command: Command) -> Outcome {
+            var effects = Effects()
+            offset += 1
+            return stock.handle(
+                command, at: Timestamp(milliseconds: 7), source: Source(partition: 1, offset: offset),
+                into: &effects)
+        }
+        _ = handle(
+            Command(id: "c1", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)))
+        for (number, locals) in [[local], []].enumerated() {
+            // Each record is carried by a relay that was just started.
+            var loop = loop()
+            let record = ProductRecord(
+                sku: "A", name: "Tea", policy: Policy(safetyStock: 0), warehousePolicies: locals)
+            let sendings = read(
+                &loop, "A", product(record), from: Self.products, offset: Int64(number))
+            for sending in sendings { #expect(handle(try command(sending)).kind == .policySet) }
+            #expect(stock.levels(of: "A")?.levels.first?.available == (locals.isEmpty ? 5 : 0))
+        }
+    }
+
+    @Test("A record or a tombstone under a key that is not its own changes nothing and becomes a dead letter")
+    func wrongKeys() throws {
+        let settings = RelayLoop.Source(.settings, 0)
+        var writer = RecordWriter()
+        writer.write(settings: Settings(defaultTTL: 5))
+        let written = writer.withBytes { Array($0) }
+        let tea = product(ProductRecord(sku: "A", name: "Tea"))
+        let cases: [(key: String, value: [UInt8]?, source: RelayLoop.Source, reason: DecodingFailure.Reason)] =
+            [
+                ("defaults", nil, settings, .keyMismatch), ("", nil, settings, .keyMismatch),
+                ("Decisions", nil, settings, .keyMismatch), ("defaults", written, settings, .keyMismatch),
+                ("HAM", warehouse("BER"), Self.source, .keyMismatch), ("", nil, Self.source, .invalidID),
+                ("BER\n", nil, Self.source, .invalidID),
+                (String(repeating: "B", count: 129), nil, Self.source, .invalidID),
+                ("HAM", nil, Self.source, .keyMismatch),
+                ("B", tea, Self.products, .keyMismatch), ("", nil, Self.products, .invalidID),
+                ("@holdfast/partition/1", nil, Self.products, .invalidID),
+            ]
+        for (key, value, source, reason) in cases {
+            var loop = loop()
+            let sendings = read(&loop, key, value, from: source, offset: 3)
+            #expect(sendings.map(\.topic) == [.deadLetters], "\(source) \(key)")
+            var reader = RecordReader()
+            let letter = try sendings[0].value.withUnsafeBytes { try reader.deadLetter($0) }
+            #expect(letter.reason == reason && !letter.detail.isEmpty, "\(source) \(key)")
+            #expect(letter.value == value, "\(source) \(key)")
+        }
+        var loop = loop()
+        let sendings = read(&loop, "decisions", nil, from: settings, offset: 4)
+        #expect(try sendings.map { try command($0).body } == Array(repeating: .setSettings(Settings()), count: 2))
+    }
+
+    @Test("A tombstone closes a warehouse that has a record, also one that an earlier relay has carried, and no other")
+    func tombstones() throws {
+        var loop = loop(placed: false)
+        loop.opened()
+        loop.placed(at: [Self.source: 3])
+        // What was carried before is read again, and gives nothing.
+        #expect(read(&loop, "BER", warehouse("BER"), offset: 0).isEmpty)
+        #expect(read(&loop, "HAM", warehouse("HAM"), offset: 1).isEmpty)
+        #expect(read(&loop, "HAM", nil, offset: 2).isEmpty)
+        #expect(!loop.isTransactionOpen && loop.isCarried(2, from: Self.source))
+        #expect(read(&loop, "ber", nil, offset: 3).map(\.topic) == [.deadLetters])
+        #expect(read(&loop, "HAM", nil, offset: 4).map(\.topic) == [.deadLetters])
+        let closing = try read(&loop, "BER", nil, offset: 5).map { try command($0).body }
+        let closed = Command.Body.setWarehouse(Warehouse(id: "BER", isActive: false))
+        #expect(closing == [closed, closed])
+        loop.gathered()
+        #expect(loop.committed() == RelayLoop.Counts(records: 3, commands: 2, letters: 2))
+        // After a failure it knows what the topic holds, and nothing else.
+        loop.failed(.restart, "gone")
+        loop.waited()
+        loop.opened()
+        loop.placed(at: [Self.source: 6])
+        #expect(read(&loop, "BER", nil, offset: 6).map(\.topic) == [.deadLetters])
     }
 
     @Test("What cannot be read becomes a dead letter in the same transaction, with its place and bytes")

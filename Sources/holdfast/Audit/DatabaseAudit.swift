@@ -148,7 +148,7 @@ final class DatabaseAudit {
         var compared = 0
         for start in stride(from: 0, to: skus.count, by: Self.pageSKUs) {
             let some = Array(skus[start..<min(start + Self.pageSKUs, skus.count)])
-            compared += try inventory(stock, some, partition, &differences)
+            compared += try inventory(stock, some, partition, isSkipped: isSkipped, &differences)
             compared += try reservations(stock, some, partition, &differences)
             compared += try self.transfers(transfers, some, partition, &differences)
         }
@@ -156,26 +156,32 @@ final class DatabaseAudit {
     }
 
     private func inventory(
-        _ stock: Stock, _ skus: [ID], _ partition: Int32, _ differences: inout Differences
+        _ stock: Stock, _ skus: [ID], _ partition: Int32, isSkipped: (ID) -> Bool,
+        _ differences: inout Differences
     ) throws -> Int {
         let result = try connection.query(
             """
             SELECT sku, warehouse_id, quantity_on_hand, quantity_reserved, quantity_in_transit,
-                quantity_damaged, quantity_set_apart, safety_stock
+                quantity_damaged, quantity_set_apart, safety_stock, is_closed
             FROM holdfast.inventory WHERE sku = ANY($1) ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
             """, [.ids(skus)])
+        // Warehouses that were opened or closed since show in rows of SKUs that have not moved on.
+        let knowsWarehouses = !isSkipped(PartitionBook.sku(partition))
         var found: [ID: [ID: [Int64]]] = [:]
         for row in 0..<result.rowCount {
             guard let sku = try result.id(row, 0), let warehouse = try result.id(row, 1) else { continue }
-            found[sku, default: [:]][warehouse] = try (2..<8).map { try result.int64(row, $0) ?? -1 }
+            var units = try (2..<8).map { try result.int64(row, $0) ?? -1 }
+            if knowsWarehouses { units.append(try result.bool(row, 8) == true ? 1 : 0) }
+            found[sku, default: [:]][warehouse] = units
         }
         for sku in skus {
             var rows = found[sku] ?? [:]
             for level in stock.levels(of: sku)?.levels ?? [] {
-                let wanted = [
+                var wanted = [
                     level.onHand, level.reserved, level.inTransit, level.damaged, level.unusedSetApart,
                     level.safetyStock,
                 ]
+                if knowsWarehouses { wanted.append(level.isClosed ? 1 : 0) }
                 let has = rows.removeValue(forKey: level.warehouse)
                 if has == wanted { continue }
                 add(
@@ -185,7 +191,7 @@ final class DatabaseAudit {
             }
             // A SKU that was retired has no levels, and its rows have no units.
             for (warehouse, has) in rows.sorted(by: { $0.key < $1.key })
-            where has.contains(where: { $0 != 0 }) {
+            where has.prefix(6).contains(where: { $0 != 0 }) {
                 add(
                     "inventory", sku, partition, stock, &differences, "in \(warehouse) \(Self.text(has))",
                     "no units: the SKU has no level there")
@@ -195,7 +201,7 @@ final class DatabaseAudit {
     }
 
     private static func text(_ units: [Int64]) -> String {
-        let names = ["on hand", "reserved", "in transit", "damaged", "set apart", "safety stock"]
+        let names = ["on hand", "reserved", "in transit", "damaged", "set apart", "safety stock", "closed"]
         var parts: [String] = []
         for (place, value) in units.enumerated() where value != 0 || place < 2 {
             parts.append("\(names[place]) \(value)")

@@ -17,7 +17,7 @@ final class DayWatcher {
     private(set) var due: [Outcome] = []
     /// By warehouse, how many partitions have taken it in, over and over.
     private(set) var warehouseCounts: [String: Int] = [:]
-    /// Results of the relay's `set_policy`.
+    /// Results of the relay's `set_policies`.
     private(set) var policies: Set<String> = []
     private(set) var notices: [Notice] = []
     private(set) var alerts: [Alert] = []
@@ -69,7 +69,7 @@ final class DayWatcher {
         guard outcome.sku.text.hasPrefix(prefix) else { return }
         switch outcome.command {
         case .expire, .transferDue: due.append(outcome)
-        case .setPolicy: policies.insert(outcome.sku.text)
+        case .setPolicies: policies.insert(outcome.sku.text)
         default: outcomes[outcome.commandID.text, default: []].append(outcome)
         }
     }

@@ -145,7 +145,11 @@ struct GrowState {
         func calm(_ bytes: [UInt8]?) -> LevelsSnapshot? {
             guard var levels = bytes?.withUnsafeBytes({ try? reader.levels($0) }) else { return nil }
             levels.alert = .calm
-            for index in levels.levels.indices { levels.levels[index].alert = .calm }
+            for index in levels.levels.indices {
+                levels.levels[index].alert = .calm
+                // Earlier versions did not write it.
+                levels.levels[index].isClosed = false
+            }
             return levels
         }
         for (sku, bytes) in others.sorted(by: { $0.key < $1.key }) {

@@ -76,13 +76,14 @@ final class RelayRole {
             loop.opened()
         case .place:
             let offsets = try session!.place()
-            logger.info("reading", ["offsets": offsets])
+            logger.info("reading", ["offsets": offsets.map(\.description).joined(separator: " ")])
             readiness.ready()
-            loop.placed()
+            loop.placed(at: session!.carried(offsets))
         case .read:
             let session = session!
             try session.read { record, source throws(KafkaError) in
-                if !loop.isTransactionOpen { try session.begin() }
+                let isCarried = loop.isCarried(record.offset, from: source)
+                if !isCarried, !loop.isTransactionOpen { try session.begin() }
                 return loop.read(record, from: source)
             }
             loop.gathered()
@@ -152,8 +153,8 @@ final class RelayRole {
 
         deinit { marks.forgetAll() }
 
-        /// - Returns: where it reads on, for the log.
-        func place() throws -> String {
+        /// - Returns: where the group stands.
+        func place() throws -> [TopicPartitionOffset] {
             let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
             let names = InventoryWire.Topic.published.map { settings.name($0) }
             let found = try admin.describeTopics(names, timeoutMilliseconds: RelayRole.callTimeout)
@@ -164,9 +165,25 @@ final class RelayRole {
                 $0.isSet
                     ? $0 : TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning)
             }
-            try consumer.assign(offsets)
-            marks.place(offsets)
-            return offsets.map(\.description).joined(separator: " ")
+            // The relay must know which warehouses have a record.
+            let starts = offsets.map {
+                $0.partition.topic == settings.name(.warehouses)
+                    ? TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning) : $0
+            }
+            try consumer.assign(starts)
+            marks.place(starts)
+            return offsets
+        }
+
+        /// By source: the offset up to which earlier transactions have carried.
+        func carried(_ offsets: [TopicPartitionOffset]) -> [RelayLoop.Source: Int64] {
+            var carried: [RelayLoop.Source: Int64] = [:]
+            for offset in offsets {
+                guard let source = sources.first(where: { settings.name($0.topic) == offset.partition.topic })
+                else { continue }
+                carried[RelayLoop.Source(source.topic, offset.partition.partition)] = max(0, offset.offset)
+            }
+            return carried
         }
 
         func begin() throws(KafkaError) { try producer.begin() }

@@ -94,21 +94,14 @@ final class MasterDataReader {
     private func product(
         _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
     ) throws(DecodingFailure) -> MasterData.Change {
-        guard let value else { return .noProduct(try Self.id(key)) }
+        guard let value else { return .noProduct(try RecordReader.withdrawnProduct(key: key).text) }
         return .product(try reader.product(key: key, value: value))
     }
 
     private func warehouse(
         _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
     ) throws(DecodingFailure) -> MasterData.Change {
-        guard let value else { return .noWarehouse(try Self.id(key)) }
+        guard let value else { return .noWarehouse(try RecordReader.withdrawnWarehouse(key: key).text) }
         return .warehouse(try reader.warehouse(key: key, value: value))
-    }
-
-    private static func id(_ key: UnsafeRawBufferPointer?) throws(DecodingFailure) -> String {
-        guard let key, let id = String(validating: key, as: UTF8.self), !id.utf8.contains(0) else {
-            throw DecodingFailure(.invalidID, "a tombstone's key must be an id")
-        }
-        return id
     }
 }
