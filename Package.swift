@@ -51,7 +51,8 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Optimizer", "Audit", "Counts",
+                "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Optimizer", "Audit",
+                "Counts",
                 "KafkaClient", "PostgresClient", "LedgerSink", "Operations", "Sizing",
             ]),
 

@@ -83,9 +83,12 @@ struct CountDoubts {
     private func told(_ name: ID, _ all: NameProposals) -> String {
         let flaw = flaw(name).map { "; \($0)" } ?? ""
         let proposals = all.proposals(for: name)
-        guard !proposals.isEmpty else { return flaw + ", and none has a name like it" }
+        guard !proposals.isEmpty else {
+            return flaw + (all.isCompared(name) ? ", and none has a name like it" : "")
+        }
         return flaw + "; did you mean "
-            + proposals.map { "\(CountText.quoted($0.name.text)) (\(reason(name, $0)))" }.joined(separator: ", or ")
+            + proposals.map { "\(CountText.quoted($0.name.text)) (\(reason(name, $0)))" }.joined(
+                separator: ", or ")
             + "?"
     }
 

@@ -147,7 +147,8 @@ package struct CountFile: Sendable {
         guard let counted = try units(.counted, row) else {
             throw Refusal(
                 line: row.line,
-                problem: "counted is empty; write 0 if nothing is there, and delete the row if it was not counted")
+                problem:
+                    "counted is empty; write 0 if nothing is there, and delete the row if it was not counted")
         }
         try checkBin(row, sku, warehouse)
         return Row(
@@ -158,6 +159,7 @@ package struct CountFile: Sendable {
     /// A field too many is often a number such as 1,118; one too few, a file that was cut off.
     private mutating func checkWidth(_ row: CSVReader.Row) throws(Refusal) {
         let (count, width) = (row.fields.count, header.width)
+        let fields = count == 1 ? "1 field" : "\(count) fields"
         let more = row.fields.dropFirst(width)
         let allowed = surplus ?? more.count
         if more.isEmpty || more.allSatisfy({ CountText.cleanNumber($0).isEmpty }) && more.count == allowed {
@@ -165,14 +167,15 @@ package struct CountFile: Sendable {
         } else {
             throw Refusal(
                 line: row.line,
-                problem: "it has \(count) fields, and the header \(width); a field with the separator in it stands in "
+                problem:
+                    "it has \(fields), and the header \(width); a field with the separator in it stands in "
                     + "quotes, and a number is written without separators")
         }
         let required = header.lastRequired + 1
         guard count >= (row.isCutOff ? width : required) else {
             throw Refusal(
                 line: row.line,
-                problem: "it has \(count) fields, and the header \(width)"
+                problem: "it has \(fields), and the header \(width)"
                     + (row.isCutOff ? "; the file ends within the line, so it may be cut off" : ""))
         }
     }
@@ -215,7 +218,8 @@ package struct CountFile: Sendable {
         if let before = bins.updateValue(row.line, forKey: place) {
             throw Refusal(
                 line: row.line,
-                problem: "bin \(CountText.quoted(bin)) of \(CountText.quoted(place.sku.text)) was counted on line "
+                problem:
+                    "bin \(CountText.quoted(bin)) of \(CountText.quoted(place.sku.text)) was counted on line "
                     + "\(before) before; delete one of the rows")
         }
     }

@@ -11,7 +11,9 @@ enum CountText {
     /// What a text guard holds; nil if there is none.
     static func unguarded(_ text: String) -> String? {
         let bytes = text.utf8
-        if bytes.first == UInt8(ascii: "'"), bytes.count > 1 { return String(text.unicodeScalars.dropFirst()) }
+        if bytes.first == UInt8(ascii: "'"), bytes.count > 1 {
+            return String(text.unicodeScalars.dropFirst())
+        }
         guard bytes.count >= 3, bytes.starts(with: #"=""#.utf8), bytes.last == UInt8(ascii: "\"") else {
             return nil
         }

@@ -55,7 +55,11 @@ package struct KnownStock: Sendable {
 
     /// A warehouse that is published, whether something lies there or not.
     package mutating func set(warehouse: ID, isPublished: Bool) {
-        if isPublished { publishedWarehouses.insert(warehouse) } else { publishedWarehouses.remove(warehouse) }
+        if isPublished {
+            publishedWarehouses.insert(warehouse)
+        } else {
+            publishedWarehouses.remove(warehouse)
+        }
     }
 
     /// Whether a SKU that the file may mean is in none of the levels.

@@ -19,12 +19,14 @@ struct NameProposals {
     /// How many names are proposed for one.
     private static let most = 3
     /// For how many unknown names spellings are compared: each with every known name.
-    private static let compared = 100
+    static let compared = 50
 
     private var found: [ID: [Proposal]] = [:]
     private var byKey: [String: [ID]] = [:]
     private var shortened: [(unknown: ID, number: ShortenedNumber)] = []
-    private var nearest: [(unknown: ID, search: NearestName<ID>)] = []
+    private var nearest: [NearestName<ID>] = []
+    /// The place of a name in `nearest`.
+    private var places: [ID: Int] = [:]
 
     /// - Parameter unknown: in the order of the file.
     init(for unknown: [ID]) {
@@ -33,7 +35,8 @@ struct NameProposals {
             let key = Self.key(name.text)
             byKey[key, default: []].append(name)
             guard nearest.count < Self.compared else { continue }
-            nearest.append((name, NearestName(to: key, atMost: Self.most)))
+            places[name] = nearest.count
+            nearest.append(NearestName(to: key, atMost: Self.most))
             if let number = ShortenedNumber(name.text) { shortened.append((name, number)) }
         }
     }
@@ -50,16 +53,19 @@ struct NameProposals {
             found[unknown, default: []].append(Proposal(name: known, likeness: .number))
         }
         let candidate = NearestName.Candidate(known, text: key)
-        for index in nearest.indices { nearest[index].search.consider(candidate) }
+        for index in nearest.indices { nearest[index].consider(candidate) }
     }
 
     /// At most three, the likeliest first.
     func proposals(for unknown: ID) -> [Proposal] {
         let alike = (found[unknown] ?? []).sorted { ($0.likeness, $0.name) < ($1.likeness, $1.name) }
         guard alike.isEmpty else { return Array(alike.prefix(Self.most)) }
-        let near = nearest.first { $0.unknown == unknown }?.search.names ?? []
+        let near = places[unknown].map { nearest[$0].names } ?? []
         return near.map { Proposal(name: $0, likeness: .spelling) }
     }
+
+    /// Whether a name without proposals is like no known one.
+    func isCompared(_ unknown: ID) -> Bool { places[unknown] != nil }
 
     private static func likeness(_ unknown: String, _ known: String) -> Likeness {
         // As texts, not as ids: canonically equivalent.

@@ -15,7 +15,7 @@ package struct StockCount: Sendable {
         package let onHand: Int64
         package let reserved: Int64
         /// Whether the SKU has not been in the warehouse before.
-        package let isNew: Bool
+        package fileprivate(set) var isNew: Bool
         /// The lines of its other bins.
         package fileprivate(set) var otherLines: [Int] = []
         /// What else a new name may have been meant to be.
@@ -50,7 +50,9 @@ package struct StockCount: Sendable {
                 let isKnown = known.isKnown(sku: sku) && known.isKnown(warehouse: warehouse)
                 // Nothing was found where nothing is: no unit comes of it.
                 let isNew = held == nil && !(isKnown && row.counted == 0)
-                if isNew, !doubts.takesAsNew(sku, warehouse, row.line, known, isAllowed: isAllowed) { continue }
+                if isNew, !doubts.takesAsNew(sku, warehouse, row.line, known, isAllowed: isAllowed) {
+                    continue
+                }
                 try add(row, sku, warehouse, held, isNew: isNew, &places)
             } catch {
                 refusals.append(error)
@@ -74,7 +76,8 @@ package struct StockCount: Sendable {
             guard !isKnown(clean) else {
                 throw CountFile.Refusal(
                     line: line,
-                    problem: "both \(CountText.quoted(written.text)) and \(CountText.quoted(clean.text)) are known, "
+                    problem:
+                        "both \(CountText.quoted(written.text)) and \(CountText.quoted(clean.text)) are known, "
                         + "so it may be either; count the first by a command of its own (adjust)")
             }
             return written
@@ -110,11 +113,13 @@ package struct StockCount: Sendable {
             throw CountFile.Refusal(
                 line: row.line,
                 problem: "with the rows before, \(counted) units of \(CountText.quoted(sku.text)) in "
-                    + "\(CountText.quoted(warehouse.text)) were counted; at most \(Limits.onHand) are allowed")
+                    + "\(CountText.quoted(warehouse.text)) were counted; at most \(Limits.onHand) are allowed"
+            )
         }
         counts[index].counted = counted
         counts[index].expected = before.expected.map { $0 + row.expected! }
         counts[index].otherLines.append(row.line)
+        counts[index].isNew = before.isNew || isNew
     }
 
     // MARK: Commands

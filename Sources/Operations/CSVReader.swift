@@ -141,7 +141,8 @@ package struct CSVReader {
             }
             guard try peek() == nil || isAtLineEnd else {
                 throw Mistake(
-                    line: line, "text stands behind a closing quote; put the whole field in quotes, and double "
+                    line: line,
+                    "text stands behind a closing quote; put the whole field in quotes, and double "
                         + "the quotes that belong to it")
             }
         } catch let mistake as Mistake {
@@ -212,7 +213,8 @@ package struct CSVReader {
             }
         } catch is Mistake {
             throw Mistake(
-                line: start, "a quote is not closed within \(Self.rowBytes) bytes; nothing behind it was read",
+                line: start,
+                "a quote is not closed within \(Self.rowBytes) bytes; nothing behind it was read",
                 isLast: true)
         }
         throw Mistake(line: start, "a quote is not closed; nothing behind it was read", isLast: true)

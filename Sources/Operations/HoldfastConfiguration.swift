@@ -679,7 +679,9 @@ package enum HoldfastConfiguration {
             help: "Puts the levels right by commands. Without it nothing is changed."),
         ConfigurationKey(
             "allow_new", .boolean, default: "false", roles: ["reconcile"], isFlagOnly: true,
-            help: "Takes SKUs and warehouses that are not known, and SKUs that have not been in a warehouse before."),
+            help:
+                "Takes SKUs and warehouses that are not known, and SKUs that have not been in a warehouse before."
+        ),
     ]
 
     private static let rebuildKeys = [

@@ -53,26 +53,29 @@ package struct NearestName<Name: Comparable> {
     /// How many insertions, deletions, replacements and swaps of neighbours lead from one to the other; nil if they are
     /// more than `limit`.
     private func distance(to other: [Unicode.Scalar]) -> Int? {
-        var beforeLast: [Int] = []
-        var last = Array(0...other.count)
-        for (i, a) in scalars.enumerated() {
-            var row = [i + 1]
-            row.reserveCapacity(other.count + 1)
-            var least = i + 1
-            for (j, b) in other.enumerated() {
-                var cost = min(last[j] + (a == b ? 0 : 1), last[j + 1] + 1, row[j] + 1)
-                if i > 0, j > 0, a == other[j - 1], scalars[i - 1] == b {
-                    cost = min(cost, beforeLast[j - 1] + 1)
+        let width = other.count + 1
+        return withUnsafeTemporaryAllocation(of: Int.self, capacity: 3 * width) { rows in
+            var (beforeLast, last, row) = (2 * width, 0, width)
+            for j in 0..<width { rows[last + j] = j }
+            for (i, a) in scalars.enumerated() {
+                rows[row] = i + 1
+                var least = i + 1
+                for (j, b) in other.enumerated() {
+                    var cost = min(
+                        rows[last + j] + (a == b ? 0 : 1), rows[last + j + 1] + 1, rows[row + j] + 1)
+                    if i > 0, j > 0, a == other[j - 1], scalars[i - 1] == b {
+                        cost = min(cost, rows[beforeLast + j - 1] + 1)
+                    }
+                    rows[row + j + 1] = cost
+                    least = min(least, cost)
                 }
-                row.append(cost)
-                least = min(least, cost)
+                // A swap looks back two rows, so one more may still be needed.
+                guard least <= limit + 1 else { return nil }
+                (beforeLast, last, row) = (last, row, beforeLast)
             }
-            // A swap looks back two rows, so one more may still be needed.
-            guard least <= limit + 1 else { return nil }
-            beforeLast = last
-            last = row
+            let distance = rows[last + other.count]
+            return distance <= limit ? distance : nil
         }
-        return last[other.count] <= limit ? last[other.count] : nil
     }
 }
 

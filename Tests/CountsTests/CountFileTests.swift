@@ -92,7 +92,9 @@ struct CountFileTests {
         #expect(try rows("sku,warehouse,counted,expected\nA,BER,5, 0 \n") == ["2:A|BER|5|0"])
     }
 
-    @Test("Blank rows, rows above the header, headers that stand again and other columns are passed over, and counted")
+    @Test(
+        "Blank rows, rows above the header, headers that stand again and other columns are passed over, and counted"
+    )
     func passedOver() throws {
         let read = try file(
             "Count of 30 November;;;\n;;;\n\nSKU;Warehouse;Counted;Name\nA;BER;1;x\n;;;\n \u{A0};\u{200B};;\n\n"
@@ -128,7 +130,8 @@ struct CountFileTests {
         #expect(mistake("\n\n")?.hasPrefix("line 1: the file is empty") == true)
         #expect(mistake("\u{FEFF}")?.hasPrefix("line 1: the file is empty") == true)
         #expect(
-            mistake("sku,counted\nA,1\n") == "line 1: the header lacks warehouse; it has \"sku\", \"counted\"")
+            mistake("sku,counted\nA,1\n") == "line 1: the header lacks warehouse; it has \"sku\", \"counted\""
+        )
         #expect(
             mistake("sku;lager;bestand\nA;BER;1\n")
                 == "line 1: the header lacks warehouse and counted; it has \"sku\", \"lager\", \"bestand\"")
@@ -178,7 +181,7 @@ struct CountFileTests {
     func widths() throws {
         #expect(
             try refusals(Self.header + "A,BER\nB,BER,1\nC\n")
-                == ["line 2: it has 2 fields, and the header 3", "line 4: it has 1 fields, and the header 3"])
+                == ["line 2: it has 2 fields, and the header 3", "line 4: it has 1 field, and the header 3"])
         #expect(
             try refusals(Self.header + "A,BER,1\nB,BER,1,118\n").first?.hasPrefix(
                 "line 3: it has 4 fields, and the header 3; a field with the separator in it") == true)
@@ -189,7 +192,8 @@ struct CountFileTests {
         // Cut off in the middle of a number.
         #expect(
             try refusals("sku,warehouse,counted,name\nA,BER,5,x\nB,BER,1").first
-                == "line 3: it has 3 fields, and the header 4; the file ends within the line, so it may be cut off")
+                == "line 3: it has 3 fields, and the header 4; the file ends within the line, so it may be cut off"
+        )
     }
 
     @Test("A row without a SKU, a warehouse or a count is refused, as a total is")
@@ -217,7 +221,8 @@ struct CountFileTests {
             try refusals(Self.header + "A,BER,\"1,118\"\n") == [
                 "line 2: counted is \"1,118\"; write it without separators (1118, if they are between thousands)"
             ])
-        #expect(try refusals(Self.header + "A,BER,-2\n").first?.hasPrefix("line 2: counted is \"-2\"") == true)
+        #expect(
+            try refusals(Self.header + "A,BER,-2\n").first?.hasPrefix("line 2: counted is \"-2\"") == true)
         #expect(
             try refusals("sku,warehouse,counted,expected\nA,BER,1,many\n").first?.hasPrefix(
                 "line 2: expected is \"many\"") == true)
@@ -227,7 +232,9 @@ struct CountFileTests {
     @Test("A name that is too long is refused, and shown cut")
     func longNames() throws {
         let long = String(repeating: "x", count: 100_000)
-        for text in ["\(long),BER,1\n", "A,\(long),1\n", "A\(String(repeating: " ", count: 100_000)),BER,1\n"] {
+        for text in [
+            "\(long),BER,1\n", "A,\(long),1\n", "A\(String(repeating: " ", count: 100_000)),BER,1\n",
+        ] {
             let refusal = try #require(try refusals(Self.header + text).first)
             #expect(refusal.contains("bytes; 1 to 128 are allowed") && refusal.utf8.count < 400)
         }
@@ -238,7 +245,9 @@ struct CountFileTests {
     func bins() throws {
         let header = "sku,warehouse,counted,bin\n"
         #expect(
-            try refusals(header + "A,BER,1,X1\nA,BER,1,X2\nA,HAM,1,X1\nB,BER,1,X1\n A ,BER,1, X1\nA,BER,1,\nA,BER,1,\n")
+            try refusals(
+                header + "A,BER,1,X1\nA,BER,1,X2\nA,HAM,1,X1\nB,BER,1,X1\n A ,BER,1, X1\nA,BER,1,\nA,BER,1,\n"
+            )
                 == ["line 6: bin \"X1\" of \"A\" was counted on line 2 before; delete one of the rows"])
     }
 
@@ -256,7 +265,8 @@ struct CountFileTests {
     func openQuote() throws {
         let read = try file(Self.header + "A,BER,1\n\"B,BER,2\nC,BER,3\n")
         #expect(rows(read) == ["2:A|BER|1"])
-        #expect(read.refusals.map(\.description) == ["line 3: a quote is not closed; nothing behind it was read"])
+        #expect(
+            read.refusals.map(\.description) == ["line 3: a quote is not closed; nothing behind it was read"])
     }
 
     @Test("A line of 10 MB is refused, and the next one is read")

@@ -7,7 +7,8 @@ struct CountNumberTests {
     @Test(
         "A whole number is read with blanks, hidden characters, a plus, zeros before it or a text guard",
         arguments: [
-            ("118", 118), (" 118 ", 118), ("\u{A0}118\u{202F}", 118), ("118\u{200B}", 118), ("\u{200E}118", 118),
+            ("118", 118), (" 118 ", 118), ("\u{A0}118\u{202F}", 118), ("118\u{200B}", 118),
+            ("\u{200E}118", 118),
             ("+118", 118), ("00118", 118), ("0", 0), ("=\"118\"", 118), ("'118", 118), ("118\t", 118),
             ("1000000000000", 1_000_000_000_000),
         ] as [(String, Int64)])
@@ -33,9 +34,11 @@ struct CountNumberTests {
             ("\u{2013}", "write 0 if nothing is there"),
             ("\u{664}\u{660}", "write 40, in the digits 0 to 9"),
             ("\u{FF11}\u{FF11}\u{FF18}", "write 118, in the digits 0 to 9"),
-            ("many", "digits alone"), ("118 pcs", "digits alone"), ("0x76", "digits alone"), ("#N/A", "digits alone"),
+            ("many", "digits alone"), ("118 pcs", "digits alone"), ("0x76", "digits alone"),
+            ("#N/A", "digits alone"),
             ("+", "digits alone"), ("++1", "digits alone"), ("+-1", "digits alone"), ("1 1", "digits alone"),
-            ("=A1", "digits alone"), ("1/2", "digits alone"), ("\u{BD}", "digits alone"), ("NaN", "digits alone"),
+            ("=A1", "digits alone"), ("1/2", "digits alone"), ("\u{BD}", "digits alone"),
+            ("NaN", "digits alone"),
             ("1000000000001", "at most 1000000000000"),
             (String(repeating: "9", count: 400), "at most 1000000000000"), ("1e", "digits alone"),
         ])

@@ -81,7 +81,8 @@ struct ReconcileTests {
         func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
         try write(
             "sku,warehouse,counted\ntea-250,BER,118\n123,BER,40\n1.00E+05,BER,7\nTEA-250,BRE,118\n"
-                + "TEA-250\u{200B},BER,118\nTE\u{301}-3,BER,4\nTEA-250,HMA,1\nTEA-250,HAM,1\nTEA-250,BER,119\n")
+                + "TEA-250\u{200B},BER,118\nTE\u{301}-3,BER,4\nTEA-250,HMA,1\nTEA-250,HAM,1\nTEA-250,BER,119\n"
+        )
         for flags in [[], ["--apply"]] {
             let refused = try stage.run(["reconcile", "--count", path] + flags)
             #expect(refused.code == 2, "\(refused.output)")
@@ -112,8 +113,10 @@ struct ReconcileTests {
         let applied = try stage.run(["reconcile", "--count", path, "--apply"])
         #expect(applied.code == 0, "\(applied.output)")
         for told in [
-            "4 rows read (UTF-8, fields divided by semicolons as its first line says)", "1 blank rows", "\"Name\"",
-            "3 names read without", "summed: TEA-250 in BER: lines 4, 6", "B09-NEW in BER: counted 1, on hand 0",
+            "4 rows read (UTF-8, fields divided by semicolons as its first line says)", "1 blank row",
+            "\"Name\"",
+            "3 names read without", "summed: TEA-250 in BER: lines 4, 6",
+            "B09-NEW in BER: counted 1, on hand 0",
         ] {
             #expect(applied.output.contains(told), "\(told): \(applied.output)")
         }

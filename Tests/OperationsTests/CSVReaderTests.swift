@@ -58,7 +58,8 @@ struct CSVReaderTests {
     @Test("Blanks around quotes are passed over, and a text guard stays as it is, in quotes or not")
     func blanksAroundQuotes() throws {
         #expect(try rows("\"a\", \"b\" ,\"c\"\t") == [["a", "b", "c"]])
-        #expect(try rows("=\"00123\",x\n\"=\"\"00123\"\"\",x") == [["=\"00123\"", "x"], ["=\"00123\"", "x"]])
+        #expect(
+            try rows("=\"00123\",x\n\"=\"\"00123\"\"\",x") == [["=\"00123\"", "x"], ["=\"00123\"", "x"]])
         #expect(try rows("=\"a,b\",x") == [["=\"a,b\"", "x"]])
         #expect(try rows("=\"a\"\"b\"") == [["=\"a\"\"b\""]])
     }
@@ -75,7 +76,8 @@ struct CSVReaderTests {
     @Test("The first line may name the separator")
     func separatorLine() throws {
         for (line, separator) in [
-            ("sep=;", ";"), ("SEP=,", ","), ("\"sep=;\"", ";"), ("sep=\t", "\t"), ("sep=\\t", "\t"), ("sep=|", "|"),
+            ("sep=;", ";"), ("SEP=,", ","), ("\"sep=;\"", ";"), ("sep=\t", "\t"), ("sep=\\t", "\t"),
+            ("sep=|", "|"),
             ("sep=; ", ";"), ("\u{FEFF}sep=;", ";"), ("\"sep=,\",,", ","), ("sep=;;;", ";"),
         ] {
             let read = try rows(Array("\(line)\r\na\(separator)b\n".utf8))
@@ -130,7 +132,8 @@ struct CSVReaderTests {
         #expect {
             _ = try CSVReader(bytes)
         } throws: { error in
-            "\(error)".hasPrefix("line 1: ") && "\(error)".contains(name) && "\(error)".contains("save it as CSV")
+            "\(error)".hasPrefix("line 1: ") && "\(error)".contains(name)
+                && "\(error)".contains("save it as CSV")
         }
     }
 

@@ -64,7 +64,9 @@ final class ReconcileCount {
             known.set(warehouse: warehouse, isPublished: isPublished)
         }
         if known.lacksLevels {
-            try readKeys(of: .products) { sku, isPublished in known.set(product: sku, isPublished: isPublished) }
+            try readKeys(of: .products) { sku, isPublished in
+                known.set(product: sku, isPublished: isPublished)
+            }
         }
         return known
     }

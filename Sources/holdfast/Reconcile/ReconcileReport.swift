@@ -117,34 +117,39 @@ struct ReconcileReport {
             fewer: count.counts.reduce(0) { $0 + max(0, -$1.difference) })
         guard !isJSON else { return json(sums) }
         print(
-            "\(sums.rows) \(sums.rows == 1 ? "row" : "rows") read (\(sums.encoding), fields divided by \(sums.separator)"
+            "\(some(sums.rows, "row")) read (\(sums.encoding), fields divided by \(sums.separator)"
                 + (reading.hasSeparatorLine ? " as its first line says)" : ")"))
         let passed = passedOver(sums)
         if !passed.isEmpty { print("passed over: " + passed.joined(separator: "; ")) }
         if sums.cleanedNames > 0 {
-            print("\(sums.cleanedNames) names read without blanks or a text guard around them")
+            print("\(some(sums.cleanedNames, "name")) read without blanks or a text guard around them")
         }
         if !summed.isEmpty {
             print("summed: " + list(summed.map { place($0) + lines($0.lines) }, "places", separator: "; "))
         }
-        if sums.refused > 0 { print("\(sums.refused) rows refused; the sums are without them") }
+        if sums.refused > 0 { print("\(some(sums.refused, "row")) refused; the sums are without them") }
         print(
-            "\(sums.counts) counts, \(sums.differ) differ: \(sums.more) units more than on hand, \(sums.fewer) fewer"
-        )
+            "\(some(sums.counts, "count")), \(sums.differ) \(sums.differ == 1 ? "differs" : "differ"): "
+                + "\(sums.more) units more than on hand, \(sums.fewer) fewer")
     }
 
     private func passedOver(_ sums: Sums) -> [String] {
         var parts: [String] = []
-        if sums.blankRows > 0 { parts.append("\(sums.blankRows) blank rows") }
-        if sums.rowsAboveHeader > 0 { parts.append("\(sums.rowsAboveHeader) rows above the header") }
+        if sums.blankRows > 0 { parts.append(some(sums.blankRows, "blank row")) }
+        if sums.rowsAboveHeader > 0 { parts.append(some(sums.rowsAboveHeader, "row") + " above the header") }
         if !sums.repeatedHeaders.isEmpty {
             parts.append("the header that stands again on " + lines(sums.repeatedHeaders))
         }
         if !sums.columnsNotRead.isEmpty {
             let names = sums.columnsNotRead.map { "\"\(Printable.text(Array($0.utf8), limit: 64))\"" }
-            parts.append("the columns " + list(names, "columns", separator: ", "))
+            parts.append(
+                (names.count == 1 ? "the column " : "the columns ") + list(names, "columns", separator: ", "))
         }
         return parts
+    }
+
+    private func some(_ number: Int, _ name: String) -> String {
+        "\(number) \(name)\(number == 1 ? "" : "s")"
     }
 
     private func lines(_ numbers: [Int]) -> String {
