@@ -42,6 +42,9 @@ let package = Package(
             dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "PostgresClient"]),
         .target(name: "Operations", dependencies: ["CMicrohttpd"]),
 
+        // A warehouse's count: its file, and what it changes; pure.
+        .target(name: "Counts", dependencies: ["InventoryCore", "InventoryWire", "Operations"]),
+
         // What a system of a size does, as a queueing network, and the search for the rate that a machine carries; pure.
         .target(name: "Sizing"),
 
@@ -49,6 +52,7 @@ let package = Package(
             name: "holdfast",
             dependencies: [
                 "InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime", "Optimizer", "Audit",
+                "Counts",
                 "KafkaClient", "PostgresClient", "LedgerSink", "Operations", "Sizing",
             ]),
 
@@ -79,6 +83,7 @@ let package = Package(
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(name: "LedgerSinkTests", dependencies: ["OrderCore", "LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
+        .testTarget(name: "CountsTests", dependencies: ["Counts"]),
         .testTarget(name: "SizingTests", dependencies: ["Sizing"]),
         .testTarget(name: "SimulationTests", dependencies: ["InventoryCore", "Simulation", "KafkaClient"]),
         .testTarget(

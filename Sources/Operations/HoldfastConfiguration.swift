@@ -257,11 +257,16 @@ package enum HoldfastConfiguration {
             details: """
                 Without --count: folds stock.ledger exactly as far as the sink has come, and compares levels, live \
                 reservations and transfers with PostgreSQL's. With --count FILE: compares what a warehouse has \
-                counted with stock.levels. FILE is CSV (RFC 4180) with a header: sku, warehouse, counted and, if it \
-                is known, expected, which is what was believed to be on hand when it was counted. With --apply, \
-                each difference becomes an adjust command with the reason cycle_count, and its outcome is told; \
-                a file that is given once more is not applied once more. It ends with 1 if anything differs and is \
-                not put right.
+                counted with stock.levels. FILE is CSV or text with tabs (UTF-8 or UTF-16), with a header: sku, \
+                warehouse, counted and, if it is known, expected, which is what was believed to be on hand when it was \
+                counted. Several rows of a SKU in a warehouse are its bins, and are summed; a column bin guards against \
+                a bin that is counted twice. Other columns and blank rows are passed over. A row is refused, with its \
+                line, if its number can be read in two ways, or if the SKU has never been in the warehouse: the nearest \
+                known names are proposed. A row that is right says expected 0; --allow-new says so of all. With \
+                --apply, and if no row is refused, each difference becomes an adjust command with the reason \
+                cycle_count, and its outcome is told; a file that is given once more is not applied once more. It \
+                ends with 1 if anything differs and is not put right, and with 2 if the file or a row is refused; \
+                then nothing is sent.
                 """),
         ConfigurationRole(
             "demo", summary: "a flash sale, or a day in a shop, with processes killed, checked from outside",
@@ -672,6 +677,11 @@ package enum HoldfastConfiguration {
         ConfigurationKey(
             "apply", .boolean, default: "false", roles: ["reconcile"], isFlagOnly: true,
             help: "Puts the levels right by commands. Without it nothing is changed."),
+        ConfigurationKey(
+            "allow_new", .boolean, default: "false", roles: ["reconcile"], isFlagOnly: true,
+            help:
+                "Takes SKUs and warehouses that are not known, and SKUs that have not been in a warehouse before."
+        ),
     ]
 
     private static let rebuildKeys = [

@@ -64,6 +64,75 @@ struct ReconcileTests {
     }
 
     @Test(
+        "A row that names what is not known is refused with what it may have meant, and then nothing is sent",
+        .timeLimit(.minutes(3)))
+    func unknownNames() throws {
+        let stage = try Stage()
+        defer { stage.endAll() }
+        try stage.start("process")
+        try stage.publish([
+            receive("c1", 41, "00123"), receive("c2", 120, "TEA-250"), receive("c3", 7, "1E5"),
+            receive("c4", 5, "T\u{C9}-3"),
+        ])
+        try stage.publish(
+            to: .warehouses, key: "HAM", value: Array(#"{"warehouse":"HAM","name":"Hamburg"}"#.utf8))
+        try stage.awaitResults()
+        let path = stage.folder + "/count.csv"
+        func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+        try write(
+            "sku,warehouse,counted\ntea-250,BER,118\n123,BER,40\n1.00E+05,BER,7\nTEA-250,BRE,118\n"
+                + "TEA-250\u{200B},BER,118\nTE\u{301}-3,BER,4\nTEA-250,HMA,1\nTEA-250,HAM,1\nTEA-250,BER,119\n"
+        )
+        for flags in [[], ["--apply"]] {
+            let refused = try stage.run(["reconcile", "--count", path] + flags)
+            #expect(refused.code == 2, "\(refused.output)")
+            for told in [
+                "refused, line 2: there is no SKU \"tea-250\"; did you mean \"TEA-250\"",
+                "refused, line 3: there is no SKU \"123\"; did you mean \"00123\"",
+                "refused, line 4: there is no SKU \"1.00E+05\"; did you mean \"1E5\"",
+                "refused, line 5: there is no warehouse \"BRE\"; did you mean \"BER\"",
+                "refused, line 6: there is no SKU \"TEA-250\\u{200b}\"; it has U+200B, which cannot be seen; did you mean",
+                "did you mean \"T\u{C9}-3\" (the same letters in another Unicode form, so other bytes)?",
+                "refused, line 8: there is no warehouse \"HMA\"; did you mean \"HAM\"",
+                "refused, line 9: \"TEA-250\" has never been in \"HAM\"; it is in \"BER\"",
+                "TEA-250 in BER: counted 119, on hand 120, difference -1",
+                "8 rows are refused, so", "--allow-new",
+            ] {
+                #expect(refused.output.contains(told), "\(told): \(refused.output)")
+            }
+        }
+        #expect(try stage.read(.commands).count == 4)
+        let json = try stage.run(["reconcile", "--count", path, "--json"])
+        #expect(json.output.contains(#"{"line":2,"refused":"there is no SKU"#), "\(json.output)")
+        #expect(json.output.contains(#""refused":8"#) && json.output.contains(#""rows":9"#))
+
+        // Right names, as a spreadsheet writes them.
+        try write(
+            "sep=;\r\nSKU;Warehouse;Counted;Expected;Name\r\n=\"00123\";BER;40;;x\r\n TEA-250;BER;100;;x\r\n"
+                + ";;;;\r\nTEA-250;BER ;18;;\"x;y\"\r\nB09-NEW;BER;1;0;x\r\n")
+        let applied = try stage.run(["reconcile", "--count", path, "--apply"])
+        #expect(applied.code == 0, "\(applied.output)")
+        for told in [
+            "4 rows read (UTF-8, fields divided by semicolons as its first line says)", "1 blank row",
+            "\"Name\"",
+            "3 names read without", "summed: TEA-250 in BER: lines 4, 6",
+            "B09-NEW in BER: counted 1, on hand 0",
+        ] {
+            #expect(applied.output.contains(told), "\(told): \(applied.output)")
+        }
+        try write("sku,warehouse,counted\nB09-NEWER,HAM,2\n")
+        #expect(try stage.run(["reconcile", "--count", path, "--apply"]).code == 2)
+        #expect(try stage.run(["reconcile", "--count", path, "--apply", "--allow-new"]).code == 0)
+        let levels = try stage.levels()
+        #expect(levels["00123"]?.levels.map(\.onHand) == [40])
+        #expect(levels["TEA-250"]?.levels.map(\.onHand) == [118])
+        #expect(levels["B09-NEW"]?.levels.map(\.onHand) == [1])
+        #expect(levels["B09-NEWER"]?.levels.map(\.onHand) == [2])
+        #expect(levels.count == 6)
+        try stage.checkBooks()
+    }
+
+    @Test(
         "PostgreSQL is compared as of the sink's offsets, and each damaged row is named",
         .timeLimit(.minutes(3)))
     func postgres() throws {

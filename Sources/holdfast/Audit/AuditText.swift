@@ -1,6 +1,7 @@
 import Audit
 import Foundation
 import InventoryCore
+import Operations
 
 /// What audits print.
 enum AuditText {

@@ -1,6 +1,7 @@
 import Foundation
 import InventoryCore
 import InventoryWire
+import Operations
 
 /// Counts letters by where they came from and why, and keeps the newest few of each. Its memory depends on how
 /// many reasons there are and on the samples, never on how many letters.

@@ -1,6 +1,7 @@
 import Foundation
 import InventoryCore
 import InventoryWire
+import Operations
 import StreamRuntime
 
 /// What `dead-letters redrive` tells: a line a letter, and the sums at the end; for a person, or as JSON.

@@ -1,7 +1,7 @@
 /// Bytes from outside as a person may safely see them: on a terminal, control characters are commands.
-enum Printable {
+package enum Printable {
     /// - Parameter limit: how many bytes are shown at most; a cut is told by `...`.
-    static func text(_ bytes: [UInt8], limit: Int = .max) -> String {
+    package static func text(_ bytes: [UInt8], limit: Int = .max) -> String {
         var shown = bytes.prefix(limit)
         var end = ""
         if shown.count < bytes.count {
