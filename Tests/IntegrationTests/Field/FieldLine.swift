@@ -3,10 +3,14 @@ enum FieldLine {
     typealias Line = (String, String)
 
     static func command(_ sku: String, _ type: String, as id: String, _ fields: String = "") -> Line {
-        (sku, #"{"command_id":"\#(id)","type":"\#(type)","sku":"\#(sku)"\#(fields.isEmpty ? "" : ",\(fields)")}"#)
+        (
+            sku,
+            #"{"command_id":"\#(id)","type":"\#(type)","sku":"\#(sku)"\#(fields.isEmpty ? "" : ",\(fields)")}"#
+        )
     }
 
-    static func receive(_ sku: String, _ quantity: Int64, as id: String, in warehouse: String = "BER") -> Line {
+    static func receive(_ sku: String, _ quantity: Int64, as id: String, in warehouse: String = "BER") -> Line
+    {
         command(sku, "receive", as: id, #""warehouse":"\#(warehouse)","quantity":\#(quantity)"#)
     }
 

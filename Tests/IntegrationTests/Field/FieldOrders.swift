@@ -216,7 +216,8 @@ extension FieldTests {
             let refusals = try ["b24-e3", "b24-e4"].filter { try !field.refusal(of: FieldName($0)).isEmpty }
             let a = outcomes.last?.lines?.first { $0.sku == "A" }
             let b = outcomes.last?.lines?.first { $0.sku == "B" }
-            return "changes told \(outcomes.filter { $0.outcome == "changed" }.count), refused \(refusals.count); "
+            return
+                "changes told \(outcomes.filter { $0.outcome == "changed" }.count), refused \(refusals.count); "
                 + "A \(a?.reserved ?? 0) of \(a?.quantity ?? 0) kept, \(a?.paid ?? 0) paid; "
                 + "B \(b?.paid ?? 0) paid, \(b?.shipped ?? 0) shipped"
         }

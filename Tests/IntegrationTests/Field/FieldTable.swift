@@ -34,6 +34,6 @@ enum FieldTable {
         for row in rows { print(line([row.name, row.what, row.expected, row.outcome], row.isRight)) }
         let wrong = rows.filter { !$0.isRight }.count
         print("cases of the field: \(Set(rows.map(\.name)).count), checks \(rows.count), wrong \(wrong)")
-        fflush(stdout)
+        fflush(nil)
     }
 }
