@@ -13,6 +13,7 @@ final class FieldCase {
     let stage: Stage
     let database: TestDatabase
     private(set) var roles: [String: Stage.Role] = [:]
+    private let log: FieldLog
     private var offsets: [String: Consumer] = [:]
 
     /// - Parameters:
@@ -22,6 +23,7 @@ final class FieldCase {
         self.name = name
         database = try TestDatabase()
         stage = try Stage(partitions: partitions)
+        log = try FieldLog(stage)
         let starts = [
             ("process", []), ("coordinate", coordinating), ("relay", []), ("delay", []),
             ("sink", ["--migrate"]),
@@ -84,7 +86,7 @@ final class FieldCase {
     }
 
     private func publish(_ records: [(key: [UInt8], value: [UInt8])], to topic: Topic) throws {
-        let count = partitions(of: topic)
+        let count = log.partitions(of: topic)
         try stage.publish(
             records.map { key, value in
                 Stage.Record(
@@ -116,10 +118,9 @@ final class FieldCase {
             var isTaken = true
             for (role, group, topics) in Self.taken where role != stopped {
                 for topic in topics {
-                    let count = partitions(of: topic)
-                    let places = (0..<count).map { TopicPartition(stage.name(topic), $0) }
+                    let places = log.places(of: topic)
                     let committed = try holder(group).committed(places, timeoutMilliseconds: 10_000)
-                    for (place, next) in zip(places, try nextOffsets(topic)) {
+                    for (place, next) in zip(places, try log.next(topic)) {
                         let taken = committed.first { $0.partition == place }?.offset ?? -1
                         ends.append(next)
                         if next > 0, taken < next {
@@ -132,13 +133,6 @@ final class FieldCase {
             defer { before = ends }
             return isTaken && ends == before
         }
-    }
-
-    /// Behind the last record of each partition.
-    private func nextOffsets(_ topic: Topic) throws -> [Int64] {
-        var next = [Int64](repeating: 0, count: Int(partitions(of: topic)))
-        for record in try read(topic) { next[Int(record.partition)] = record.offset + 1 }
-        return next
     }
 
     private func holder(_ group: String) throws -> Consumer {
@@ -154,9 +148,7 @@ final class FieldCase {
     // MARK: Reading
 
     /// All committed records of a topic.
-    func read(_ topic: Topic) throws -> [Stage.Record] {
-        try stage.read(topic, partitions: partitions(of: topic))
-    }
+    func read(_ topic: Topic) throws -> [Stage.Record] { try log.read(topic) }
 
     private let decoder = {
         let decoder = JSONDecoder()

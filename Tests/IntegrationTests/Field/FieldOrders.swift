@@ -9,10 +9,11 @@ extension FieldTests {
     func latePartPayment() throws {
         let field = try FieldCase("03-late-part-payment")
         defer { field.end() }
-        for step in ["1", "2", "3"] {
-            try field.send(step)
-            try field.settle()
-        }
+        try field.send("1")
+        try field.settle()
+        // The payment comes before the deadline, however slow the machine is.
+        for step in ["2", "3"] { try field.send(step) }
+        try field.settle()
         try field.check(
             "one of two paid in time, then the deadline", expected: FieldCase.money(paid: 1, shipped: 1),
             seconds: 20

@@ -254,11 +254,9 @@ final class Stage {
 
     /// All records that a topic has now.
     func read(
-        _ topic: Topic, isolation: String = "read_committed", prefix other: String? = nil,
-        partitions count: Int32? = nil
+        _ topic: Topic, isolation: String = "read_committed", prefix other: String? = nil
     ) throws -> [Record] {
         let name = (other ?? prefix) + topic.rawValue
-        let partitions = count ?? partitions
         let client: KafkaConfiguration = [
             "bootstrap.servers": bootstrap, "group.id": prefix + "reader", "isolation.level": isolation,
             "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error",
