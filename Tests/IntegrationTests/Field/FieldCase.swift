@@ -53,13 +53,16 @@ final class FieldCase {
 
     /// Publishes the records of a step: of the file whose name begins with it, lines `KEY|VALUE`, to the topic that its
     /// name ends with. A line without a value is a tombstone.
-    func send(_ step: String) throws {
-        let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder + name)
-        let file = try #require(files.first { $0.hasPrefix(step + ".") }, "\(name) has no step \(step)")
+    ///
+    /// - Parameter words: of the file, with what is written for them.
+    func send(_ step: String, replacing words: [String: String] = [:]) throws {
+        let file = try self.file(step)
         let topic = try #require(
             Topic.allCases.filter { file.hasSuffix(".\($0.rawValue).jsonl") }
                 .max { $0.rawValue.count < $1.rawValue.count }, "\(file) names no topic")
-        let bytes = Array(try Data(contentsOf: URL(filePath: path(file))))
+        var text = try String(contentsOfFile: path(file), encoding: .utf8)
+        for (word, other) in words { text = text.replacing(word, with: other) }
+        let bytes = Array(text.utf8)
         try publish(
             bytes.split(separator: UInt8(ascii: "\n")).map { line in
                 let bar = try #require(line.firstIndex(of: UInt8(ascii: "|")))
@@ -67,12 +70,15 @@ final class FieldCase {
             }, to: topic)
     }
 
+    private func file(_ step: String) throws -> String {
+        let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder + name)
+        return try #require(files.first { $0.hasPrefix(step + ".") }, "\(name) has no step \(step)")
+    }
+
     /// A field of each command of a step, by its command_id.
     func texts(_ step: String, named field: String) throws -> [String: String] {
-        let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder + name)
-        let file = try #require(files.first { $0.hasPrefix(step + ".") })
         var texts: [String: String] = [:]
-        for line in try String(contentsOfFile: path(file), encoding: .utf8).split(separator: "\n") {
+        for line in try String(contentsOfFile: path(try file(step)), encoding: .utf8).split(separator: "\n") {
             let json = Data(line[line.index(after: line.firstIndex(of: "|")!)...].utf8)
             let record = try JSONSerialization.jsonObject(with: json) as? [String: Any] ?? [:]
             texts[record["command_id"] as? String ?? ""] = record[field].map { "\($0)" }

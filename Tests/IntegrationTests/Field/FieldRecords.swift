@@ -88,6 +88,9 @@ enum FieldRecord {
         let lines: [Line]?
         let eventId: FieldName?
         let reason: String?
+        let unreadable: Unreadable?
+
+        struct Unreadable: Decodable { let reason: String }
 
         func sum(_ path: KeyPath<Line, Int64?>) -> Int64 {
             (lines ?? []).reduce(0) { $0 + ($1[keyPath: path] ?? 0) }
