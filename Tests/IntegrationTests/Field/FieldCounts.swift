@@ -21,7 +21,8 @@ extension FieldCase {
     static func differences(_ output: String) -> [String] {
         output.components(separatedBy: "\n").compactMap { line in
             let parts = line.components(separatedBy: ": counted ")
-            guard parts.count == 2, let sign = parts[1].components(separatedBy: "difference ").dropFirst().first
+            guard parts.count == 2,
+                let sign = parts[1].components(separatedBy: "difference ").dropFirst().first
             else { return nil }
             return parts[0] + " " + sign.components(separatedBy: ",")[0].replacing("+", with: "")
         }

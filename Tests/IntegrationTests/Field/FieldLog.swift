@@ -1,5 +1,6 @@
 import InventoryWire
 import KafkaClient
+import Testing
 
 /// The committed records of a stage's topics, each read once.
 final class FieldLog {
@@ -13,7 +14,8 @@ final class FieldLog {
         self.stage = stage
         consumer = try Consumer(configuration: [
             "bootstrap.servers": stage.bootstrap, "group.id": stage.prefix + "field",
-            "isolation.level": "read_committed", "enable.auto.commit": "false", "enable.partition.eof": "true",
+            "isolation.level": "read_committed", "enable.auto.commit": "false",
+            "enable.partition.eof": "true",
             "auto.offset.reset": "error", "fetch.wait.max.ms": "5",
         ])
         try consumer.assign(

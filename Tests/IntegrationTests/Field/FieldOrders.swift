@@ -135,9 +135,12 @@ extension FieldTests {
         try field.settle()
         let refused = "dead letter invalid_time"
         let expected = [
-            (2, refused + " or reserved 1"), (4, "reserved 1 or rejected expiry_out_of_range"), (7, "reserved 1"),
-            (8, "reserved 1"), (9, "reserved 1"), (10, "reserved 1"), (0, refused), (1, refused), (3, refused),
-            (5, refused), (6, refused), (11, refused), (12, refused), (13, refused), (90, "dead letter wrong_type"),
+            (2, refused + " or reserved 1"), (4, "reserved 1 or rejected expiry_out_of_range"),
+            (7, "reserved 1"),
+            (8, "reserved 1"), (9, "reserved 1"), (10, "reserved 1"), (0, refused), (1, refused),
+            (3, refused),
+            (5, refused), (6, refused), (11, refused), (12, refused), (13, refused),
+            (90, "dead letter wrong_type"),
             (91, "dead letter wrong_type"),
         ]
         let forms = try field.texts("1", named: "expires_at")
