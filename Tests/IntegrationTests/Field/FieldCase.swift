@@ -23,7 +23,7 @@ final class FieldCase {
         self.name = name
         database = try TestDatabase()
         stage = try Stage(partitions: partitions)
-        log = try FieldLog(stage)
+        log = FieldLog(stage)
         let starts = [
             ("process", []), ("coordinate", coordinating), ("relay", []), ("delay", []),
             ("sink", ["--migrate"]),

@@ -5,24 +5,9 @@ import Testing
 /// The committed records of a stage's topics, each read once.
 final class FieldLog {
     private let stage: Stage
-    private let consumer: Consumer
-    private var records: [String: [Stage.Record]] = [:]
-    /// Up to where each partition was read.
-    private var reached: [TopicPartition: Int64] = [:]
+    private var topics: [String: FieldTopic] = [:]
 
-    init(_ stage: Stage) throws {
-        self.stage = stage
-        consumer = try Consumer(configuration: [
-            "bootstrap.servers": stage.bootstrap, "group.id": stage.prefix + "field",
-            "isolation.level": "read_committed", "enable.auto.commit": "false",
-            "enable.partition.eof": "true",
-            "auto.offset.reset": "error", "fetch.wait.max.ms": "5",
-        ])
-        try consumer.assign(
-            Topic.allCases.flatMap { places(of: $0) }.map {
-                TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning)
-            })
-    }
+    init(_ stage: Stage) { self.stage = stage }
 
     func partitions(of topic: Topic) -> Int32 { Topic.published.contains(topic) ? 1 : stage.partitions }
 
@@ -32,26 +17,11 @@ final class FieldLog {
 
     /// All records of a topic that are committed by now.
     func read(_ topic: Topic) throws -> [Stage.Record] {
-        let ends = try consumer.ends(of: places(of: topic), timeoutMilliseconds: 20_000)
-        try eventually("\(topic.rawValue) is read to its end") {
-            if ends.allSatisfy({ $0.offset <= reached[$0.partition] ?? 0 }) { return true }
-            consumer.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 50) { message in
-                let place = TopicPartition(message.topicName, message.partition)
-                switch message.kind {
-                case .record:
-                    records[message.topicName, default: []].append(
-                        Stage.Record(
-                            partition: message.partition, offset: message.offset,
-                            timestamp: message.timestampMilliseconds, key: message.key.map { Array($0) },
-                            value: message.value.map { Array($0) }))
-                    reached[place] = message.offset + 1
-                case .endOfPartition: reached[place] = message.offset
-                case .failure: break
-                }
-            }
-            return ends.allSatisfy { $0.offset <= reached[$0.partition] ?? 0 }
-        }
-        return records[stage.name(topic)] ?? []
+        let name = stage.name(topic)
+        let known = try topics[name] ?? FieldTopic(places(of: topic), stage)
+        topics[name] = known
+        try known.readOn()
+        return known.records
     }
 
     /// Behind the last record of each partition.
@@ -62,4 +32,54 @@ final class FieldLog {
         }
         return next
     }
+}
+
+/// One topic.
+private final class FieldTopic {
+    private let places: [TopicPartition]
+    private let consumer: Consumer
+    private(set) var records: [Stage.Record] = []
+    /// Up to where each partition was read.
+    private var reached: [Int32: Int64] = [:]
+
+    init(_ places: [TopicPartition], _ stage: Stage) throws {
+        self.places = places
+        consumer = try Consumer(configuration: [
+            "bootstrap.servers": stage.bootstrap, "group.id": stage.prefix + "field",
+            "isolation.level": "read_committed", "enable.auto.commit": "false",
+            "enable.partition.eof": "true",
+            "auto.offset.reset": "error", "fetch.wait.max.ms": "5",
+        ])
+        try consumer.assign(
+            places.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
+    }
+
+    /// Reads what has come, to the ends of now.
+    func readOn() throws {
+        let ends = try consumer.ends(of: places, timeoutMilliseconds: 20_000)
+        func isRead() -> Bool { ends.allSatisfy { $0.offset <= reached[$0.partition.partition] ?? 0 } }
+        guard !isRead() else { return }
+        try eventually("\(places) are read to their ends") {
+            consumer.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 50) { message in
+                switch message.kind {
+                case .record:
+                    add(
+                        Stage.Record(
+                            partition: message.partition, offset: message.offset,
+                            timestamp: message.timestampMilliseconds, key: message.key.map { Array($0) },
+                            value: message.value.map { Array($0) }))
+                case .endOfPartition: reach(message.partition, message.offset)
+                case .failure: break
+                }
+            }
+            return isRead()
+        }
+    }
+
+    private func add(_ record: Stage.Record) {
+        records.append(record)
+        reach(record.partition, record.offset + 1)
+    }
+
+    private func reach(_ partition: Int32, _ offset: Int64) { reached[partition] = offset }
 }
