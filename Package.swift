@@ -91,7 +91,8 @@ let package = Package(
             dependencies: [
                 "InventoryCore", "OrderCore", "InventoryWire", "KafkaClient", "PostgresClient", "Operations",
                 "holdfast",
-            ]),
+            ],
+            exclude: ["Field/Cases"]),
     ],
     swiftLanguageModes: [.v6]
 )

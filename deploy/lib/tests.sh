@@ -3,11 +3,12 @@
 
 # Tests that wait for servers, or measure, are done one after another. One that waits keeps a thread, of which there are
 # as many as cores, and the time limit of all that have begun runs meanwhile: at once they would be judged by each
-# other's waits. There are three lanes of them, side by side, for most of it is waiting, about as long as one another; the
-# first has all that use secured servers, which it starts once.
+# other's waits. There are four lanes of them, side by side, for most of it is waiting; the first has all that use secured
+# servers, which it starts once, the last the cases of the field.
 ALONE='^(IntegrationTests|KafkaClientTests|PostgresClientTests|LedgerSinkTests)\.|^InventoryCoreTests\.CostTests'
 FIRST='IntegrationTests\.(Runbook|Security|Certificate|OperatorRights|CoordinatorRights|OptimizerRights|StaticMember|Failover|Delay)Tests'
 SECOND='IntegrationTests\.(Broker|Grow|Restore|AuditScale|Order|OrderMove|Contention|Optimizer)Tests'
+FIELD='IntegrationTests\.FieldTests'
 
 # The program with all tests, as `swift test --skip-build` would call it; that lets none run beside it.
 TESTS=.build/release/holdfastPackageTests.xctest
@@ -47,9 +48,9 @@ run_tests() {
     else
         say "tests: those that need no server"
         test_lanes "$log" "--skip $ALONE" || code=$?
-        say "tests: those on servers and those that measure, in three lanes ($((SECONDS - began)) s)"
+        say "tests: those on servers and those that measure, in four lanes ($((SECONDS - began)) s)"
         test_lanes "$log" "--no-parallel --filter $FIRST" "--no-parallel --filter $SECOND" \
-            "--no-parallel --filter $ALONE --skip $FIRST|$SECOND" || code=$?
+            "--no-parallel --filter $ALONE --skip $FIRST|$SECOND|$FIELD" "--no-parallel --filter $FIELD" || code=$?
     fi
     say "tests: ended after $((SECONDS - began)) s; the whole log: $log"
     report_tests "$log" "$code" "$pattern" | tee "$LOGS/test.line"
