@@ -23,6 +23,8 @@ package struct Difference: Equatable, Encodable, Sendable {
         case row
         /// `holdfast.inventory`, `reservations` and `transfers`; `holdfast.orders`, its lines and shipments.
         case projection
+        /// The outcomes of orders by themselves: what was paid has shipped, is claimed or goes back.
+        case outcome
         /// What deciding again gave, against what stands in the topics.
         case decision
     }

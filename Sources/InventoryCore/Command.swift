@@ -22,8 +22,9 @@ package struct Command: Equatable, Sendable {
     package enum Body: Equatable, Sendable {
         /// Claim units for an order.
         case reserve(Reserve)
-        /// The order is paid: units of the reservation ship; all that it has where `quantity` is nil.
-        case confirm(reservationID: ID, quantity: Int64?)
+        /// The order is paid: units of the reservation ship; all that it has where `quantity` is nil. Where `warehouse`
+        /// is given, they leave that one, and all that it has there is meant where `quantity` is nil.
+        case confirm(reservationID: ID, quantity: Int64?, warehouse: ID? = nil)
         /// The order is cancelled: units of the reservation return; all that it has where `quantity` is nil.
         case release(reservationID: ID, quantity: Int64?)
         /// A new expiry for a live reservation.
@@ -259,7 +260,7 @@ package struct Command: Equatable, Sendable {
     package var reservationID: ID? {
         switch body {
         case .reserve(let reserve): reserve.reservationID
-        case .confirm(let id, _), .release(let id, _), .extend(let id, _), .expire(let id),
+        case .confirm(let id, _, _), .release(let id, _), .extend(let id, _), .expire(let id),
             .reallocate(let id, _):
             id
         default: nil

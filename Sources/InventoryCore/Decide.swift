@@ -178,7 +178,9 @@ extension Stock {
         if let id = cause.command.transferID { entry.transferID = id }
         switch cause.command.body {
         case .reserve: break
-        case .confirm(_, let quantity), .release(_, let quantity):
+        case .confirm(_, let quantity, let warehouse):
+            (entry.warehouse, entry.quantity) = (warehouse, quantity ?? 0)
+        case .release(_, let quantity):
             entry.quantity = quantity ?? 0
         case .receive(let warehouse, let quantity, let reference),
             .damage(let warehouse, let quantity, let reference):

@@ -123,16 +123,20 @@ extension Stock {
     }
 
     func decideConfirm(_ cause: Cause) -> Decision {
-        guard case .confirm(let id, let wanted) = cause.command.body else {
+        guard case .confirm(let id, let wanted, let warehouse) = cause.command.body else {
             preconditionFailure("\(cause.command.kind) is no confirm")
         }
         guard let live = live(id, cause) else {
-            return decideEnded(id, by: .ship, cause) { ended in reacquire(ended, wanted, cause) }
+            return decideEnded(id, by: .ship, cause) { ended in reacquire(ended, wanted, in: warehouse, cause) }
         }
-        let quantity = wanted ?? live.quantity
+        let there = warehouse.map { name in
+            live.allocations.first { $0.warehouse == name }?.quantity ?? 0
+        }
+        let quantity = wanted ?? there ?? live.quantity
         if quantity > live.quantity { return reject(.quantityExceedsReserved, cause) }
         if quantity > live.allocated { return reject(.backorderUnfilled, cause) }
-        return .entries(taking(quantity, from: live, by: .ship, cause))
+        if let there, quantity > there || quantity == 0 { return reject(.allocationMismatch, cause) }
+        return .entries(taking(quantity, from: live, in: warehouse, by: .ship, cause))
     }
 
     func decideRelease(of id: ID, _ wanted: Int64?, _ cause: Cause) -> Decision {
@@ -185,12 +189,17 @@ extension Stock {
     /// A confirm after the expiry takes the units again if they are there (rule 4): from the warehouses that
     /// had them, else from as few as possible; one that named its warehouse, from that one alone, also what was
     /// backordered; and one that may not be split, from one. Safety stock counts as there, for the customer has paid.
-    private func reacquire(_ ended: [LedgerEntry], _ wanted: Int64?, _ cause: Cause) -> Decision {
+    ///
+    /// - Parameter warehouse: the only one that may serve it, where the confirm names one.
+    private func reacquire(
+        _ ended: [LedgerEntry], _ wanted: Int64?, in warehouse: ID?, _ cause: Cause
+    ) -> Decision {
         let had = ended.reduce(0) { $0 + $1.quantity }
         let quantity = wanted ?? had
         if quantity > had { return reject(.quantityExceedsReserved, cause) }
         guard let last = ended.last, let id = last.reservationID, let orderID = last.orderID,
-            let allocations = reallocation(of: quantity, ended, cause)
+            let allocations = warehouse.map({ again(quantity, in: $0, ended, cause) })
+                ?? reallocation(of: quantity, ended, cause)
         else { return reject(.reservationExpired, cause) }
         var entries: [LedgerEntry] = []
         var remaining: Int64 = 0
@@ -210,6 +219,16 @@ extension Stock {
             entries.append(entry)
         }
         return .reacquire(entries)
+    }
+
+    /// The units from the warehouse that a late confirm names; nil where they are not there.
+    private func again(
+        _ quantity: Int64, in warehouse: ID, _ ended: [LedgerEntry], _ cause: Cause
+    ) -> [Allocation]? {
+        guard isActive(warehouse), let level = item(of: cause.command.packedSKU)?.level(of: warehouse),
+            level.unclaimed(by: ended.last?.channel) >= quantity
+        else { return nil }
+        return [Allocation(warehouse: warehouse, quantity: quantity)]
     }
 
     private func reallocation(
@@ -313,8 +332,11 @@ extension Stock {
     /// Units of a live reservation go by `ship`, `release` or `expire`. A shipment takes from the warehouses in
     /// the order of their allocation; a release and an expiry take what is backordered first, then from the
     /// last warehouse back.
+    ///
+    /// - Parameter warehouse: the only one that they leave, where a confirm names one.
     func taking(
-        _ quantity: Int64, from reservation: Reservation, by movement: Movement, _ cause: Cause
+        _ quantity: Int64, from reservation: Reservation, in warehouse: ID? = nil, by movement: Movement,
+        _ cause: Cause
     ) -> [LedgerEntry] {
         var entries: [LedgerEntry] = []
         var left = quantity
@@ -329,7 +351,7 @@ extension Stock {
             entries.append(entry)
         }
         let order = movement == .ship ? reservation.allocations : reservation.allocations.reversed()
-        for allocation in order where left > 0 {
+        for allocation in order where left > 0 && (warehouse ?? allocation.warehouse) == allocation.warehouse {
             let units = min(left, allocation.quantity)
             remaining -= units
             left -= units

@@ -75,7 +75,12 @@ extension Command {
         print.add(generation)
         switch body {
         case .reserve(let reserve): print.add(reserve)
-        case .confirm(let id, let quantity), .release(let id, let quantity):
+        case .confirm(let id, let quantity, let warehouse):
+            print.add(id)
+            print.add(quantity)
+            // One without it has the fingerprint that it had before there was such a thing.
+            if let warehouse { print.add(warehouse) }
+        case .release(let id, let quantity):
             print.add(id)
             print.add(quantity)
         case .extend(let id, let expiry):

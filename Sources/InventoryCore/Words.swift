@@ -85,7 +85,8 @@ package enum Rejection: String, CaseIterable, Sendable {
     case backorderUnfilled = "backorder_unfilled"
     /// More units than are still in transit.
     case quantityExceedsTransfer = "quantity_exceeds_transfer"
-    /// The allocations name another number of units than the reservation claims in warehouses.
+    /// The allocations name another number of units than the reservation claims in warehouses; or the warehouse that a
+    /// confirm names has fewer units of the reservation.
     case allocationMismatch = "allocation_mismatch"
     /// The warehouse takes no new allocation.
     case warehouseInactive = "warehouse_inactive"

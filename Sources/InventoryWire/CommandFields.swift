@@ -47,7 +47,8 @@ enum CommandFields {
         case .reserve: return .reserve(try reserve(object, &ids))
         case .confirm:
             return .confirm(
-                reservationID: try object.id("reservation_id"), quantity: try optionalQuantity(object))
+                reservationID: try object.id("reservation_id"), quantity: try optionalQuantity(object),
+                warehouse: try object.optionalID("warehouse"))
         case .release:
             return .release(
                 reservationID: try object.id("reservation_id"), quantity: try optionalQuantity(object))
@@ -198,7 +199,11 @@ extension JSONBuffer {
         integer("generation", command.generation)
         switch command.body {
         case .reserve(let body): reserve(body)
-        case .confirm(let id, let quantity), .release(let id, let quantity):
+        case .confirm(let id, let quantity, let warehouse):
+            string("reservation_id", id)
+            integer("quantity", quantity)
+            string("warehouse", warehouse)
+        case .release(let id, let quantity):
             string("reservation_id", id)
             integer("quantity", quantity)
         case .extend(let id, let expiry):

@@ -32,6 +32,8 @@ package struct DecodingFailure: Error, Equatable, Sendable {
         case wrongPartition = "wrong_partition"
         /// An event of an order that was not placed, not for long enough, or is forgotten.
         case unknownOrder = "unknown_order"
+        /// An event whose id came before, with another content.
+        case eventIDConflict = "event_id_conflict"
         /// An event that its order cannot heed; the detail says why.
         case eventRefused = "event_refused"
     }

@@ -16,7 +16,7 @@ package enum OrderRecord: Equatable, Sendable {
 }
 
 /// The words of the field `type` in `orders`.
-private enum OrderEventType: String, CaseIterable {
+enum OrderEventType: String, CaseIterable {
     case placed = "order.placed"
     case paid = "order.paid"
     case cancelled = "order.cancelled"
@@ -24,6 +24,9 @@ private enum OrderEventType: String, CaseIterable {
     case shipped = "order.shipped"
     case reallocate = "order.reallocate"
     case due = "order.due"
+
+    /// Whether upstream says it, and is to be answered.
+    var isUpstream: Bool { self != .due && self != .reallocate }
 }
 
 /// The fields of a record of `orders`.
@@ -39,7 +42,7 @@ enum OrderFields {
         case .placed: body = .placed(try placed(object))
         case .paid: body = .paid(try units(object))
         case .cancelled: body = .cancelled(try units(object))
-        case .shipped: body = .shipped(try units(object))
+        case .shipped: body = .shipped(try units(object, ofParcel: true))
         case .changed: body = .changed(try changed(object))
         case .reallocate: body = .reallocate(try ReallocationFields.reallocation(object))
         }
@@ -144,20 +147,26 @@ enum OrderFields {
     }
 
     /// None where the whole order is meant.
-    private static func units(_ object: JSONObject) throws(DecodingFailure) -> [LineUnits] {
+    ///
+    /// - Parameter ofParcel: whether warehouses may be named; then a SKU may stand there once for each.
+    private static func units(
+        _ object: JSONObject, ofParcel: Bool = false
+    ) throws(DecodingFailure) -> [LineUnits] {
         guard object.has("lines") else { return [] }
         var units: [LineUnits] = []
         for element in try elements(object) {
-            units.append(
-                LineUnits(
-                    sku: try sku(element),
-                    quantity: try element.optionalInteger("quantity", 1...Limits.quantity)))
+            let unit = LineUnits(
+                sku: try sku(element), quantity: try element.optionalInteger("quantity", 1...Limits.quantity),
+                warehouse: ofParcel ? try element.optionalID("warehouse") : nil)
+            if unit.warehouse != nil, unit.quantity == nil {
+                throw DecodingFailure(.missingField, "warehouse needs a quantity, which is missing")
+            }
+            let isTwice = units.contains { $0.sku == unit.sku && $0.warehouse == unit.warehouse }
+            if isTwice { throw DecodingFailure(.conflictingFields, "lines names a SKU twice") }
+            units.append(unit)
         }
         if units.isEmpty {
             throw DecodingFailure(.outOfRange, "lines is empty; leave it out for the whole order")
-        }
-        guard Set(units.map(\.sku)).count == units.count else {
-            throw DecodingFailure(.conflictingFields, "lines names a SKU twice")
         }
         return units
     }
@@ -213,6 +222,7 @@ extension JSONBuffer {
                 beginElement()
                 string("sku", unit.sku)
                 integer("quantity", unit.quantity)
+                string("warehouse", unit.warehouse)
                 endElement()
             }
             endArray()
@@ -283,11 +293,12 @@ extension RecordReader {
         return .result(try outcome(value).outcome)
     }
 
-    /// Reads a record of `order.outcomes`.
+    /// Reads an outcome of `order.outcomes`; nil if the record is an answer to an event that did nothing.
     package mutating func orderOutcome(
         _ value: UnsafeRawBufferPointer
-    ) throws(DecodingFailure) -> OrderOutcome {
-        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+    ) throws(DecodingFailure) -> OrderOutcome? {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) -> OrderOutcome? in
+            if try OrderAnswerFields.isAnswer(object) { return nil }
             var lines: [OrderOutcome.Line] = []
             for line in try object.objects("lines") {
                 lines.append(
@@ -301,6 +312,7 @@ extension RecordReader {
                         shipped: try line.optionalInteger("shipped", 0 ... .max) ?? 0,
                         shipments: try OrderFields.allocations("shipments", line),
                         refund: try line.optionalInteger("refund", 0 ... .max) ?? 0,
+                        refundAdded: try line.optionalInteger("refund_added", 0 ... .max) ?? 0,
                         reason: try line.optionalWord("reason", Rejection.self)))
             }
             return OrderOutcome(
@@ -310,7 +322,8 @@ extension RecordReader {
                 allowSplit: try object.optionalBoolean("allow_split") ?? true,
                 shipTo: try Shared.point("ship_to", object),
                 deliverWithinHours: try object.optionalInteger("deliver_within_hours", Limits.deliveryHours),
-                lines: lines, deadline: try object.time("expires_at"), at: try object.time("at"))
+                lines: lines, unreadable: try OrderAnswerFields.unreadable(object),
+                deadline: try object.time("expires_at"), at: try object.time("at"))
         }
     }
 }
@@ -350,10 +363,12 @@ extension RecordWriter {
             json.units("shipped", line.shipped)
             json.allocations("shipments", line.shipments)
             json.units("refund", line.refund)
+            json.units("refund_added", line.refundAdded)
             json.string("reason", line.reason?.rawValue)
             json.endElement()
         }
         json.endArray()
+        json.unreadable(outcome.unreadable)
         json.time("expires_at", outcome.deadline)
         json.time("at", outcome.at)
         json.end()

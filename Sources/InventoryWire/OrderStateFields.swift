@@ -22,7 +22,6 @@ enum OrderStateFields {
         order.shipTo = try Shared.point("ship_to", object)
         order.deliverWithinHours = try object.optionalInteger("deliver_within_hours", Limits.deliveryHours)
         for element in try object.optionalObjects("lines") { order.lines.append(try line(element)) }
-        order.isPaid = try object.boolean("paid")
         order.securedUntil = try object.optionalTime("secured_until")
         if let deadline = try object.optionalTime("expires_at_before") {
             var asked: [Int64] = []
@@ -34,7 +33,9 @@ enum OrderStateFields {
             order.before = Order.Before(asked: asked, deadline: deadline)
         }
         order.finalKind = try object.optionalWord("final_outcome", OrderOutcomeKind.self)
-        order.refundTold = try object.optionalInteger("refund_told", 0 ... .max) ?? 0
+        order.unreadable = try OrderAnswerFields.unreadable(object)
+        order.hasRefundedUnread = try object.boolean("refunded_unread")
+        order.owesAnswer = try object.boolean("owes_answer")
         order.shippedTold = try object.optionalInteger("shipped_told", 0 ... .max) ?? 0
         order.hasLost = try object.boolean("has_lost")
         order.hasExpired = try object.boolean("has_expired")
@@ -48,7 +49,12 @@ enum OrderStateFields {
                 element, at: try element.time("at"), offset: try element.integer("offset", 0 ... .max))
             if case .event(let event) = record { order.waiting.append(event) }
         }
-        order.remembered = try hashes(object)
+        let contents = try hashes("remembered_contents", object)
+        for (number, hash) in try hashes("remembered", object).enumerated() {
+            order.remembered.append(
+                Order.Remembered(id: hash, content: number < contents.count ? contents[number] : 0))
+        }
+        order.readEarlier(refundTold: try object.optionalInteger("refund_told", 0 ... .max) ?? 0)
         return order
     }
 
@@ -68,7 +74,13 @@ enum OrderStateFields {
             asked: try object.integer("quantity", 0 ... .max))
         line.goal = try object.optionalInteger("goal", 0 ... .max) ?? 0
         line.paid = try object.optionalInteger("paid", 0 ... .max) ?? 0
-        line.toShip = try object.optionalInteger("to_ship", 0 ... .max) ?? 0
+        line.refund = try object.optionalInteger("refund", 0 ... .max) ?? 0
+        line.refundTold = try object.optionalInteger("refund_told", 0 ... .max) ?? line.refund
+        // Until there were parcels, orders knew how many units were to ship.
+        let toShip = try object.optionalInteger("to_ship", 0 ... .max) ?? 0
+        line.parcels = try object.optionalInteger("parcels", 0 ... .max) ?? toShip
+        line.parcelsFrom = try OrderFields.allocations("parcels_from", object)
+        line.offered = try object.optionalInteger("offered", 0 ... .max) ?? -1
         line.shipments = try OrderFields.allocations("shipments", object)
         line.refusal = try object.optionalWord("reason", Rejection.self)
         line.attempts = Int(try object.optionalInteger("attempts", 0 ... .max) ?? 0)
@@ -84,7 +96,6 @@ enum OrderStateFields {
         claim.expiresAt = try object.optionalTime("expires_at")
         claim.commands = Int(try object.integer("commands", 0 ... .max))
         claim.sequence = try object.optionalInteger("ledger_sequence", 0 ... .max) ?? 0
-        claim.isShort = try object.boolean("short")
         for element in try object.optionalObjects("befell") {
             claim.befell.append(
                 Order.Befallen(
@@ -93,26 +104,35 @@ enum OrderStateFields {
                     formerly: try element.optionalID("formerly"),
                     warehouse: try element.optionalID("warehouse")))
         }
-        if let pending = try object.optionalObject("pending") {
-            claim.pending = Order.Pending(
-                try pending.word("type", Order.Pending.Verb.self),
-                quantity: try pending.optionalInteger("quantity", 1 ... .max),
-                expiresAt: try pending.optionalTime("expires_at"),
-                allocations: try OrderFields.allocations("allocations", pending))
-        }
+        claim.pending = try pending("pending", object)
+        claim.doubt = try pending("doubt", object)
         return claim
     }
 
+    private static func pending(
+        _ name: StaticString, _ object: JSONObject
+    ) throws(DecodingFailure) -> Order.Pending? {
+        guard let object = try object.optionalObject(name) else { return nil }
+        return Order.Pending(
+            try object.word("type", Order.Pending.Verb.self),
+            quantity: try object.optionalInteger("quantity", 1 ... .max),
+            warehouse: try object.optionalID("warehouse"), expiresAt: try object.optionalTime("expires_at"),
+            allocations: try OrderFields.allocations("allocations", object),
+            issuedAt: try object.optionalTime("issued_at"))
+    }
+
     /// 16 hexadecimal digits each, one after another.
-    private static func hashes(_ object: JSONObject) throws(DecodingFailure) -> [UInt64] {
-        guard object.has("remembered") else { return [] }
-        let digits = try object.text("remembered")
+    private static func hashes(
+        _ name: StaticString, _ object: JSONObject
+    ) throws(DecodingFailure) -> [UInt64] {
+        guard object.has(name) else { return [] }
+        let digits = try object.text(name)
         var hashes: [UInt64] = []
         for start in stride(from: 0, to: digits.count, by: 16) {
             let piece = UnsafeRawBufferPointer(rebasing: digits[start..<min(start + 16, digits.count)])
             guard piece.count == 16, let hash = UInt64(String(decoding: piece, as: UTF8.self), radix: 16)
             else {
-                throw DecodingFailure(.wrongType, "remembered must be hexadecimal digits, 16 an event")
+                throw DecodingFailure(.wrongType, "\(name) must be hexadecimal digits, 16 an event")
             }
             hashes.append(hash)
         }
@@ -141,7 +161,9 @@ extension JSONBuffer {
         string("final_outcome", order.finalKind?.rawValue)
         flag("stuck", order.isStuck)
         units("version", order.version)
-        if !order.lines.isEmpty { placedFields(order) }
+        unreadable(order.unreadable)
+        flag("refunded_unread", order.hasRefundedUnread)
+        if !order.lines.isEmpty || order.unreadable != nil { placedFields(order) }
         if order.askedAt.milliseconds > 0 { time("asked_at", order.askedAt) }
         units("asks", Int64(order.asks))
         if !order.waiting.isEmpty {
@@ -155,12 +177,19 @@ extension JSONBuffer {
             }
             endArray()
         }
-        let digits = order.remembered.map { hash in
+        hashes("remembered", order.remembered.map(\.id))
+        if order.remembered.contains(where: { $0.content != 0 }) {
+            hashes("remembered_contents", order.remembered.map(\.content))
+        }
+        end()
+    }
+
+    private mutating func hashes(_ name: StaticString, _ hashes: [UInt64]) {
+        let digits = hashes.map { hash in
             let text = String(hash, radix: 16)
             return String(repeating: "0", count: 16 - text.count) + text
         }
-        if !digits.isEmpty { string("remembered", digits.joined()) }
-        end()
+        if !digits.isEmpty { string(name, digits.joined()) }
     }
 
     private mutating func placedFields(_ order: Order) {
@@ -171,11 +200,10 @@ extension JSONBuffer {
         string("channel", order.channel)
         point("ship_to", order.shipTo)
         integer("deliver_within_hours", order.deliverWithinHours)
-        flag("paid", order.isPaid)
         time("secured_until", order.securedUntil)
         time("expires_at_before", order.before?.deadline)
-        units("refund_told", order.refundTold)
         units("shipped_told", order.shippedTold)
+        flag("owes_answer", order.owesAnswer)
         flag("has_lost", order.hasLost)
         flag("has_expired", order.hasExpired)
         flag("has_moved", order.hasMoved)
@@ -196,7 +224,11 @@ extension JSONBuffer {
         integer("quantity_before", before)
         units("goal", line.goal)
         units("paid", line.paid)
-        units("to_ship", line.toShip)
+        units("refund", line.refund)
+        if line.refundTold != line.refund { integer("refund_told", line.refundTold) }
+        integer("offered", line.offered)
+        units("parcels", line.parcels)
+        allocations("parcels_from", line.parcelsFrom)
         allocations("shipments", line.shipments)
         string("reason", line.refusal?.rawValue)
         units("attempts", Int64(line.attempts))
@@ -217,7 +249,6 @@ extension JSONBuffer {
         time("expires_at", claim.expiresAt)
         integer("commands", Int64(claim.commands))
         units("ledger_sequence", claim.sequence)
-        flag("short", claim.isShort)
         if !claim.befell.isEmpty {
             beginArray("befell")
             for units in claim.befell {
@@ -230,15 +261,42 @@ extension JSONBuffer {
             }
             endArray()
         }
-        if let pending = claim.pending {
-            beginObject("pending")
-            string("type", pending.verb.rawValue)
-            integer("quantity", pending.quantity)
-            time("expires_at", pending.expiresAt)
-            allocations("allocations", pending.allocations)
-            endElement()
-        }
+        pending("pending", claim.pending)
+        pending("doubt", claim.doubt)
         endElement()
+    }
+
+    private mutating func pending(_ name: StaticString, _ pending: Order.Pending?) {
+        guard let pending else { return }
+        beginObject(name)
+        string("type", pending.verb.rawValue)
+        integer("quantity", pending.quantity)
+        string("warehouse", pending.warehouse)
+        time("expires_at", pending.expiresAt)
+        allocations("allocations", pending.allocations)
+        time("issued_at", pending.issuedAt)
+        endElement()
+    }
+}
+
+extension Order {
+    /// Makes the books of an order that was written by a version which told the refund of all lines together, and kept
+    /// nothing of what the order was told to have.
+    fileprivate mutating func readEarlier(refundTold: Int64) {
+        guard lines.contains(where: { $0.offered < 0 }) else { return }
+        var isEnded = false
+        if case .ended = phase { isEnded = true }
+        var left = refundTold
+        for line in lines.indices {
+            let books = lines[line]
+            let missing = max(0, books.paid - books.shipped - books.held)
+            let told = isEnded ? missing : min(left, missing)
+            left -= min(left, told)
+            (lines[line].refund, lines[line].refundTold) = (told, told)
+            lines[line].offered = isEnded ? max(0, books.asked - books.paid) : lines[line].unpaid
+            // What is not told yet is told with the next record of the order.
+            if told < missing, phase == .settled { hasLost = true }
+        }
     }
 }
 

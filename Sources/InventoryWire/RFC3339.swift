@@ -2,14 +2,14 @@ import InventoryCore
 
 /// Moments as text: RFC 3339, written in UTC with milliseconds.
 package enum RFC3339 {
-    /// - Returns: nil for what is no date-time of the years 1970 to 9999. A leap second is none.
+    /// - Returns: nil for what is no date-time of the years 1970 to 9999.
     package static func parse(_ text: UnsafeRawBufferPointer) -> Timestamp? {
-        guard text.count >= 20, text[4] == dash, text[7] == dash, text[10] | 0x20 == 0x74,
+        guard text.count >= 20, text[4] == dash, text[7] == dash, isSeparator(text[10]),
             text[13] == colon, text[16] == colon,
             let year = number(text, 0, 4), let month = number(text, 5, 2), let day = number(text, 8, 2),
             let hour = number(text, 11, 2), let minute = number(text, 14, 2),
             let second = number(text, 17, 2),
-            1...12 ~= month, 1...daysInMonth(year, month) ~= day, hour < 24, minute < 60, second < 60
+            1...12 ~= month, 1...daysInMonth(year, month) ~= day, hour < 24, minute < 60, second <= 60
         else { return nil }
         var position = 19
         guard let milliseconds = fraction(text, &position), let offset = zone(text, position) else {
@@ -17,6 +17,8 @@ package enum RFC3339 {
         }
         let seconds =
             daysFromCivil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset * 60
+        // A leap second is the last of a UTC day, and counts as the moment that follows it.
+        guard second < 60 || seconds % 86_400 == 0 else { return nil }
         let total = seconds * 1_000 + milliseconds
         return 0...Limits.latestTime ~= total ? Timestamp(milliseconds: total) : nil
     }
@@ -53,6 +55,9 @@ package enum RFC3339 {
         pair(time % 1_000 / 10, at: 20, UInt8(truncatingIfNeeded: 0x30 + time % 10))
         text[23] = 0x5A
     }
+
+    /// T or t; or a space, which section 5.6 allows.
+    private static func isSeparator(_ byte: UInt8) -> Bool { byte | 0x20 == 0x74 || byte == 0x20 }
 
     private static let dash: UInt8 = 0x2D
     private static let colon: UInt8 = 0x3A

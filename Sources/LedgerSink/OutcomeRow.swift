@@ -17,10 +17,11 @@ package struct OutcomeRow: SinkRow, Equatable {
         self.outcome = outcome
     }
 
-    package init(
+    /// Nil for an answer to an event that did nothing: the tables say how orders stand, and that says nothing of it.
+    package init?(
         _ value: UnsafeRawBufferPointer, partition: Int32, offset: Int64, _ reader: inout RecordReader
     ) throws(DecodingFailure) {
-        let outcome = try reader.orderOutcome(value)
+        guard let outcome = try reader.orderOutcome(value) else { return nil }
         guard Set(outcome.lines.map(\.sku)).count == outcome.lines.count else {
             throw DecodingFailure(.conflictingFields, "lines names a SKU twice")
         }

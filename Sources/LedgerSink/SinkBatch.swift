@@ -10,7 +10,8 @@ package protocol SinkRow: Sendable {
     var partition: Int32 { get }
     var offset: Int64 { get }
 
-    init(
+    /// Nil for a record that is nothing to be kept.
+    init?(
         _ value: UnsafeRawBufferPointer, partition: Int32, offset: Int64, _ reader: inout RecordReader
     ) throws(DecodingFailure)
 }

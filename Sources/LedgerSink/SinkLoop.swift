@@ -69,7 +69,11 @@ package struct TopicLoop<Row: SinkRow>: ~Copyable {
         guard fault == nil else { return }
         do throws(DecodingFailure) {
             guard let value else { throw DecodingFailure(.emptyValue, "the record has no value") }
-            batch.add(try Row(value, partition: partition, offset: offset, &reader))
+            if let row = try Row(value, partition: partition, offset: offset, &reader) {
+                batch.add(row)
+            } else {
+                batch.passed(partition, next: offset + 1)
+            }
         } catch {
             fault = SinkFault(
                 "\(topic), partition \(partition), offset \(offset) is no \(Row.noun) "

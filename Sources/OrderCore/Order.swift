@@ -52,11 +52,11 @@ package struct Order: Equatable, Sendable {
         package var commands = 0
         /// The newest ledger entry of its SKU that it was told of.
         package var sequence: Int64 = 0
-        /// What it was told of while a proposal moves it; of that, the answer may be older, if it had to be asked for
-        /// again.
+        /// What it was told of while it moves; of that, the answer may be older, if it had to be asked for again.
         package var befell: [Befallen] = []
-        /// The stock processor has fewer units for it than the order thinks; then commands are about all of them.
-        package var isShort = false
+        /// A command of which nobody knows whether it was carried out; or, without a quantity, none: the stock has fewer
+        /// units than the order knows of. How many there are is asked for.
+        package var doubt: Pending?
 
         package init(attempt: Int) { self.attempt = attempt }
 
@@ -88,18 +88,26 @@ package struct Order: Equatable, Sendable {
         package var verb: Verb
         /// Nil for all that the reservation has.
         package var quantity: Int64?
+        /// For `confirm`: the one that the units leave; nil for whichever has them.
+        package var warehouse: ID?
         /// For `reserve` and `extend`.
         package var expiresAt: Timestamp?
         /// For `move`.
         package var allocations: [Allocation]
+        /// The time of the record that led to it, the same whenever it is sent; nil of what was sent by a version that had
+        /// none.
+        package var issuedAt: Timestamp?
 
         package init(
-            _ verb: Verb, quantity: Int64? = nil, expiresAt: Timestamp? = nil, allocations: [Allocation] = []
+            _ verb: Verb, quantity: Int64? = nil, warehouse: ID? = nil, expiresAt: Timestamp? = nil,
+            allocations: [Allocation] = [], issuedAt: Timestamp? = nil
         ) {
             self.verb = verb
             self.quantity = quantity
+            self.warehouse = warehouse
             self.expiresAt = expiresAt
             self.allocations = allocations
+            self.issuedAt = issuedAt
         }
     }
 
@@ -110,9 +118,18 @@ package struct Order: Equatable, Sendable {
         package var asked: Int64
         /// The most units that it is to have, shipped ones included: more are given back.
         package var goal: Int64
-        /// The units that were paid, and those that are to ship.
+        /// The units that were paid: those of each event once.
         package var paid: Int64 = 0
-        package var toShip: Int64 = 0
+        /// Of them, those whose payment must go back, and as far as that was told. Neither ever becomes less.
+        package var refund: Int64 = 0
+        package var refundTold: Int64 = 0
+        /// The units that were not paid when the order was told last what it has in time. Once they are gone, a payment of
+        /// the whole order is for them.
+        package var offered: Int64 = 0
+        /// The units in parcels, as fulfilment tells them; and of those that have not left the books, the ones whose
+        /// warehouses it has named.
+        package var parcels: Int64 = 0
+        package var parcelsFrom: [Allocation] = []
         /// From where units shipped.
         package var shipments: [Allocation] = []
         package var refusal: Rejection?
@@ -124,14 +141,20 @@ package struct Order: Equatable, Sendable {
             self.warehouse = warehouse
             self.asked = asked
             goal = asked
+            offered = asked
         }
+    }
 
-        package var reserved: Int64 { claims.reduce(0) { $0 + $1.units } }
-        package var backordered: Int64 { claims.reduce(0) { $0 + $1.backordered } }
-        package var held: Int64 { reserved + backordered }
-        package var shipped: Int64 { shipments.units }
-        /// The units that were paid and cannot be had.
-        package var refund: Int64 { max(0, paid - shipped - held) }
+    /// An event that was heeded: hashes of its id and of its content.
+    package struct Remembered: Equatable, Sendable {
+        package var id: UInt64
+        /// 0 where it is not known, as of events before there was such a thing.
+        package var content: UInt64
+
+        package init(id: UInt64, content: UInt64) {
+            self.id = id
+            self.content = content
+        }
     }
 
     /// What a change has to go back to if it is refused.
@@ -159,16 +182,19 @@ package struct Order: Equatable, Sendable {
     package var shipTo: Point?
     package var deliverWithinHours: Int64?
     package var lines: [Line] = []
-    /// All of it was paid.
-    package var isPaid = false
+    /// Why `order.placed` could not be read; then the lines are those that could be.
+    package var unreadable: Unreadable?
+    /// Of an order that could not be read, a payment was told as one that must go back.
+    package var hasRefundedUnread = false
     /// Until when a paid order's reservations are kept.
     package var securedUntil: Timestamp?
     package var before: Before?
     /// The final outcome was told.
     package var finalKind: OrderOutcomeKind?
-    /// The units to be refunded, and those that ship, as they were told last.
-    package var refundTold: Int64 = 0
+    /// The units that ship, as they were told last.
     package var shippedTold: Int64 = 0
+    /// An event was heeded, and no outcome was told since.
+    package var owesAnswer = false
     /// What befell its reservations and was not told yet.
     package var hasLost = false
     package var hasExpired = false
@@ -180,8 +206,8 @@ package struct Order: Equatable, Sendable {
     package var isStuck = false
     /// Events that it cannot heed yet, in their order.
     package var waiting: [OrderEvent] = []
-    /// Hashes of the newest events' ids, the newest last.
-    package var remembered: [UInt64] = []
+    /// The newest events, the newest last.
+    package var remembered: [Remembered] = []
 
     package init(id: ID, partition: Int32, phase: Phase) {
         self.id = id
@@ -190,7 +216,7 @@ package struct Order: Equatable, Sendable {
     }
 
     /// Whether a command has no reply yet.
-    package var isAsking: Bool { lines.contains { $0.claims.contains { $0.pending != nil } } }
+    package var isAsking: Bool { lines.contains(where: \.isAsking) }
 
     /// Whether units are claimed for it.
     package var isLive: Bool { lines.contains { $0.held > 0 } }
@@ -198,5 +224,9 @@ package struct Order: Equatable, Sendable {
     package var shipped: Int64 { lines.reduce(0) { $0 + $1.shipped } }
     package var hasShipped: Bool { shipped > 0 }
     package var refund: Int64 { lines.reduce(0) { $0 + $1.refund } }
+    package var refundTold: Int64 { lines.reduce(0) { $0 + $1.refundTold } }
     package var isPaidInPart: Bool { lines.contains { $0.paid > 0 } }
+
+    /// All that is claimed is paid.
+    package var isPaid: Bool { isPaidInPart && lines.allSatisfy { $0.unpaid == 0 } }
 }

@@ -10,6 +10,8 @@ package struct OrderEffects: Sendable {
 
     package var commands: [Command] = []
     package var outcomes: [OrderOutcome] = []
+    /// The answers to events that did nothing, and those of them that are dead letters as well.
+    package var answers: [OrderAnswer] = []
     package var refused: [Refused] = []
     /// Events that came before, and events that have no effect on the order as it is.
     package var repeats = 0
@@ -30,20 +32,6 @@ package enum ProposalResult: String, CaseIterable, Sendable {
     case ignored
 }
 
-/// Why an event is refused.
-package enum OrderRefusal: String, CaseIterable, Sendable {
-    /// The order was not placed, not for long enough, or was forgotten.
-    case unknownOrder = "unknown_order"
-    /// The order has no line of a SKU that it names.
-    case unknownLine = "unknown_line"
-    /// More events wait than may.
-    case tooManyEvents = "too_many_events"
-    /// The order would have had more lines than it may.
-    case tooManyLines = "too_many_lines"
-    /// The new deadline has passed already.
-    case pastDeadline = "past_deadline"
-}
-
 /// The moment and the settings by which an order goes on.
 struct OrderMoment {
     /// The time of the record that is looked at.
@@ -58,6 +46,8 @@ extension Order {
         _ pending: Pending, line: Int, claim: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         precondition(lines[line].claims[claim].pending == nil, "order \(id) asks twice at once")
+        var pending = pending
+        pending.issuedAt = moment.at
         lines[line].claims[claim].pending = pending
         lines[line].claims[claim].commands += 1
         askedAt = moment.at
@@ -78,7 +68,9 @@ extension Order {
                     strategy: named == nil ? strategy : nil, allowPartial: mode == .partial,
                     allowSplit: allowSplit, allowBackorder: mode == .wait, channel: channel, shipTo: shipTo,
                     deliverWithinHours: deliverWithinHours))
-        case .confirm: body = .confirm(reservationID: reservation, quantity: pending.quantity)
+        case .confirm:
+            body = .confirm(
+                reservationID: reservation, quantity: pending.quantity, warehouse: pending.warehouse)
         case .release: body = .release(reservationID: reservation, quantity: pending.quantity)
         case .extend:
             body = .extend(
@@ -109,8 +101,7 @@ extension Order {
         lines[line].attempts += 1
         lines[line].claims.append(Claim(attempt: lines[line].attempts))
         send(
-            Pending(.reserve, quantity: quantity, expiresAt: deadline.after(moment.settings.grace)),
-            line: line, claim: lines[line].claims.count - 1, moment, &effects)
+            Pending(.reserve, quantity: quantity, expiresAt: lifetime(moment)), line: line, claim: lines[line].claims.count - 1, moment, &effects)
     }
 
     /// Gives back what lines have over their goals: what is backordered first, then from the newest reservation back.
@@ -129,8 +120,7 @@ extension Order {
             }
             for claim in units.indices.reversed() where units[claim] > 0 {
                 guard lines[line].claims[claim].pending == nil else { continue }
-                let claimed = lines[line].claims[claim]
-                let isWhole = units[claim] == claimed.held || claimed.isShort
+                let isWhole = units[claim] == lines[line].claims[claim].held
                 send(
                     Pending(.release, quantity: isWhole ? nil : units[claim]), line: line, claim: claim,
                     moment, &effects)
@@ -138,32 +128,38 @@ extension Order {
         }
     }
 
-    /// Ships what is to ship and is there; what is backordered ships when its reservation is filled.
-    mutating func ship(_ moment: OrderMoment, _ effects: inout OrderEffects) {
-        for line in lines.indices {
-            var left = lines[line].toShip - lines[line].shipped
-            for claim in lines[line].claims.indices where left > 0 {
-                let claimed = lines[line].claims[claim]
-                guard claimed.pending == nil, claimed.backordered == 0, claimed.units > 0 else { continue }
-                let units = min(claimed.units, left)
-                left -= units
-                send(
-                    Pending(.confirm, quantity: units == claimed.units || claimed.isShort ? nil : units),
-                    line: line, claim: claim, moment, &effects)
-            }
-        }
+    /// Until when a reservation is to live: longer than the order by the grace, but for that no longer than a reservation
+    /// may where the settings say nothing else.
+    func lifetime(_ moment: OrderMoment) -> Timestamp {
+        let longest = moment.at.after(Limits.standardLongestTTL)
+        let wanted = deadline.after(moment.settings.grace)
+        return deadline <= longest ? min(wanted, longest) : wanted
     }
 
     /// Carries an expiry to every reservation, or to those of paid lines, that has another.
     mutating func extend(
         to expiresAt: Timestamp, ofPaid: Bool, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
-        for line in lines.indices where !ofPaid || lines[line].paid > lines[line].shipped {
+        for line in lines.indices where !ofPaid || lines[line].owed > 0 {
             for claim in lines[line].claims.indices {
                 let claimed = lines[line].claims[claim]
                 guard claimed.pending == nil, claimed.held > 0, claimed.expiresAt != expiresAt else {
                     continue
                 }
+                send(Pending(.extend, expiresAt: expiresAt), line: line, claim: claim, moment, &effects)
+            }
+        }
+    }
+
+    /// Carries the deadline to every reservation whose end lies elsewhere; those of paid lines stay as long as they do.
+    mutating func carryDeadline(_ moment: OrderMoment, _ effects: inout OrderEffects) {
+        let (wanted, expiresAt) = (deadline.after(moment.settings.grace), lifetime(moment))
+        for line in lines.indices where securedUntil == nil || lines[line].owed == 0 {
+            for claim in lines[line].claims.indices {
+                let claimed = lines[line].claims[claim]
+                guard claimed.pending == nil, claimed.held > 0, let end = claimed.expiresAt, end != wanted,
+                    end != deadline, expiresAt == wanted || !(deadline...wanted).contains(end)
+                else { continue }
                 send(Pending(.extend, expiresAt: expiresAt), line: line, claim: claim, moment, &effects)
             }
         }
@@ -179,8 +175,8 @@ extension Order {
     mutating func tell(
         _ kind: OrderOutcomeKind, isFinal: Bool = false, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
+        account()
         version += 1
-        (refundTold, shippedTold, hasMoved) = (refund, shipped, false)
         if isFinal {
             precondition(finalKind == nil, "order \(id) ends twice")
             finalKind = kind
@@ -189,9 +185,15 @@ extension Order {
             OrderOutcome(
                 orderID: id, version: version, kind: kind, isFinal: isFinal, mode: mode,
                 allowSplit: allowSplit, shipTo: shipTo, deliverWithinHours: deliverWithinHours,
-                lines: lines.map { Self.told($0, isRejected: kind == .rejected) }, deadline: deadline,
-                at: moment.at))
-        for line in lines.indices { lines[line].refusal = nil }
+                lines: lines.map { Self.told($0, isRejected: kind == .rejected) }, unreadable: unreadable,
+                deadline: deadline, at: moment.at))
+        (shippedTold, hasMoved, owesAnswer) = (shipped, false, false)
+        let isOffer = isLive && kind != .rejected && moment.at <= deadline
+        for line in lines.indices {
+            lines[line].refusal = nil
+            lines[line].refundTold = lines[line].refund
+            if isOffer { lines[line].offered = lines[line].unpaid }
+        }
     }
 
     /// - Parameter isRejected: then nothing is kept for it, though units may be on their way back.
@@ -205,8 +207,8 @@ extension Order {
         return OrderOutcome.Line(
             sku: line.sku, warehouse: line.warehouse, quantity: line.asked, reserved: line.reserved,
             backordered: line.backordered, allocations: allocations, paid: line.paid, shipped: line.shipped,
-            shipments: line.shipments,
-            refund: line.refund, reason: line.refusal)
+            shipments: line.shipments, refund: line.refund, refundAdded: line.refund - line.refundTold,
+            reason: line.refusal)
     }
 
     /// Tells the end, unless that was told; nothing of the order is left in stock.
@@ -222,6 +224,7 @@ extension Order {
     mutating func finish(
         else kind: OrderOutcomeKind, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
+        account()
         finish(refund > 0 ? .refundRequired : hasShipped ? .confirmed : kind, moment, &effects)
     }
 }

@@ -7,10 +7,7 @@ extension Order {
         _ event: OrderEvent, _ settings: OrderSettings, into effects: inout OrderEffects
     ) {
         let moment = OrderMoment(at: event.at, settings: settings)
-        guard remember(event) else {
-            effects.repeats += 1
-            return
-        }
+        guard remember(event, moment, &effects) else { return }
         switch (phase, event.body) {
         case (.unknown, .placed(let placed)):
             place(placed, event, moment, &effects)
@@ -29,20 +26,64 @@ extension Order {
         proceed(moment, &effects)
     }
 
-    /// FNV-1a, 64 bits (Fowler, Noll and Vo).
-    private static func hash(_ id: ID) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in id.text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return hash
+    /// Heeds what could not be read. An order that is placed so is rejected, and its payments must go back; an event of a
+    /// known order is answered. The record is a dead letter besides.
+    package mutating func handle(
+        _ event: UnreadableEvent, _ settings: OrderSettings, into effects: inout OrderEffects
+    ) {
+        let moment = OrderMoment(at: event.at, settings: settings)
+        guard case .unknown = phase else {
+            effects.answers.append(
+                OrderAnswer(
+                    orderID: id, eventID: event.id, event: event.type, reason: .unreadable,
+                    unreadable: event.why, at: event.at))
+            return
+        }
+        guard event.isPlacing else {
+            if waiting.isEmpty { phase = .forgotten }
+            return
+        }
+        unreadable = event.why
+        deadline = event.at
+        lines = event.lines.map { Line(sku: $0.sku, asked: $0.quantity) }
+        finish(.rejected, moment, &effects)
+        proceed(moment, &effects)
     }
 
-    /// - Returns: false for an event that came before.
-    private mutating func remember(_ event: OrderEvent) -> Bool {
-        let hash = Self.hash(event.id)
-        if remembered.contains(hash) { return false }
+    /// - Returns: false for an event that came before, or whose id did.
+    private mutating func remember(
+        _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) -> Bool {
+        let new = Remembered(id: OrderEvent.hash(ofID: event.id), content: event.content)
+        if let known = remembered.first(where: { $0.id == new.id }) {
+            if known.content == new.content || known.content == 0 {
+                effects.repeats += 1
+            } else {
+                // Nothing is to be forgotten: the id is that of the event which was heeded.
+                effects.refused.append(.init(event: event, reason: .eventIDConflict))
+                answer(event, .eventIDConflict, &effects)
+            }
+            return false
+        }
         if remembered.count == OrderLimits.rememberedEvents { remembered.removeFirst() }
-        remembered.append(hash)
+        remembered.append(new)
         return true
+    }
+
+    /// Says why an event did nothing; to nobody, while the order is not known.
+    private func answer(_ event: OrderEvent, _ reason: OrderRefusal, _ effects: inout OrderEffects) {
+        if case .unknown = phase { return }
+        effects.answers.append(
+            OrderAnswer(
+                orderID: id, eventID: event.id, event: event.type, reason: reason, at: event.at))
+    }
+
+    /// An event that the order has no use for.
+    private mutating func decline(
+        _ event: OrderEvent, _ reason: OrderRefusal, _ effects: inout OrderEffects
+    ) {
+        effects.ignored += 1
+        answer(event, reason, &effects)
     }
 
     /// An event that is refused did nothing: it may be sent again, under its id.
@@ -50,8 +91,9 @@ extension Order {
         _ event: OrderEvent, _ reason: OrderRefusal, _ effects: inout OrderEffects
     ) {
         effects.refused.append(.init(event: event, reason: reason))
-        let hash = Self.hash(event.id)
-        remembered.removeAll { $0 == hash }
+        answer(event, reason, &effects)
+        let hash = OrderEvent.hash(ofID: event.id)
+        remembered.removeAll { $0.id == hash }
     }
 
     private mutating func keep(_ event: OrderEvent, _ effects: inout OrderEffects) {
@@ -77,6 +119,7 @@ extension Order {
             if let known = lines.firstIndex(where: { $0.sku == line.sku }) {
                 lines[known].asked += line.quantity
                 lines[known].goal += line.quantity
+                lines[known].offered += line.quantity
             } else {
                 lines.append(Line(sku: line.sku, warehouse: line.warehouse, asked: line.quantity))
             }
@@ -101,6 +144,12 @@ extension Order {
 
     /// Goes on as far as nothing is on its way.
     mutating func proceed(_ moment: OrderMoment, _ effects: inout OrderEffects) {
+        goOn(moment, &effects)
+        if case .busy = phase { account() }
+        checkBooks()
+    }
+
+    private mutating func goOn(_ moment: OrderMoment, _ effects: inout OrderEffects) {
         while true {
             switch phase {
             case .busy(let work):
@@ -133,87 +182,155 @@ extension Order {
     private mutating func heed(
         _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
-        if let units = event.units, units.contains(where: { line(of: $0.sku) == nil }) {
-            refuse(event, .unknownLine, &effects)
-            return
-        }
+        if names(unknownLine: event) { return refuse(event, .unknownLine, &effects) }
         switch event.body {
         case .placed:
-            effects.ignored += 1
+            decline(event, .alreadyPlaced, &effects)
         case .paid(let units):
-            if isPaid {
-                // It is paid, or what was not paid in time went back.
-                heedLate(event, moment, &effects)
-            } else if event.at > deadline {
-                // The deadline came first, whether the order was told of it or not.
-                waiting.insert(event, at: 0)
-                expire(moment, &effects)
-            } else {
-                pay(units, moment, &effects)
-            }
+            if isPastDeadline(event, moment, &effects) { return }
+            pay(units, event, moment, &effects)
         case .cancelled(let units):
-            cancel(units, moment, &effects)
+            cancel(units, event, moment, &effects)
         case .changed(let change):
-            if isPaidInPart {
-                effects.ignored += 1
-            } else if event.at > deadline {
-                waiting.insert(event, at: 0)
-                expire(moment, &effects)
-            } else {
-                self.change(change, event, moment, &effects)
-            }
+            if isPastDeadline(event, moment, &effects) { return }
+            self.change(change, event, moment, &effects)
         case .reallocate(let proposal):
             move(proposal, moment, &effects)
         case .shipped(let units):
-            guard moment.settings.shipsOnShipped, isPaidInPart else {
-                effects.ignored += 1
-                return
-            }
-            for line in lines.indices where units.isEmpty { lines[line].toShip = lines[line].paid }
-            for unit in units {
-                guard let line = line(of: unit.sku) else { continue }
-                let wanted = unit.quantity.map { lines[line].shipped + $0 } ?? lines[line].paid
-                lines[line].toShip = min(lines[line].paid, max(lines[line].toShip, wanted))
-            }
-            begin(.paying)
-            ship(moment, &effects)
+            take(parcel: units, event, moment, &effects)
         }
     }
 
     private func line(of sku: ID) -> Int? { lines.firstIndex { $0.sku == sku } }
 
+    private func names(unknownLine event: OrderEvent) -> Bool {
+        event.units?.contains { line(of: $0.sku) == nil } ?? false
+    }
+
+    /// Whether the deadline came first, whether the order was told of it or not; then it has its way, and the event comes
+    /// after it.
+    private mutating func isPastDeadline(
+        _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) -> Bool {
+        guard event.at > deadline, lines.contains(where: { $0.unpaid > 0 }) else { return false }
+        waiting.insert(event, at: 0)
+        expire(moment, &effects)
+        return true
+    }
+
+    // MARK: Payments
+
+    /// Counts a payment to the unit. Units that are not there any more go back as money.
     private mutating func pay(
-        _ units: [LineUnits], _ moment: OrderMoment, _ effects: inout OrderEffects
+        _ units: [LineUnits], _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
-        for line in lines.indices where units.isEmpty { lines[line].paid += lines[line].unpaid }
+        var counted: [(line: Int, units: Int64)] = []
+        for line in lines.indices where units.isEmpty { counted.append((line, payable(line, event))) }
         for unit in units {
             guard let line = line(of: unit.sku) else { continue }
-            lines[line].paid += unit.quantity ?? lines[line].unpaid
+            counted.append((line, unit.quantity ?? payable(line, event)))
         }
-        isPaid = lines.allSatisfy { $0.unpaid == 0 }
+        let isUnread = unreadable != nil && !hasRefundedUnread
+        guard isUnread || counted.contains(where: { $0.units > 0 }) else {
+            return decline(event, .nothingToPay, &effects)
+        }
+        for (line, units) in counted {
+            lines[line].paid += units
+            lines[line].offered = max(0, lines[line].offered - units)
+        }
+        if case .ended = phase {
+            hasRefundedUnread = unreadable != nil
+            account()
+            if isUnread || refund > refundTold { return tell(.refundRequired, moment, &effects) }
+            // It is for units that have shipped unpaid.
+            return decline(event, .alreadyShipped, &effects)
+        }
+        owesAnswer = true
         if moment.settings.shipsOnShipped {
             begin(.securing)
             let expiresAt = moment.at.after(moment.settings.shipWithin)
             securedUntil = expiresAt
             extend(to: expiresAt, ofPaid: true, moment, &effects)
         } else {
-            for line in lines.indices { lines[line].toShip = lines[line].paid }
             begin(.paying)
             ship(moment, &effects)
         }
     }
 
-    private mutating func cancel(
-        _ units: [LineUnits], _ moment: OrderMoment, _ effects: inout OrderEffects
+    /// The units that a payment of the whole line is for: what is claimed and not paid; and when that has gone back, what
+    /// it was.
+    private func payable(_ line: Int, _ event: OrderEvent) -> Int64 {
+        var isOver = event.at > deadline
+        if case .ended = phase { isOver = true }
+        return isOver ? max(lines[line].unpaid, lines[line].offered) : lines[line].unpaid
+    }
+
+    // MARK: Parcels
+
+    /// Counts a parcel, each once; and ships what it has of units that are there.
+    private mutating func take(
+        parcel units: [LineUnits], _ event: OrderEvent, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
     ) {
-        for line in lines.indices where units.isEmpty { lines[line].goal = lines[line].shipped }
+        guard isPaidInPart else { return decline(event, .notPaid, &effects) }
+        let before = lines.map(\.dueParcels)
+        var isNews = false
+        for line in lines.indices where units.isEmpty { count(parcel: nil, nil, line, &isNews) }
         for unit in units {
             guard let line = line(of: unit.sku) else { continue }
-            let held = lines[line].held
-            let cancelled = min(held, unit.quantity ?? held)
-            lines[line].asked = max(0, lines[line].asked - cancelled)
-            lines[line].goal = lines[line].shipped + held - cancelled
+            count(parcel: unit.quantity, unit.warehouse, line, &isNews)
         }
+        guard canShip(moment.settings) || zip(before, lines).contains(where: { $0 < $1.dueParcels }) else {
+            let isUnpaid = isNews && lines.contains { $0.parcels > $0.shipped }
+            return decline(event, isUnpaid ? .notPaid : .alreadyShipped, &effects)
+        }
+        owesAnswer = true
+        begin(.paying)
+        ship(moment, &effects)
+    }
+
+    /// - Parameters: nil for all units that were paid, and for whichever warehouse.
+    private mutating func count(
+        parcel units: Int64?, _ warehouse: ID?, _ line: Int, _ isNews: inout Bool
+    ) {
+        let (before, paid) = (lines[line].parcels, lines[line].paid - lines[line].refund)
+        let most = max(lines[line].asked, paid, lines[line].shipped, before)
+        lines[line].parcels = min(most, units.map { before + $0 } ?? max(before, paid))
+        let added = lines[line].parcels - before
+        if added == 0 { return }
+        isNews = true
+        // What has left the books already left them from where it was.
+        let due = lines[line].parcels - max(before, lines[line].shipped)
+        if let warehouse, due > 0 {
+            lines[line].parcelsFrom.add([Allocation(warehouse: warehouse, quantity: min(added, due))])
+        }
+    }
+
+    // MARK: Cancellations and changes
+
+    /// Takes from what is missing first, then from what is not paid; and nothing that is in a parcel.
+    private mutating func cancel(
+        _ units: [LineUnits], _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
+        var isNews = false
+        for line in lines.indices where units.isEmpty {
+            let free = lines[line].held - min(lines[line].held, lines[line].dueParcels)
+            lines[line].goal = lines[line].shipped + lines[line].held - free
+            isNews = isNews || free > 0
+        }
+        for unit in units {
+            guard let line = line(of: unit.sku) else { continue }
+            let (held, missing) = (lines[line].held, lines[line].missing)
+            let free = held - min(held, lines[line].dueParcels)
+            let wanted = unit.quantity ?? missing + free
+            let ofMissing = min(wanted, missing)
+            let ofHeld = min(wanted - ofMissing, free)
+            lines[line].asked -= min(lines[line].asked, ofMissing + ofHeld)
+            lines[line].goal = lines[line].shipped + held - ofHeld
+            isNews = isNews || ofMissing + ofHeld > 0
+        }
+        guard isNews else { return decline(event, .nothingToCancel, &effects) }
+        owesAnswer = true
         begin(.cancelling)
         trim(moment, &effects)
     }
@@ -228,10 +345,15 @@ extension Order {
             return
         }
         let next = change.expiry.map { Self.deadline($0, event, moment) } ?? deadline
-        guard next > moment.at else {
+        guard next > moment.at, event.at <= deadline else {
             refuse(event, .pastDeadline, &effects)
             return
         }
+        let isBelowPaid = change.lines.contains { changed in
+            line(of: changed.sku).map { changed.quantity < lines[$0].paid - lines[$0].refund } ?? false
+        }
+        if isBelowPaid { return decline(event, .unitsPaid, &effects) }
+        owesAnswer = true
         before = Before(asked: lines.map(\.asked), deadline: deadline)
         deadline = next
         for line in added { lines.append(Line(sku: line.sku, warehouse: line.warehouse, asked: 0)) }
@@ -246,37 +368,44 @@ extension Order {
         }
     }
 
-    /// The deadline has passed: what is not paid goes back; and what was paid and is still backordered.
-    mutating func expire(_ moment: OrderMoment, _ effects: inout OrderEffects) {
+    /// The deadline has passed: what is not paid goes back; and what was paid and is still backordered, unless it is in a
+    /// parcel.
+    ///
+    /// - Parameter keepsParcels: whether units that the stock does not have are waited for, because they have left it.
+    mutating func expire(
+        keepsParcels: Bool = true, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
         for line in lines.indices {
-            lines[line].goal = lines[line].shipped
-            guard moment.settings.shipsOnShipped else { continue }
-            lines[line].goal += min(
-                lines[line].reserved, max(0, lines[line].paid - lines[line].shipped))
+            lines[line].goal = lines[line].shipped + kept(line, keepsParcels: keepsParcels, moment)
         }
         begin(.expiring)
         trim(moment, &effects)
     }
 
-    /// An event of an order that has ended, or that has nothing to be paid any more: only a payment matters, as far as
-    /// it must go back.
+    /// The units of a line that are kept beyond the deadline.
+    func kept(_ line: Int, keepsParcels: Bool = true, _ moment: OrderMoment) -> Int64 {
+        let books = lines[line]
+        let parcels = keepsParcels ? min(books.held, books.dueParcels) : 0
+        guard moment.settings.shipsOnShipped else { return parcels }
+        return min(books.owed, books.reserved + min(books.backordered, parcels))
+    }
+
+    /// An event of an order that has ended: only a payment matters, which must go back.
     private mutating func heedLate(
         _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
-        guard case .paid(let units) = event.body else {
-            effects.ignored += 1
-            return
+        if unreadable != nil, case .paid(let units) = event.body {
+            for unit in units where line(of: unit.sku) == nil && lines.count < OrderLimits.lines {
+                lines.append(Line(sku: unit.sku, asked: 0))
+            }
         }
-        let before = refund
-        for line in lines.indices {
-            let named = units.first { $0.sku == lines[line].sku }
-            guard units.isEmpty || named != nil else { continue }
-            lines[line].paid = max(lines[line].paid, named?.quantity ?? lines[line].asked)
-        }
-        if refund > before {
-            tell(.refundRequired, moment, &effects)
-        } else {
-            effects.ignored += 1
+        if names(unknownLine: event) { return refuse(event, .unknownLine, &effects) }
+        switch event.body {
+        case .paid(let units): pay(units, event, moment, &effects)
+        case .placed: decline(event, .alreadyPlaced, &effects)
+        case .shipped where hasShipped: decline(event, .alreadyShipped, &effects)
+        case .cancelled, .changed, .shipped: decline(event, .orderEnded, &effects)
+        case .reallocate: ignore(&effects)
         }
     }
 
@@ -295,20 +424,20 @@ extension Order {
         case .securing:
             phase = .settled
             hasLost = false
-            if isLive { tell(refund > refundTold ? .refundRequired : .confirmed, moment, &effects) }
-            if !isLive { finish(else: .lost, moment, &effects) }
+            // What is in a parcel has waited for its payment.
+            if canShip(moment.settings) {
+                begin(.paying)
+                ship(moment, &effects)
+            } else {
+                conclude(.confirmed, else: .lost, moment, &effects)
+            }
         case .renewing:
             phase = .settled
         case .cancelling:
-            giveBack(moment, &effects) { order, effects in
-                order.conclude(.released, moment, &effects)
-            }
+            giveBack(moment, &effects) { $0.conclude(.released, else: .released, moment, &$1) }
         case .expiring:
-            giveBack(moment, &effects) { order, effects in
-                // What is left, if anything, was paid and is kept for its shipment.
-                order.isPaid = order.isLive
-                order.conclude(.expired, moment, &effects)
-            }
+            // What is left, if anything, was paid and is kept for its shipment.
+            giveBack(moment, &effects) { $0.conclude(.expired, else: .expired, moment, &$1) }
         case .moving: settleMoving(&effects)
         case .returning: settleReturning(moment, &effects)
         }
@@ -324,10 +453,12 @@ extension Order {
     }
 
     private mutating func conclude(
-        _ kind: OrderOutcomeKind, _ moment: OrderMoment, _ effects: inout OrderEffects
+        _ kind: OrderOutcomeKind, else end: OrderOutcomeKind, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
     ) {
         phase = .settled
-        if !isLive { return finish(else: kind, moment, &effects) }
+        account()
+        if !isLive { return finish(else: end, moment, &effects) }
         tell(refund > refundTold ? .refundRequired : kind, moment, &effects)
     }
 
@@ -349,39 +480,36 @@ extension Order {
             }
             deadline = before.deadline
         }
-        for line in lines.indices { lines[line].goal = lines[line].asked }
+        for line in lines.indices {
+            lines[line].goal = max(lines[line].asked, lines[line].shipped + lines[line].owed)
+        }
         begin(.adjusting)
         trim(moment, &effects)
     }
 
     private mutating func settleAdjusting(_ moment: OrderMoment, _ effects: inout OrderEffects) {
         trim(moment, &effects)
-        extend(to: deadline.after(moment.settings.grace), ofPaid: false, moment, &effects)
+        carryDeadline(moment, &effects)
         if isAsking { return }
         before = nil
         phase = .settled
         if hasLost || hasExpired { return }
-        if isLive { tell(.changed, moment, &effects) } else { finish(else: .released, moment, &effects) }
+        conclude(.changed, else: .released, moment, &effects)
     }
 
     private mutating func settlePaying(_ moment: OrderMoment, _ effects: inout OrderEffects) {
         ship(moment, &effects)
         if isAsking { return }
         phase = .settled
+        account()
         (hasLost, hasExpired, hasFilled) = (false, hasExpired && isLive && !isPaid, false)
         if !isLive { return finish(else: .lost, moment, &effects) }
-        // What is paid and only backordered is no news yet.
         if refund > refundTold {
             tell(.refundRequired, moment, &effects)
-        } else if shipped > shippedTold {
+        } else if shipped > shippedTold || owesAnswer {
             tell(.confirmed, moment, &effects)
         }
     }
-}
-
-extension Order.Line {
-    /// The units that it has and that were not paid.
-    fileprivate var unpaid: Int64 { max(0, shipped + held + refund - paid) }
 }
 
 extension OrderEvent {

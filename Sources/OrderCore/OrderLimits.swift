@@ -10,7 +10,7 @@ package enum OrderLimits {
     /// The most events of an order that wait until it can heed them, and how many of the newest it remembers in order
     /// to know repeats.
     package static let waitingEvents = 32
-    package static let rememberedEvents = 64
+    package static let rememberedEvents = 256
 
     /// What the settings may say, in milliseconds.
     package static let times: ClosedRange<Int64> = 1...(366 * 24 * 60 * 60 * 1000)

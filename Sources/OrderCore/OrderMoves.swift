@@ -61,7 +61,7 @@ extension Order {
                 lines[line].claims[claim].partsBefore = []
                 if isReturn { hasMoved = true }
             default:
-                refuse(outcome, pending, line, claim)
+                refuse(outcome, pending, line, claim, moment, &effects)
                 if lines[line].claims[claim].pending != nil {
                     lines[line].claims[claim].befell = claimed.befell
                 }
@@ -113,7 +113,7 @@ extension Order.Line {
         let live = claims.indices.filter { claims[$0].held > 0 }
         guard live.count == 1, let claim = live.first else { return nil }
         let claimed = claims[claim]
-        guard claimed.backordered == 0, !claimed.isShort, claimed.units == allocations.units,
+        guard claimed.backordered == 0, claimed.units == allocations.units,
             warehouse == nil || allocations.allSatisfy({ $0.warehouse == warehouse })
         else { return nil }
         let isThere = allocations.allSatisfy { claimed.parts.contains($0) }

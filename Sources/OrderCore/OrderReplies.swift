@@ -63,6 +63,13 @@ extension Order {
         _ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment,
         _ effects: inout OrderEffects
     ) {
+        if outcome.rejection?.rawValue == "command_too_old" {
+            return askAnew(pending, line, claim, moment, &effects)
+        }
+        if let doubt = lines[line].claims[claim].doubt {
+            lines[line].claims[claim].doubt = nil
+            return settle(doubt, by: outcome, pending, line, claim, moment, &effects)
+        }
         switch (pending.verb, outcome.kind) {
         case (.reserve, .reserved), (.reserve, .partiallyReserved), (.reserve, .backordered):
             lines[line].claims[claim].parts = outcome.allocations
@@ -70,6 +77,12 @@ extension Order {
             lines[line].claims[claim].expiresAt = outcome.expiresAt
             if phase == .busy(.refusing) { trim(moment, &effects) }
         case (.reserve, _):
+            if outcome.rejection == .expiryOutOfRange, let asked = pending.expiresAt, asked > deadline {
+                // A reservation may live as long as the order, and not longer.
+                var again = pending
+                again.expiresAt = deadline
+                return send(again, line: line, claim: claim, moment, &effects)
+            }
             lines[line].refusal = outcome.rejection ?? .insufficientStock
             guard phase == .busy(.placing), mode != .partial else { return }
             // What was granted goes back at once, and what is still granted, as it comes.
@@ -77,27 +90,46 @@ extension Order {
             for line in lines.indices { lines[line].goal = 0 }
             trim(moment, &effects)
         case (.confirm, .confirmed):
-            lines[line].shipments.add(outcome.allocations)
+            shipped(outcome.allocations, pending, line)
             take(outcome, line, claim)
             if outcome.isReacquired { hasExpired = false }
         case (.release, .released):
             take(outcome, line, claim)
         case (.extend, .extended):
             lines[line].claims[claim].expiresAt = outcome.expiresAt
+        case (.move, _) where phase == .busy(.paying):
+            switch outcome.rejection {
+            case nil, .allocationMismatch, .insufficientStock, .warehouseInactive:
+                answerBring(outcome, pending, line, claim)
+            default:
+                refuse(outcome, pending, line, claim, moment, &effects)
+            }
         case (.move, _):
             answerMove(outcome, pending, line, claim, moment, &effects)
         default:
-            refuse(outcome, pending, line, claim)
+            refuse(outcome, pending, line, claim, moment, &effects)
         }
     }
 
     /// A command about a reservation of ours was not carried out.
-    mutating func refuse(_ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int) {
+    mutating func refuse(
+        _ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
+    ) {
+        let claimed = lines[line].claims[claim]
         switch outcome.rejection {
-        case .quantityExceedsReserved:
-            // Units were lost meanwhile; what is left is looked at again, as a whole.
-            lines[line].claims[claim].isShort = true
+        case .quantityExceedsReserved, .backorderUnfilled:
+            // Units were lost meanwhile. What is left is looked at again; but where nothing was told of that, first asked.
+            let units = pending.verb == .confirm ? claimed.units : claimed.held
+            if claimed.held > 0, pending.quantity ?? 0 <= units {
+                ask(howManyFor: Pending(pending.verb), line, claim, moment, &effects)
+            }
+        case .allocationMismatch where pending.warehouse != nil:
+            pending.warehouse.map { forgetPlace($0, line) }
         case .expiryOutOfRange where pending.verb == .extend:
+            if phase == .busy(.adjusting), let asked = pending.expiresAt, asked > deadline {
+                return send(Pending(.extend, expiresAt: deadline), line: line, claim: claim, moment, &effects)
+            }
             // It lives as long as it did. That is not asked for again, but by the next renewal.
             if phase != .busy(.renewing) { lines[line].refusal = .expiryOutOfRange }
             lines[line].claims[claim].expiresAt = pending.expiresAt
@@ -107,8 +139,12 @@ extension Order {
             isStuck = true
             lines[line].claims[claim].pending = pending
         case .reservationConfirmed:
-            lines[line].shipments.add(lines[line].claims[claim].parts)
+            lines[line].shipments.add(claimed.parts)
             empty(line, claim)
+        case .reservationExpired where pending.warehouse != nil:
+            // The units are not to be had again where their parcel has left; perhaps they are elsewhere.
+            pending.warehouse.map { forgetPlace($0, line) }
+            send(Pending(.confirm, quantity: pending.quantity), line: line, claim: claim, moment, &effects)
         case .reservationExpired:
             empty(line, claim)
             if pending.verb != .release { hasExpired = true }
@@ -118,6 +154,85 @@ extension Order {
         default:
             isStuck = true
             lines[line].claims[claim].pending = pending
+        }
+    }
+
+    // MARK: Doubt
+
+    /// A command came too late for the stock to know whether it was decided before. What its reservation makes whole is
+    /// asked again under a new number; of a part nobody knows whether it is done, so that is asked first.
+    private mutating func askAnew(
+        _ pending: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
+        let isPart = pending.quantity != nil && (pending.verb == .confirm || pending.verb == .release)
+        if isPart, lines[line].claims[claim].held > 0 {
+            ask(howManyFor: pending, line, claim, moment, &effects)
+        } else {
+            send(pending, line: line, claim: claim, moment, &effects)
+        }
+    }
+
+    /// Asks how many units a reservation has: an extension to the end that it has says so, and changes nothing.
+    private mutating func ask(
+        howManyFor doubt: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
+    ) {
+        lines[line].claims[claim].doubt = doubt
+        let end = lines[line].claims[claim].expiresAt ?? lifetime(moment)
+        send(Pending(.extend, expiresAt: end), line: line, claim: claim, moment, &effects)
+    }
+
+    /// - Parameter doubt: of which the stock says now how many units it has left; it has no quantity where it did nothing.
+    private mutating func settle(
+        _ doubt: Pending, by outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int,
+        _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
+        switch outcome.rejection {
+        case nil: break
+        case .expiryOutOfRange:
+            // A person must look.
+            isStuck = true
+            lines[line].claims[claim].doubt = doubt
+            lines[line].claims[claim].pending = pending
+            return
+        case .reservationReleased where doubt.verb == .release:
+            return empty(line, claim)
+        default:
+            return refuse(outcome, pending, line, claim, moment, &effects)
+        }
+        let gone = max(0, lines[line].claims[claim].held - outcome.quantity)
+        let done = min(gone, doubt.quantity ?? 0)
+        if doubt.verb == .confirm {
+            let units = first(done, of: lines[line].claims[claim].parts, in: doubt.warehouse)
+            shipped(units, doubt, line)
+            lines[line].claims[claim].parts.take(units)
+        } else {
+            drop(done, line, claim)
+        }
+        drop(gone - done, line, claim)
+        if gone > done { hasLost = true }
+    }
+
+    /// The units that a shipment takes.
+    private func first(_ units: Int64, of parts: [Allocation], in warehouse: ID?) -> [Allocation] {
+        var left = units
+        var taken: [Allocation] = []
+        for part in parts where left > 0 && (warehouse ?? part.warehouse) == part.warehouse {
+            taken.append(Allocation(warehouse: part.warehouse, quantity: min(left, part.quantity)))
+            left -= min(left, part.quantity)
+        }
+        return taken
+    }
+
+    /// Units go as a release takes them: what is backordered first, then from the last warehouse back.
+    private mutating func drop(_ units: Int64, _ line: Int, _ claim: Int) {
+        let backordered = min(units, lines[line].claims[claim].backordered)
+        lines[line].claims[claim].backordered -= backordered
+        var left = units - backordered
+        for part in lines[line].claims[claim].parts.reversed() where left > 0 {
+            let some = min(left, part.quantity)
+            lines[line].claims[claim].parts.take([Allocation(warehouse: part.warehouse, quantity: some)])
+            left -= some
         }
     }
 
@@ -170,9 +285,10 @@ extension Order {
         }
         if hasLost {
             (hasLost, hasMoved) = (false, false)
+            account()
             if !isLive {
                 finish(else: .lost, moment, &effects)
-            } else if mode == .allOrNothing, !isPaidInPart {
+            } else if mode == .allOrNothing, !isPaidInPart, !isWhole {
                 for line in lines.indices { lines[line].goal = 0 }
                 begin(.losing)
                 trim(moment, &effects)
@@ -183,11 +299,12 @@ extension Order {
         }
         if hasFilled {
             hasFilled = false
-            if lines.contains(where: { $0.toShip > $0.shipped }) {
+            if canShip(moment.settings) {
                 begin(.paying)
                 ship(moment, &effects)
             } else if lines.allSatisfy({ $0.backordered == 0 }) {
-                tell(isWhole ? .reserved : .partiallyReserved, moment, &effects)
+                tell(
+                    isPaidInPart ? .confirmed : isWhole ? .reserved : .partiallyReserved, moment, &effects)
             }
             return true
         }

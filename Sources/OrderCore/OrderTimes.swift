@@ -19,15 +19,20 @@ extension Order {
         }
     }
 
-    /// A paid order that ships when that is told is kept until then, beyond its deadline; but what is backordered is
-    /// waited for until then and no longer.
+    /// A paid order that waits for its shipment is kept until then, beyond its deadline; but what is backordered is waited
+    /// for no longer, unless it has left in a parcel.
     private func isKept(_ settings: OrderSettings) -> Bool {
-        settings.shipsOnShipped && securedUntil != nil && isPaid && lines.allSatisfy { $0.backordered == 0 }
+        securedUntil != nil && isPaid && lines.allSatisfy { $0.backordered <= $0.dueParcels }
     }
 
     private func renewal(_ settings: OrderSettings) -> Timestamp? {
-        guard settings.shipsOnShipped, let securedUntil else { return nil }
+        guard let securedUntil else { return nil }
         return Timestamp(milliseconds: securedUntil.milliseconds - settings.shipWithin / 3)
+    }
+
+    /// Whether nothing would go back if the order expired.
+    private func isAllKept(_ moment: OrderMoment) -> Bool {
+        lines.indices.allSatisfy { lines[$0].held <= kept($0, moment) }
     }
 
     /// The order is looked at. Nothing follows where it is not due at `at`.
@@ -44,8 +49,12 @@ extension Order {
         case .busy:
             askAgain(moment, &effects)
         case .settled:
-            if at > deadline, !isKept(settings) {
+            let isOver = at > deadline
+            if isOver, !isKept(settings), !isAllKept(moment) {
                 expire(moment, &effects)
+            } else if isOver, isKept(settings), lines.contains(where: { $0.backordered > 0 }) {
+                // The stock has never learned of what left in a parcel.
+                expire(keepsParcels: false, moment, &effects)
             } else {
                 begin(.renewing)
                 let expiresAt = at.after(settings.shipWithin)

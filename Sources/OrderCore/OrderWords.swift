@@ -32,14 +32,17 @@ package enum OrderOutcomeKind: String, CaseIterable, Sendable {
     case lost
 }
 
-/// Units of one SKU; all that the order has of it where `quantity` is nil.
+/// Units of one SKU; all that the event can mean of it where `quantity` is nil.
 package struct LineUnits: Equatable, Sendable {
     package var sku: ID
     package var quantity: Int64?
+    /// Of a shipment: the warehouse that they left; never without `quantity`.
+    package var warehouse: ID?
 
-    package init(sku: ID, quantity: Int64? = nil) {
+    package init(sku: ID, quantity: Int64? = nil, warehouse: ID? = nil) {
         self.sku = sku
         self.quantity = quantity
+        self.warehouse = warehouse
     }
 }
 
@@ -51,7 +54,7 @@ package struct OrderEvent: Equatable, Sendable {
         case paid([LineUnits])
         case cancelled([LineUnits])
         case changed(Changed)
-        /// Fulfilment has sent the goods; heeded only where orders ship on this word.
+        /// Fulfilment has sent the goods: a parcel.
         case shipped([LineUnits])
         /// The optimizer's proposal, taken as a whole or not at all.
         case reallocate(Reallocation)
@@ -201,15 +204,18 @@ package struct OrderOutcome: Equatable, Sendable {
         /// The units that ship, and from where.
         package var shipped: Int64
         package var shipments: [Allocation]
-        /// The units whose payment must go back.
+        /// The units whose payment must go back, and those of them that no outcome before has told: of all outcomes of an
+        /// order, the sum of the second is the first.
         package var refund: Int64
+        package var refundAdded: Int64
         /// Why the stock refused the line, or what more it was to have.
         package var reason: Rejection?
 
         package init(
             sku: ID, warehouse: ID? = nil, quantity: Int64, reserved: Int64 = 0,
             backordered: Int64 = 0, allocations: [Allocation] = [], paid: Int64 = 0, shipped: Int64 = 0,
-            shipments: [Allocation] = [], refund: Int64 = 0, reason: Rejection? = nil
+            shipments: [Allocation] = [], refund: Int64 = 0, refundAdded: Int64 = 0,
+            reason: Rejection? = nil
         ) {
             self.sku = sku
             self.warehouse = warehouse
@@ -221,6 +227,7 @@ package struct OrderOutcome: Equatable, Sendable {
             self.shipped = shipped
             self.shipments = shipments
             self.refund = refund
+            self.refundAdded = refundAdded
             self.reason = reason
         }
     }
@@ -238,6 +245,8 @@ package struct OrderOutcome: Equatable, Sendable {
     /// Never without `shipTo`.
     package var deliverWithinHours: Int64?
     package var lines: [Line]
+    /// Why the order could not be read; then its lines are those that could be.
+    package var unreadable: Unreadable?
     package var deadline: Timestamp
     /// The time of the record that brought it about.
     package var at: Timestamp
@@ -245,7 +254,7 @@ package struct OrderOutcome: Equatable, Sendable {
     package init(
         orderID: ID, version: Int64, kind: OrderOutcomeKind, isFinal: Bool, mode: OrderMode,
         allowSplit: Bool = true, shipTo: Point? = nil, deliverWithinHours: Int64? = nil, lines: [Line],
-        deadline: Timestamp, at: Timestamp
+        unreadable: Unreadable? = nil, deadline: Timestamp, at: Timestamp
     ) {
         self.orderID = orderID
         self.version = version
@@ -256,8 +265,117 @@ package struct OrderOutcome: Equatable, Sendable {
         self.shipTo = shipTo
         self.deliverWithinHours = deliverWithinHours
         self.lines = lines
+        self.unreadable = unreadable
         self.deadline = deadline
         self.at = at
+    }
+}
+
+/// Why an event could not be read: the word of `dead.letters`, and a sentence.
+package struct Unreadable: Equatable, Sendable {
+    package var reason: String
+    package var detail: String
+
+    package init(reason: String, detail: String) {
+        self.reason = reason
+        self.detail = detail
+    }
+}
+
+/// An event that could not be read, of an order that could be named.
+package struct UnreadableEvent: Equatable, Sendable {
+    /// Nil where that could not be read either.
+    package var id: ID?
+    package var orderID: ID
+    /// Its word in `orders`.
+    package var type: String
+    package var isPlacing: Bool
+    package var at: Timestamp
+    package var why: Unreadable
+    /// Those that could be read, of one SKU each.
+    package var lines: [OrderEvent.Line]
+
+    package init(
+        id: ID?, orderID: ID, type: String, isPlacing: Bool, at: Timestamp, why: Unreadable,
+        lines: [OrderEvent.Line] = []
+    ) {
+        self.id = id
+        self.orderID = orderID
+        self.type = type
+        self.isPlacing = isPlacing
+        self.at = at
+        self.why = why
+        self.lines = lines
+    }
+}
+
+/// The answer to an event that did nothing: published to `order.outcomes`, and no version of the order.
+package struct OrderAnswer: Equatable, Sendable {
+    package var orderID: ID
+    /// Of the event; nil where that could not be read.
+    package var eventID: ID?
+    /// The event's word in `orders`.
+    package var event: String
+    package var reason: OrderRefusal
+    /// Only where the event could not be read.
+    package var unreadable: Unreadable?
+    /// The time of the record that brought it about.
+    package var at: Timestamp
+
+    package init(
+        orderID: ID, eventID: ID?, event: String, reason: OrderRefusal,
+        unreadable: Unreadable? = nil, at: Timestamp
+    ) {
+        self.orderID = orderID
+        self.eventID = eventID
+        self.event = event
+        self.reason = reason
+        self.unreadable = unreadable
+        self.at = at
+    }
+}
+
+/// Why an event did nothing. The raw values are the words of `order.outcomes`.
+package enum OrderRefusal: String, CaseIterable, Sendable {
+    /// The order was not placed, not for long enough, or was forgotten.
+    case unknownOrder = "unknown_order"
+    /// The event could not be read.
+    case unreadable
+    /// Its id came before, with another content.
+    case eventIDConflict = "event_id_conflict"
+    /// More events wait than may.
+    case tooManyEvents = "too_many_events"
+    /// The order has no line of a SKU that it names.
+    case unknownLine = "unknown_line"
+    /// The order would have had more lines than it may.
+    case tooManyLines = "too_many_lines"
+    /// The new deadline has passed already, or the one that the order has.
+    case pastDeadline = "past_deadline"
+    /// The order was placed before.
+    case alreadyPlaced = "already_placed"
+    /// All that can be paid is paid.
+    case nothingToPay = "nothing_to_pay"
+    /// The order has nothing that can be cancelled.
+    case nothingToCancel = "nothing_to_cancel"
+    /// The change would leave a line with fewer units than were paid.
+    case unitsPaid = "units_paid"
+    /// The units of the parcel are not paid.
+    case notPaid = "not_paid"
+    /// The units of the parcel have left the books already.
+    case alreadyShipped = "already_shipped"
+    /// The order has ended.
+    case orderEnded = "order_ended"
+
+    /// Whether the event goes to `dead.letters`, too, and may be sent again under its id.
+    package var isDeadLetter: Bool {
+        switch self {
+        case .unknownOrder, .unreadable, .eventIDConflict, .tooManyEvents, .unknownLine, .tooManyLines,
+            .pastDeadline:
+            true
+        case .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .notPaid, .alreadyShipped,
+            .orderEnded:
+            false
+        }
     }
 }
 

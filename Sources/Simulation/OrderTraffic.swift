@@ -18,6 +18,8 @@ final class OrderTraffic: Actor {
     /// Orders that events were published of, placed ones and others, and how many were placed.
     private(set) var ids: [ID] = []
     private(set) var placed: Set<ID> = []
+    /// Of the placed ones, those that cannot be read.
+    private(set) var unreadable: Set<ID> = []
     /// Of each order that was never placed, the offset of its event.
     private(set) var ghosts: [ID: Int64] = [:]
     /// Where records of `orders` cannot be read.
@@ -46,7 +48,9 @@ final class OrderTraffic: Actor {
         if published == 0 { publishStock() }
         guard !isDone else { return shipWhatIsLeft() }
         published += 1
-        switch random.below(40) {
+        switch random.below(42) {
+        case 40: if sent.isEmpty { place() } else { publishConflict() }
+        case 41: publishUnreadable()
         case 0: publishPoison()
         case 1: publishGhost()
         case 2, 3: publishStray()
@@ -90,13 +94,42 @@ final class OrderTraffic: Actor {
                             sku: random.one(of: Self.skus), quantity: Int64(random.within(0...4)))
                     ],
                     expiry: random.oneIn(4) ? .after(milliseconds: Int64(random.within(60...400))) : nil))
-        default: .shipped(units())
+        default: .shipped(random.oneIn(3) ? parcel() : units())
         }
     }
 
     private func units() -> [LineUnits] {
         if !random.oneIn(3) { return [] }
         return [LineUnits(sku: random.one(of: Self.skus), quantity: random.oneIn(2) ? 1 : nil)]
+    }
+
+    /// Units that have left warehouses, which need not be those that keep them.
+    private func parcel() -> [LineUnits] {
+        let sku = random.one(of: Self.skus)
+        return Self.warehouses.prefix(random.within(1...2)).map {
+            LineUnits(sku: sku, quantity: Int64(random.within(1...2)), warehouse: $0)
+        }
+    }
+
+    /// The id of an event that came, with another content.
+    private func publishConflict() {
+        var event = random.one(of: sent)
+        event.body = .paid([LineUnits(sku: random.one(of: Self.skus), quantity: 9)])
+        append(event)
+    }
+
+    /// An order that can be named, and not read.
+    private func publishUnreadable() {
+        let id: ID = "o\(placed.count)"
+        placed.insert(id)
+        unreadable.insert(id)
+        if !ids.contains(id) { ids.append(id) }
+        number += 1
+        let value = "{\"event_id\":\"e\(number)\",\"type\":\"order.placed\",\"order_id\":\"\(id)\",\"lines\":[]}"
+        let partition = side.partition(of: id)
+        let offset = world.broker.append(
+            world.index(.orders, partition), key: id.bytes, value: Array(value.utf8))
+        poison[partition, default: []].append(offset)
     }
 
     /// The optimizer's: lines of an order to one warehouse each, by its newest outcome, which may be out of date by then.

@@ -21,6 +21,7 @@ package struct OrderCounts: Sendable {
     package var replies = 0
     package var commands = 0
     package var outcomes: [OrderOutcomeKind: Int] = [:]
+    package var answers: [OrderRefusal: Int] = [:]
     package var repeats = 0
     package var ignored = 0
     package var proposals: [ProposalResult: Int] = [:]
@@ -125,7 +126,24 @@ package struct OrderDesk: ~Copyable {
         do throws(DecodingFailure) {
             effects = topic == .orders ? take(try event(record, at), at) : take(try reply(record), at)
         } catch {
-            return try bury(record, topic, error, output)
+            try bury(record, topic, error, output)
+            return topic == .orders ? try answer(record, at, error, output) : ()
+        }
+        try send(effects, output)
+    }
+
+    /// Whoever could be named is answered, although the event could not be read.
+    private mutating func answer(
+        _ record: LogRecord, _ at: Timestamp, _ failure: DecodingFailure, _ output: Output
+    ) throws(LogFailure) {
+        guard let key = record.key, ownsKey(key),
+            let event = reader.unreadableEvent(key: key, value: record.value, at: at, failure)
+        else { return }
+        var effects = OrderEffects()
+        let settings = settings
+        counts.events += 1
+        change(event.orderID, makesNew: event.isPlacing, at) {
+            $0.handle(event, settings, into: &effects)
         }
         try send(effects, output)
     }
@@ -251,6 +269,11 @@ package struct OrderDesk: ~Copyable {
             writer.write(orderOutcome: outcome)
             try send(.orderOutcomes, partition, key: outcome.orderID, output)
         }
+        for answer in effects.answers {
+            counts.answers[answer.reason, default: 0] += 1
+            writer.write(orderAnswer: answer)
+            try send(.orderOutcomes, partition, key: answer.orderID, output)
+        }
         for refused in effects.refused { try bury(refused, output) }
     }
 
@@ -337,6 +360,8 @@ extension DecodingFailure {
         switch refused.reason {
         case .unknownOrder:
             self.init(.unknownOrder, "the order was not placed, not for long enough, or was forgotten")
+        case .eventIDConflict:
+            self.init(.eventIDConflict, "event_id came before, with another content")
         case .unknownLine:
             self.init(.eventRefused, "the order has no line of a SKU that the event names")
         case .tooManyEvents:
@@ -344,7 +369,10 @@ extension DecodingFailure {
         case .tooManyLines:
             self.init(.eventRefused, "the order would have had more than \(OrderLimits.lines) lines")
         case .pastDeadline:
-            self.init(.eventRefused, "the new deadline has passed already")
+            self.init(.eventRefused, "the new deadline has passed already, or the order's has")
+        case .unreadable, .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .notPaid,
+            .alreadyShipped, .orderEnded:
+            preconditionFailure("\(refused.reason) is no reason for a dead letter of its own")
         }
     }
 }

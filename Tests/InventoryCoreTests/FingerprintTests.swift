@@ -25,6 +25,7 @@ struct FingerprintTests {
 
     private static let others: [Command.Body] = [
         .confirm(reservationID: "r", quantity: nil), .confirm(reservationID: "x", quantity: nil),
+        .confirm(reservationID: "r", quantity: 1, warehouse: "BER"),
         .confirm(reservationID: "r", quantity: 1), .release(reservationID: "r", quantity: nil),
         .release(reservationID: "r", quantity: 1), .extend(reservationID: "r", expiry: .at(moment)),
         .extend(reservationID: "x", expiry: .at(moment)),

@@ -70,7 +70,10 @@ struct RandomCommands {
         switch Int.random(in: 0..<1000, using: &random) {
         case 0..<110: return .receive(warehouse: warehouse(), quantity: units(), reference: nil)
         case 110..<480: return reserve(now, fresh: "r\(name)\(newest)", other: ID(reservation))
-        case 480..<600: return .confirm(reservationID: ID(reservation), quantity: chance(3) ? units(3) : nil)
+        case 480..<600:
+            return .confirm(
+                reservationID: ID(reservation), quantity: chance(3) ? units(3) : nil,
+                warehouse: chance(4) ? warehouse() : nil)
         case 600..<690: return .release(reservationID: ID(reservation), quantity: chance(3) ? units(3) : nil)
         case 690..<730: return .extend(reservationID: ID(reservation), expiry: expiry(now))
         case 730..<780: return .expire(reservationID: ID(reservation))

@@ -222,7 +222,11 @@ private struct Line {
         case "cancel": return (id(2), .transferCancel(transferID: id(1)))
         case "overdue": return (id(2), .transferDue(transferID: id(1)))
         case "reserve": return (id(3), .reserve(reserve))
-        case "confirm": return (id(2), .confirm(reservationID: id(1), quantity: number(after: "units")))
+        case "confirm":
+            return (
+                id(2),
+                .confirm(reservationID: id(1), quantity: number(after: "units"), warehouse: id(after: "from"))
+            )
         case "release": return (id(2), .release(reservationID: id(1), quantity: number(after: "units")))
         case "expire": return (id(2), .expire(reservationID: id(1)))
         case "extend": return (id(2), .extend(reservationID: id(1), expiry: expiry))

@@ -71,6 +71,8 @@ private enum Words {
             "reserve.with_everything": command(3, .reserve(everything)),
             "confirm": command(4, .confirm(reservationID: "r-1", quantity: nil)),
             "confirm.part": command(5, .confirm(reservationID: "r-1", quantity: 1)),
+            "confirm.warehouse": command(
+                5, .confirm(reservationID: "r-1", quantity: 1, warehouse: "BER")),
             "release": command(6, .release(reservationID: "r-1", quantity: nil)),
             "release.part": command(7, .release(reservationID: "r-1", quantity: 1)),
             "extend": command(8, .extend(reservationID: "r-1", expiry: .after(milliseconds: 900_000))),
@@ -613,6 +615,7 @@ struct ContractTests {
                 DecodingFailure.Reason.unknownOrder,
                 "the order was not placed, not for long enough, or was forgotten"
             ),
+            (.eventIDConflict, "event_id came before, with another content"),
             (.eventRefused, "the order has no line of a SKU that the event names"),
         ] {
             written[reason.rawValue] = letter(
@@ -817,7 +820,7 @@ struct ContractTests {
         #expect(
             seen
                 == Set(DecodingFailure.Reason.allCases).subtracting([
-                    .tooLarge, .wrongPartition, .unknownOrder, .eventRefused,
+                    .tooLarge, .wrongPartition, .unknownOrder, .eventIDConflict, .eventRefused,
                 ]))
     }
 

@@ -198,7 +198,9 @@ struct CommandBytesTests {
                     allowBackorder: .random(using: &random), channel: maybe(&random, id), shipTo: shipTo,
                     deliverWithinHours: shipTo == nil
                         ? nil : maybe(&random) { .random(in: Limits.deliveryHours, using: &$0) }))
-        case .confirm: return .confirm(reservationID: id(&random), quantity: maybe(&random, units))
+        case .confirm:
+            return .confirm(
+                reservationID: id(&random), quantity: maybe(&random, units), warehouse: maybe(&random, id))
         case .release: return .release(reservationID: id(&random), quantity: maybe(&random, units))
         case .extend: return .extend(reservationID: id(&random), expiry: expiry(&random))
         case .expire: return .expire(reservationID: id(&random))

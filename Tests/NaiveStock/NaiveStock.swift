@@ -272,8 +272,9 @@ package struct NaiveStock {
             record(sku, Fact(movement: .setSettings), &new)
             return (Answer(kind: .settingsSet), false)
         case .reserve(let reserve): return self.reserve(reserve, command, at, &new)
-        case .confirm(let id, let units): return end(id, units, .ship, command, at, &new)
-        case .release(let id, let units): return end(id, units, .release, command, at, &new)
+        case .confirm(let id, let units, let warehouse):
+            return end(id, units, warehouse, .ship, command, at, &new)
+        case .release(let id, let units): return end(id, units, nil, .release, command, at, &new)
         case .extend(let id, let expiry):
             guard let index = live(id, sku) else { return ended(id, .extend, command, &new) }
             guard let until = self.until(expiry, at) else { return refuse(.expiryOutOfRange, command, &new) }
@@ -592,17 +593,25 @@ package struct NaiveStock {
     }
 
     private mutating func end(
-        _ id: ID, _ wanted: Int64?, _ movement: Movement, _ command: Command, _ at: Int64,
-        _ new: inout [Fact]
+        _ id: ID, _ wanted: Int64?, _ warehouse: ID?, _ movement: Movement, _ command: Command,
+        _ at: Int64, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         guard let index = live(id, command.sku) else {
-            if movement == .ship, let late = reacquire(id, wanted, command, at, &new) { return late }
+            if movement == .ship, let late = reacquire(id, wanted, warehouse, command, at, &new) {
+                return late
+            }
             return ended(id, movement, command, &new)
         }
-        let units = wanted ?? claims[index].quantity
+        let place = claims[index].parts.firstIndex { $0.warehouse == warehouse }
+        let there = place.map { claims[index].parts[$0].quantity } ?? 0
+        let units = wanted ?? (warehouse == nil ? claims[index].quantity : there)
         if units > claims[index].quantity { return refuse(.quantityExceedsReserved, command, &new) }
         if movement == .ship && units > claims[index].allocated {
             return refuse(.backorderUnfilled, command, &new)
+        }
+        if warehouse != nil {
+            if units == 0 || units > there { return refuse(.allocationMismatch, command, &new) }
+            return (take(units, index, movement, command, &new, from: place!), false)
         }
         return (take(units, index, movement, command, &new), false)
     }
@@ -628,7 +637,8 @@ package struct NaiveStock {
 
     /// Nil where it is no late payment, or no units are there for it.
     private mutating func reacquire(
-        _ id: ID, _ wanted: Int64?, _ command: Command, _ at: Int64, _ new: inout [Fact]
+        _ id: ID, _ wanted: Int64?, _ warehouse: ID?, _ command: Command, _ at: Int64,
+        _ new: inout [Fact]
     ) -> (Answer, Bool)? {
         let sku = command.sku
         guard let index = claims.lastIndex(where: { $0.reserve.reservationID == id && $0.sku == sku }),
@@ -641,6 +651,11 @@ package struct NaiveStock {
         if units > had { return refuse(.quantityExceedsReserved, command, &new) }
         var parts: [Allocation] = []
         var left = units
+        if let warehouse {
+            guard isActive(warehouse), unclaimed(sku, warehouse, reserve.channel) >= units else { return nil }
+            parts = [Allocation(warehouse: warehouse, quantity: units)]
+            left = 0
+        }
         // What was backordered went first; it is of a warehouse if that was named.
         let named = reserve.warehouse.map { [Allocation(warehouse: $0, quantity: end.lostBackordered)] } ?? []
         for lost in (named + end.lost).filter({ $0.quantity > 0 }) where left > 0 {
@@ -655,7 +670,7 @@ package struct NaiveStock {
             }
             left -= some
         }
-        if left > 0 || !(reserve.allowSplit || parts.count == 1) {
+        if warehouse == nil, left > 0 || !(reserve.allowSplit || parts.count == 1) {
             guard reserve.warehouse == nil else { return nil }
             parts = pick(
                 units,
@@ -683,7 +698,8 @@ package struct NaiveStock {
     /// Units of a claim go; what is backordered first and the last warehouse first, but for a shipment.
     @discardableResult
     private mutating func take(
-        _ units: Int64, _ index: Int, _ movement: Movement, _ command: Command?, _ new: inout [Fact]
+        _ units: Int64, _ index: Int, _ movement: Movement, _ command: Command?, _ new: inout [Fact],
+        from first: Int = 0
     ) -> Answer {
         let (sku, id) = (claims[index].sku, claims[index].reserve.reservationID)
         var left = units
@@ -699,7 +715,7 @@ package struct NaiveStock {
                     remaining: claims[index].quantity, deltas: .init(backordered: -back)), &new)
         }
         while left > 0 {
-            let place = movement == .ship ? 0 : claims[index].parts.count - 1
+            let place = movement == .ship ? first : claims[index].parts.count - 1
             let part = claims[index].parts[place]
             let some = min(left, part.quantity)
             claims[index].parts[place].quantity -= some

@@ -79,15 +79,24 @@ struct ModelTests {
         var purposes: Set<String> = []
         let ids: [ID] = (0...random.below(4)).map { "o\($0)" }
         var sent: [OrderEvent] = []
-        for id in ids where random.below(8) > 0 { sent.append(placing(id, skus, &random, &shop)) }
+        for id in ids where random.below(8) > 0 {
+            if random.below(24) == 0 {
+                shop.sendUnreadable(id, random.below(2) == 0 ? [] : [("A", Int64(1 + random.below(3)))])
+            } else {
+                sent.append(placing(id, skus, &random, &shop))
+            }
+        }
         for _ in 0..<20 + random.below(40) {
             let id = ids[random.below(ids.count)]
-            switch random.below(28) {
+            switch random.below(32) {
             case 0: sent.append(placing(id, skus, &random, &shop))
             case 1, 2: sent.append(shop.send(id, .paid(units(skus, &random))))
             case 3: sent.append(shop.send(id, .cancelled(units(skus, &random))))
             case 4: sent.append(shop.send(id, .changed(change(skus, &random))))
-            case 5: sent.append(shop.send(id, .shipped(units(skus, &random))))
+            case 5, 29: sent.append(shop.send(id, .shipped(parcel(skus, &random))))
+            case 28: sent.append(shop.send(id, .paid(units(skus, &random))))
+            case 30: if !sent.isEmpty { conflict(sent[random.below(sent.count)], skus, &random, &shop) }
+            case 31: if random.below(8) == 0 { shop.sendUnreadable(id, isPlacing: random.below(2) == 0) }
             case 6: if !sent.isEmpty { shop.send(sent[random.below(sent.count)]) }
             case 7: shop.wait(Int64(random.below(100)))
             case 8: if random.below(3) == 0 { shop.wait(Int64(random.below(6_000))) }
@@ -153,6 +162,24 @@ struct ModelTests {
             LineUnits(
                 sku: skus[random.below(3)], quantity: random.below(2) == 0 ? nil : Int64(1 + random.below(3)))
         ]
+    }
+
+    /// Units that left a warehouse, which may be where they were.
+    private static func parcel(_ skus: [ID], _ random: inout Random) -> [LineUnits] {
+        if random.below(3) > 0 { return units(skus, &random) }
+        return (["BER", "HAM"] as [ID]).prefix(1 + random.below(2)).map {
+            LineUnits(sku: skus[random.below(3)], quantity: Int64(1 + random.below(3)), warehouse: $0)
+        }
+    }
+
+    /// The id of an event that came, with another content.
+    private static func conflict(
+        _ event: OrderEvent, _ skus: [ID], _ random: inout Random, _ shop: inout Shop
+    ) {
+        var event = event
+        let other = [LineUnits(sku: skus[random.below(3)], quantity: 7)]
+        event.body = random.below(2) == 0 ? .paid(other) : .cancelled(other)
+        shop.send(event)
     }
 
     private static func change(_ skus: [ID], _ random: inout Random) -> OrderEvent.Changed {
@@ -295,6 +322,7 @@ struct ModelTests {
         guard finals.count == 1, case .ended = order.phase else {
             throw Fault(description: "\(id) has not ended once: \(shop.story(id)), \(order)")
         }
+        try checkPayments(id, order, told, shop)
         let after = told.drop { !$0.isFinal }.dropFirst()
         guard after.allSatisfy({ $0.kind == .refundRequired }) else {
             throw Fault(description: "\(id): \(shop.story(id))")
@@ -310,6 +338,35 @@ struct ModelTests {
         }
         try checkConfirmed(id, shop)
         return finals[0].kind.rawValue
+    }
+
+    /// What was paid has shipped or goes back, each unit once, as outcomes tell it one after another.
+    private static func checkPayments(
+        _ id: ID, _ order: Order, _ told: [OrderOutcome], _ shop: Shop
+    ) throws(Fault) {
+        guard !order.owesAnswer else {
+            throw Fault(description: "\(id): an event was not answered: \(shop.story(id))")
+        }
+        for (place, line) in order.lines.enumerated() {
+            var (paid, refund): (Int64, Int64) = (0, 0)
+            for outcome in told where place < outcome.lines.count && outcome.kind != .rejected {
+                let line = outcome.lines[place]
+                refund += line.refundAdded
+                guard line.paid >= paid, line.refund == refund, line.shipped <= line.paid - line.refund,
+                    line.paid <= line.shipped + line.reserved + line.backordered + line.refund
+                else {
+                    throw Fault(
+                        description: "\(id): version \(outcome.version), paid \(paid), \(line)\n\(history(id, shop))")
+                }
+                paid = line.paid
+            }
+            guard line.paid == line.shipped + line.refund, line.paid == paid, line.refund == refund else {
+                throw Fault(description: "\(id): \(line)\n\(history(id, shop))")
+            }
+            if let named = shop.namedPayments(id, line.sku), named.isExact ? named.units != paid : named.units > paid {
+                throw Fault(description: "\(id): \(named) of \(line.sku) were paid, told \(paid)")
+            }
+        }
     }
 
     /// What was told of an order, and what the stock did for it.

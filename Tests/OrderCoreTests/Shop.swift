@@ -16,11 +16,14 @@ struct Shop {
     var replies: [(sku: ID, queue: [OrderReply])] = []
     var outcomes: [OrderOutcome] = []
     var refused: [OrderEffects.Refused] = []
+    var answers: [OrderAnswer] = []
     var ignored = 0
     var repeats = 0
     var proposals: [ProposalResult: Int] = [:]
     /// What the stock did, from the first.
     var ledger: [LedgerEntry] = []
+    /// By the id of their events, the payments that were sent.
+    private var payments: [ID: (order: ID, units: [LineUnits])] = [:]
     private var offset: Int64 = 0
     private var events: Int64 = 0
 
@@ -82,8 +85,24 @@ struct Shop {
 
     mutating func send(_ event: OrderEvent) {
         var event = event
+        if case .paid(let units) = event.body, payments[event.id] == nil {
+            payments[event.id] = (event.orderID, units)
+        }
         event.at = Timestamp(milliseconds: now)
         with(event.orderID) { order, settings, effects in order.handle(event, settings, into: &effects) }
+    }
+
+    /// An event that cannot be read.
+    mutating func sendUnreadable(
+        _ id: ID = "o", isPlacing: Bool = true, _ lines: [(ID, Int64)] = [],
+        eventID: ID? = "unread"
+    ) {
+        let event = UnreadableEvent(
+            id: eventID, orderID: id, type: isPlacing ? "order.placed" : "order.changed",
+            isPlacing: isPlacing, at: Timestamp(milliseconds: now),
+            why: Unreadable(reason: "out_of_range", detail: "lines has 101 elements"),
+            lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) })
+        with(id) { order, settings, effects in order.handle(event, settings, into: &effects) }
     }
 
     mutating func due(_ id: ID) {
@@ -131,6 +150,7 @@ struct Shop {
         }
         outcomes += effects.outcomes
         refused += effects.refused
+        answers += effects.answers
         ignored += effects.ignored
         repeats += effects.repeats
         proposals.merge(effects.proposals, uniquingKeysWith: +)
@@ -240,6 +260,37 @@ struct Shop {
     /// What was told of an order, in a line each: `released!` is final.
     func story(_ id: ID = "o") -> [String] {
         told(id).map { $0.kind.rawValue + ($0.isFinal ? "!" : "") }
+    }
+
+    /// The units of a SKU that payments of an order name, each event's once; exact unless another payment names none. Nil
+    /// where one was refused.
+    func namedPayments(_ id: ID, _ sku: ID) -> (units: Int64, isExact: Bool)? {
+        var (units, isExact): (Int64, Bool) = (0, true)
+        for (event, payment) in payments where payment.order == id {
+            let isRefused =
+                refused.contains { $0.event.id == event } || answers.contains { $0.eventID == event }
+            if isRefused { return nil }
+            if payment.units.isEmpty { isExact = false }
+            for unit in payment.units where unit.sku == sku {
+                units += unit.quantity ?? 0
+                if unit.quantity == nil { isExact = false }
+            }
+        }
+        return (units, isExact)
+    }
+
+    /// Why events of an order did nothing, in their order.
+    func declined(_ id: ID = "o") -> [String] {
+        answers.filter { $0.orderID == id }.map(\.reason.rawValue)
+    }
+
+    /// The units of a SKU that shipped for an order, by warehouse, by the stock's own books.
+    func shipments(_ id: ID = "o", _ sku: ID) -> [Allocation] {
+        var units: [ID: Int64] = [:]
+        for entry in ledger where entry.orderID == id && entry.sku == sku && entry.movement == .ship {
+            units[entry.warehouse ?? "", default: 0] += entry.quantity
+        }
+        return units.sorted { $0.key < $1.key }.map { Allocation(warehouse: $0.key, quantity: $0.value) }
     }
 
     /// The units that an order has reserved, by the stock's own books.

@@ -190,4 +190,94 @@ struct OrderDeskTests {
         #expect(letters.map(\.reason) == [.invalidJSON, .wrongPartition, .missingField])
         #expect(letters.map(\.topic) == ["orders", "orders", "order.replies"])
     }
+
+    private func letters(_ sent: [Sent]) throws -> [DeadLetter] {
+        var reader = RecordReader()
+        return try sent.filter { $0.topic == .deadLetters }.map { letter in
+            try letter.value!.withUnsafeBytes { try reader.deadLetter($0) }
+        }
+    }
+
+    private func answers(_ sent: [Sent]) throws -> [OrderAnswer] {
+        var reader = RecordReader()
+        return try sent.filter { $0.topic == .orderOutcomes }.compactMap { record in
+            try record.value!.withUnsafeBytes { try reader.orderAnswer($0) }
+        }
+    }
+
+    private func outcomes(_ sent: [Sent]) throws -> [OrderOutcome] {
+        var reader = RecordReader()
+        return try sent.filter { $0.topic == .orderOutcomes }.compactMap { record in
+            try record.value!.withUnsafeBytes { try reader.orderOutcome($0) }
+        }
+    }
+
+    @Test("An event id that comes again with another content is a dead letter, and is answered; after a restart, too")
+    func conflict() throws {
+        let bench = Bench()
+        try bench.event("e1", placed(), at: 1)
+        try bench.answer(.reserved, at: 2)
+        _ = try bench.commit()
+        for _ in 0..<2 {
+            try bench.event("e1", .paid([]), at: 3)
+            let sent = try bench.commit()
+            #expect(try letters(sent).map(\.reason) == [.eventIDConflict])
+            #expect(try answers(sent).map(\.reason) == [.eventIDConflict])
+            #expect(try outcomes(sent).isEmpty)
+            try bench.restart()
+        }
+        try bench.event("e1", placed(), at: 4)
+        #expect(try bench.commit().isEmpty)
+    }
+
+    @Test("An order of 101 lines, and one of a SKU from two warehouses, are rejected with the reason, and paid back")
+    func unreadable() throws {
+        let many = (0...100).map { #"{"sku":"S\#($0)","quantity":1}"# }.joined(separator: ",")
+        let two = #"{"sku":"A","quantity":1,"warehouse":"BER"},{"sku":"A","quantity":1,"warehouse":"HAM"}"#
+        for (lines, reason, units) in [(many, "out_of_range", 101 as Int64), (two, "conflicting_fields", 2)] {
+            let bench = Bench()
+            try bench.give(
+                Array(#"{"event_id":"e1","type":"order.placed","order_id":"o","lines":[\#(lines)]}"#.utf8),
+                key: "o", from: .orders, at: 1)
+            let rejected = try bench.commit()
+            #expect(rejected.map(\.topic) == [.deadLetters, .orderOutcomes, .orderState])
+            let outcome = try #require(try outcomes(rejected).first)
+            #expect(outcome.kind == .rejected && outcome.isFinal && outcome.unreadable?.reason == reason)
+            try bench.restart()
+            try bench.event("e2", .paid([]), at: 2)
+            let refund = try #require(try outcomes(try bench.commit()).first)
+            #expect(refund.kind == .refundRequired && refund.version == 2)
+            #expect(refund.lines.reduce(0) { $0 + $1.refundAdded } == units)
+        }
+    }
+
+    @Test("A time that is none is answered, whatever the event")
+    func noTime() throws {
+        let bench = Bench()
+        let bad = #""expires_at":"2027-01-05T10:15:00+0100""#
+        try bench.give(
+            Array(
+                #"{"event_id":"e1","type":"order.placed","order_id":"o","lines":[{"sku":"A","quantity":1}],\#(bad)}"#
+                    .utf8), key: "o", from: .orders, at: 1)
+        #expect(try outcomes(bench.commit()).map(\.unreadable?.reason) == ["invalid_time"])
+        try bench.event("e2", placed(), order: "p", at: 2)
+        try bench.give(
+            Array(#"{"event_id":"e3","type":"order.changed","order_id":"p",\#(bad)}"#.utf8), key: "p",
+            from: .orders, at: 3)
+        let sent = try bench.commit()
+        #expect(try letters(sent).map(\.reason) == [.invalidTime])
+        #expect(try answers(sent).map(\.eventID) == ["e3"])
+        #expect(try answers(sent).map(\.unreadable?.reason) == ["invalid_time"])
+    }
+
+    @Test("A record that cannot be read and is in another's partition, or under another key, is a dead letter alone")
+    func unreadableElsewhere() throws {
+        let bench = Bench()
+        for key in ["other", "q"] {
+            try bench.give(
+                Array(#"{"event_id":"e1","type":"order.placed","order_id":"\#(key == "q" ? "o" : key)"}"#.utf8),
+                key: key, from: .orders, at: 1)
+        }
+        #expect(try bench.commit().map(\.topic) == [.deadLetters, .deadLetters])
+    }
 }

@@ -11,6 +11,7 @@ final class OrderOracle {
     private var problems: [String] = []
     /// Committed outcomes, in their order.
     private var told: [ID: [OrderOutcome]] = [:]
+    private var answers: [ID: [OrderAnswer]] = [:]
 
     /// - Parameters:
     ///   - entries: the committed ledger of all partitions.
@@ -53,6 +54,11 @@ final class OrderOracle {
         let times = Set(
             (records(.orders, partition) + records(.orderReplies, partition)).map(\.timestamp))
         for record in records(.orderOutcomes, partition) where !record.state.isMarker {
+            if let answer = record.value!.withUnsafeBytes({ try? reader.orderAnswer($0) }) {
+                guard ModelPartition.isVisible(record.state, .committed) else { continue }
+                answers[answer.orderID, default: []].append(answer)
+                continue
+            }
             guard let outcome = record.value!.withUnsafeBytes({ try? reader.orderOutcome($0) }) else {
                 problems.append("order.outcomes at \(record.offset) cannot be read")
                 continue
@@ -66,12 +72,42 @@ final class OrderOracle {
             {
                 problems.append("\(what): it is granted, and a line is not whole")
             }
+            checkBooks(outcome, what)
             if outcome.kind == .expired, outcome.at <= outcome.deadline {
                 problems.append("\(what): it has expired before its deadline")
             }
             guard ModelPartition.isVisible(record.state, .committed) else { continue }
             world.figures[.orderOutcomes] += 1
             told[outcome.orderID, default: []].append(outcome)
+        }
+    }
+
+    /// What was paid has shipped, is claimed or goes back, to the unit.
+    private func checkBooks(_ outcome: OrderOutcome, _ what: String) {
+        for line in outcome.lines where outcome.kind != .rejected {
+            let claimed = line.reserved + line.backordered
+            if line.paid > line.shipped + claimed + line.refund
+                || line.shipped + line.refund > line.paid || line.refundAdded > line.refund
+            {
+                problems.append(
+                    "\(what): \(line.sku) paid \(line.paid), shipped \(line.shipped), claimed \(claimed), refund "
+                        + "\(line.refund), of which \(line.refundAdded) now")
+            }
+        }
+    }
+
+    /// What was told of refunds, outcome by outcome, is their sum; and an order that has ended owes nothing.
+    private func checkRefunds(_ id: ID, _ outcomes: [OrderOutcome]) {
+        guard let last = outcomes.last else { return }
+        for (place, line) in last.lines.enumerated() {
+            let added = outcomes.reduce(0) { sum, outcome in
+                place < outcome.lines.count ? sum + outcome.lines[place].refundAdded : sum
+            }
+            if added != line.refund || line.paid != line.shipped + line.refund {
+                problems.append(
+                    "order \(id): \(line.sku) paid \(line.paid), shipped \(line.shipped), refund \(line.refund), told "
+                        + "one after another \(added)")
+            }
         }
     }
 
@@ -92,6 +128,10 @@ final class OrderOracle {
                 $0.kind != .refundRequired
             }) {
                 problems.append("order \(id) goes on after its end: \(story)")
+            }
+            checkRefunds(id, outcomes)
+            if side.traffic.unreadable.contains(id) != (outcomes.first?.unreadable != nil) {
+                problems.append("order \(id) could not be read, or was told so: \(story)")
             }
             if finals.first?.kind == .confirmed { world.figures[.ordersConfirmed] += 1 }
         }

@@ -63,13 +63,16 @@ final class OrderAudit {
         while let record = try cursor.next() {
             let outcome: OutcomeRow?
             do {
-                outcome = try record.value?.withUnsafeBytes {
-                    try OutcomeRow($0, partition: partition, offset: record.offset, &reader)
+                outcome = try record.value.flatMap { value in
+                    try value.withUnsafeBytes {
+                        try OutcomeRow($0, partition: partition, offset: record.offset, &reader)
+                    }
                 }
             } catch let failure as DecodingFailure {
                 outcome = nil
                 add(.unreadable, topic, partition, record.offset, failure.detail, "an order's outcome", nil)
             }
+            if let outcome { checkBooks(outcome) }
             report.outcomes += 1
             try claims.pass(before: record.offset, stray)
             try claims.pass(at: record.offset, outcome?.outcome.orderID, stray)
@@ -283,6 +286,20 @@ final class OrderAudit {
                 "\(try result.int64(row, 4) ?? -1)"
         }
         return rows
+    }
+
+    /// What was paid has shipped, is claimed or goes back, line by line.
+    private func checkBooks(_ told: OutcomeRow) {
+        for line in told.outcome.lines {
+            let claimed = line.reserved + line.backordered
+            guard line.paid > line.shipped + claimed + line.refund || line.refund > line.paid
+                || line.refundAdded > line.refund
+            else { continue }
+            add(
+                .outcome, topic, told.partition, told.offset,
+                "\(line.sku): paid \(line.paid), shipped \(line.shipped), claimed \(claimed), refund \(line.refund)",
+                "what was paid has shipped, is claimed or goes back, to the unit", told.outcome.orderID)
+        }
     }
 
     // MARK: In words

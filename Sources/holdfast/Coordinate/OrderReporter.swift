@@ -33,6 +33,7 @@ final class OrderReporter: OrderWorkerObserver {
         metrics.replies.add(counts.replies)
         metrics.commands.add(counts.commands)
         for (kind, count) in counts.outcomes { metrics.outcomes.with(kind.rawValue).add(count) }
+        for (reason, count) in counts.answers { metrics.refusals.with(reason.rawValue).add(count) }
         metrics.repeats.add(counts.repeats)
         metrics.ignored.add(counts.ignored)
         for (result, count) in counts.proposals { metrics.proposals.with(result.rawValue).add(count) }
@@ -80,6 +81,7 @@ struct OrderMetrics: Sendable {
     let replies: Counter
     let commands: Counter
     let outcomes: MetricFamily<Counter>
+    let refusals: MetricFamily<Counter>
     let repeats: Counter
     let ignored: Counter
     let proposals: MetricFamily<Counter>
@@ -97,6 +99,8 @@ struct OrderMetrics: Sendable {
         commands = registry.counter("holdfast_order_commands_total", help: "Commands sent for orders' lines.")
         outcomes = registry.counters(
             "holdfast_order_outcomes_total", help: "Outcomes of orders.", labels: ["outcome"])
+        refusals = registry.counters(
+            "holdfast_order_refusals_total", help: "Answers to events that did nothing.", labels: ["reason"])
         repeats = registry.counter("holdfast_order_repeats_total", help: "Events that came before.")
         ignored = registry.counter(
             "holdfast_order_ignored_total", help: "Events that had no effect on the order as it was.")

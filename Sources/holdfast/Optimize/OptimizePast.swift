@@ -254,7 +254,7 @@ private final class OutcomesByTime {
         while let record = try heads[index].cursor.next() {
             guard let value = record.value else { continue }
             do {
-                return try value.withUnsafeBytes { try reader.orderOutcome($0) }
+                if let outcome = try value.withUnsafeBytes({ try reader.orderOutcome($0) }) { return outcome }
             } catch let failure as DecodingFailure {
                 throw RoleFailure(
                     .differenceFound,

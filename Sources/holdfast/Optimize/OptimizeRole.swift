@@ -168,7 +168,7 @@ final class OptimizeRole {
     private func take(_ message: borrowing Message) {
         guard let value = message.value else { return }
         do throws(DecodingFailure) {
-            let outcome = try reader.orderOutcome(value)
+            guard let outcome = try reader.orderOutcome(value) else { return }
             if let order = WaitingOrders.Order(outcome) {
                 let isKnown = waiting.saw(order, partition: message.partition, at: clock.milliseconds())
                 if isKnown { metrics.skip(.superseded) }

@@ -66,12 +66,22 @@ struct OrderReading {
         }
     }
 
-    func outcome(_ message: borrowing Message, _ reader: inout RecordReader) throws -> OrderOutcome {
+    /// What was told of an order: an outcome, or the answer to an event that did nothing.
+    enum Told {
+        case outcome(OrderOutcome)
+        case answer(OrderAnswer)
+    }
+
+    func told(_ message: borrowing Message, _ reader: inout RecordReader) throws -> Told {
         do throws(DecodingFailure) {
             guard let value = message.value else {
                 throw DecodingFailure(.emptyValue, "the record has no value")
             }
-            return try reader.orderOutcome(value)
+            if let answer = try reader.orderAnswer(value) { return .answer(answer) }
+            guard let outcome = try reader.orderOutcome(value) else {
+                preconditionFailure("a record is an outcome or an answer")
+            }
+            return .outcome(outcome)
         } catch {
             throw unreadable(message, error)
         }

@@ -5,11 +5,11 @@ import KafkaClient
 import Operations
 import OrderCore
 
-/// `holdfast orders show`: what the coordinator knows of an order, and every outcome that was told of it. It reads and
+/// `holdfast orders show`: what the coordinator knows of an order, and all that was told of it. It reads and
 /// changes nothing.
 final class OrdersShow {
     private struct Told {
-        var outcome: OrderOutcome
+        var told: OrderReading.Told
         var offset: Int64
         var bytes: [UInt8]
     }
@@ -42,11 +42,10 @@ final class OrdersShow {
             try reading.read(.orderOutcomes, partition) { message in
                 guard message.key?.elementsEqual(key) == true else { return }
                 count += 1
-                let outcome = try reading.outcome(message, &reader)
                 outcomes.append(
                     Told(
-                        outcome: outcome, offset: message.offset, bytes: message.value.map { Array($0) } ?? []
-                    ))
+                        told: try reading.told(message, &reader), offset: message.offset,
+                        bytes: message.value.map { Array($0) } ?? []))
                 if outcomes.count > last { outcomes.removeFirst() }
             }
             try reading.read(.orderState, partition) { message in
@@ -95,12 +94,21 @@ final class OrdersShow {
         lines += ["", "History: \(count) outcomes" + (count > outcomes.count ? ", the newest:" : "")]
         var rows = [["version", "outcome", "at", "offset", "lines"]]
         for told in outcomes {
-            let outcome = told.outcome
-            rows.append([
-                "\(outcome.version)", outcome.kind.rawValue + (outcome.isFinal ? ", final" : ""),
-                OrderText.time(outcome.at), "\(told.offset)",
-                outcome.lines.map(OrderText.line).joined(separator: "; "),
-            ])
+            switch told.told {
+            case .outcome(let outcome):
+                rows.append([
+                    "\(outcome.version)", outcome.kind.rawValue + (outcome.isFinal ? ", final" : ""),
+                    OrderText.time(outcome.at), "\(told.offset)",
+                    outcome.lines.map(OrderText.line).joined(separator: "; ")
+                        + (outcome.unreadable.map { " (\($0.reason): \($0.detail))" } ?? ""),
+                ])
+            case .answer(let answer):
+                rows.append([
+                    "-", "refused", OrderText.time(answer.at), "\(told.offset)",
+                    "\(answer.event) \(AuditText.printable(answer.eventID ?? "?")): \(answer.reason.rawValue)"
+                        + (answer.unreadable.map { " (\($0.reason): \($0.detail))" } ?? ""),
+                ])
+            }
         }
         return (lines + (outcomes.isEmpty ? [] : AuditText.table(rows, left: [1, 2, 4])))
             .joined(separator: "\n")

@@ -1,0 +1,148 @@
+import InventoryCore
+import OrderCore
+import Testing
+
+/// Every event is answered: by an outcome, by a refusal, or by a dead letter.
+@Suite("Answers to events")
+struct AnswerTests {
+    @Test("The same id with another content is a conflict: a dead letter, and an answer")
+    func conflict() {
+        var shop = Shop(stock: ["A": 5])
+        shop.place("o", .allOrNothing, [("A", 1)])
+        shop.run()
+        let first = shop.send("o", .cancelled([LineUnits(sku: "A", quantity: 9)]))
+        shop.send(
+            OrderEvent(id: first.id, orderID: "o", at: Timestamp(milliseconds: shop.now), body: .paid([])))
+        #expect(shop.refused.map(\.reason) == [.eventIDConflict])
+        #expect(shop.declined().last == "event_id_conflict")
+        #expect(shop.answers.last?.eventID == first.id && shop.answers.last?.event == "order.paid")
+        shop.send(first)
+        #expect(shop.repeats == 1)
+        shop.run()
+        #expect(shop.story() == ["reserved", "released!"])
+    }
+
+    @Test("An order that cannot be read is rejected with the reason, and its payments must go back")
+    func unreadable() {
+        var shop = Shop(stock: ["A": 5])
+        shop.sendUnreadable("o", [("A", 2), ("B", 1)])
+        #expect(shop.story() == ["rejected!"])
+        #expect(shop.told()[0].unreadable?.reason == "out_of_range")
+        #expect(shop.told()[0].lines.map(\.quantity) == [2, 1])
+        shop.pay()
+        shop.pay()
+        #expect(shop.story() == ["rejected!", "refund_required"])
+        #expect(shop.told().last?.lines.map(\.refund) == [2, 1])
+        #expect(shop.declined() == ["nothing_to_pay"])
+    }
+
+    @Test("Of an order whose lines cannot be read either, a payment must go back as a whole, or by its lines")
+    func unreadableLines() {
+        var shop = Shop()
+        shop.sendUnreadable("o")
+        shop.pay()
+        shop.pay()
+        #expect(shop.story() == ["rejected!", "refund_required"])
+        #expect(shop.told().last?.lines.isEmpty == true)
+        #expect(shop.declined() == ["nothing_to_pay"])
+        shop.pay("o", [LineUnits(sku: "A", quantity: 3)])
+        #expect(shop.told().last?.lines.map(\.refundAdded) == [3])
+    }
+
+    @Test("A payment that came before an order that cannot be read goes back, too")
+    func paidBeforeUnreadable() {
+        var shop = Shop()
+        shop.pay()
+        shop.sendUnreadable("o", [("A", 2)])
+        #expect(shop.story() == ["rejected!", "refund_required"])
+        #expect(shop.told().map(\.version) == [1, 2])
+    }
+
+    @Test("An event of a known order that cannot be read is answered, and nothing is kept of one of an unknown order")
+    func unreadableEvent() {
+        var shop = Shop(stock: ["A": 5])
+        shop.place("o", .allOrNothing, [("A", 1)])
+        shop.run()
+        shop.sendUnreadable("o", isPlacing: false)
+        shop.sendUnreadable("o")
+        #expect(shop.declined() == ["unreadable", "unreadable"])
+        #expect(shop.answers[0].unreadable?.reason == "out_of_range")
+        shop.sendUnreadable("ghost", isPlacing: false)
+        #expect(shop.order("ghost") == nil && shop.answers.count == 2)
+    }
+
+    @Test("After a part payment a change applies to what is not paid")
+    func changedAfterPart() {
+        var shop = Shop(stock: ["A": 20, "B": 20])
+        shop.place("o", .allOrNothing, [("A", 2), ("B", 1)])
+        shop.run()
+        shop.pay("o", [LineUnits(sku: "B", quantity: 1)])
+        shop.run()
+        shop.change("o", [("A", 3)])
+        shop.run()
+        #expect(shop.story() == ["reserved", "confirmed", "changed"])
+        #expect(shop.told().last?.lines.map(\.quantity) == [3, 1])
+        #expect(shop.held() == 3)
+        shop.change("o", [], expiry: .after(milliseconds: 3_600_000))
+        shop.run()
+        #expect(shop.story().last == "changed")
+        #expect(shop.told().last?.deadline.milliseconds == shop.now + 3_600_000)
+        shop.pay()
+        shop.run()
+        #expect(shop.story().last == "confirmed!")
+        #expect(shop.shipped() == 4)
+    }
+
+    @Test("A change to fewer units than were paid is refused aloud, as a whole")
+    func changedBelowPaid() {
+        var shop = Shop(stock: ["A": 20, "B": 20])
+        shop.place("o", .allOrNothing, [("A", 2), ("B", 2)])
+        shop.run()
+        shop.pay("o", [LineUnits(sku: "B", quantity: 2)])
+        shop.run()
+        shop.change("o", [("A", 1), ("B", 1)])
+        shop.run()
+        #expect(shop.declined() == ["units_paid"])
+        #expect(shop.held() == 2)
+    }
+
+    @Test("What comes after the end is answered")
+    func ended() {
+        var shop = Shop(stock: ["A": 20])
+        shop.place("o", .allOrNothing, [("A", 2)])
+        shop.run()
+        shop.cancel()
+        shop.run()
+        shop.cancel()
+        shop.change("o", [("A", 1)])
+        shop.ship()
+        shop.place("o", .allOrNothing, [("A", 2)])
+        shop.pay("o", [LineUnits(sku: "X")])
+        #expect(
+            shop.declined() == [
+                "order_ended", "order_ended", "order_ended", "already_placed", "unknown_line",
+            ])
+        #expect(shop.refused.map(\.reason) == [.unknownLine])
+    }
+
+    @Test("Each event has one answer at least, whatever it is")
+    func allAnswered() {
+        for body: OrderEvent.Body in [
+            .paid([]), .paid([LineUnits(sku: "A", quantity: 1)]), .cancelled([]),
+            .cancelled([LineUnits(sku: "A", quantity: 1)]), .shipped([]),
+            .changed(OrderEvent.Changed(lines: [OrderEvent.Line(sku: "A", quantity: 2)])),
+        ] {
+            for shipsOnShipped in [false, true] {
+                var shop = Shop(OrderSettings(shipsOnShipped: shipsOnShipped), stock: ["A": 20])
+                shop.place("o", .allOrNothing, [("A", 2)])
+                shop.run()
+                for _ in 0..<4 {
+                    let before = shop.outcomes.count + shop.answers.count
+                    shop.send("o", body)
+                    shop.run()
+                    #expect(shop.outcomes.count + shop.answers.count > before, "\(body)")
+                }
+            }
+        }
+    }
+}
