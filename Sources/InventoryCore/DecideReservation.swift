@@ -127,7 +127,8 @@ extension Stock {
             preconditionFailure("\(cause.command.kind) is no confirm")
         }
         guard let live = live(id, cause) else {
-            return decideEnded(id, by: .ship, cause) { ended in reacquire(ended, wanted, in: warehouse, cause) }
+            return decideEnded(id, by: .ship, cause) { ended in reacquire(ended, wanted, in: warehouse, cause)
+            }
         }
         let there = warehouse.map { name in
             live.allocations.first { $0.warehouse == name }?.quantity ?? 0
@@ -351,7 +352,8 @@ extension Stock {
             entries.append(entry)
         }
         let order = movement == .ship ? reservation.allocations : reservation.allocations.reversed()
-        for allocation in order where left > 0 && (warehouse ?? allocation.warehouse) == allocation.warehouse {
+        for allocation in order where left > 0 && (warehouse ?? allocation.warehouse) == allocation.warehouse
+        {
             let units = min(left, allocation.quantity)
             remaining -= units
             left -= units

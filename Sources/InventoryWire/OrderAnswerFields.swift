@@ -57,11 +57,11 @@ extension RecordReader {
     ) -> UnreadableEvent? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) -> UnreadableEvent? in
             guard let type = try? object.word("type", OrderEventType.self), type.isUpstream,
-                let orderID = try? OrderFields.orderID(object), key.elementsEqual(orderID.bytes)
+                let orderID = try? object.id("order_id"), key.elementsEqual(orderID.bytes)
             else { return nil }
             return UnreadableEvent(
                 id: try? object.id("event_id"), orderID: orderID, type: type.rawValue,
-                isPlacing: type == .placed, at: at,
+                at: at,
                 why: Unreadable(reason: failure.reason.rawValue, detail: failure.detail),
                 lines: type == .placed ? OrderAnswerFields.lines(object) : [])
         }

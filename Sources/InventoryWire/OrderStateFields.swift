@@ -10,7 +10,7 @@ private enum OrderStateWord: String, CaseIterable {
 enum OrderStateFields {
     static func order(_ object: JSONObject) throws(DecodingFailure) -> Order {
         var order = Order(
-            id: try OrderFields.orderID(object),
+            id: try object.id("order_id"),
             partition: Int32(truncatingIfNeeded: try object.integer("partition", 0...Int64(Int32.max))),
             phase: try phase(object))
         order.version = try object.optionalInteger("version", 0 ... .max) ?? 0

@@ -101,7 +101,8 @@ extension Order {
         lines[line].attempts += 1
         lines[line].claims.append(Claim(attempt: lines[line].attempts))
         send(
-            Pending(.reserve, quantity: quantity, expiresAt: lifetime(moment)), line: line, claim: lines[line].claims.count - 1, moment, &effects)
+            Pending(.reserve, quantity: quantity, expiresAt: lifetime(moment)), line: line,
+            claim: lines[line].claims.count - 1, moment, &effects)
     }
 
     /// Gives back what lines have over their goals: what is backordered first, then from the newest reservation back.

@@ -33,6 +33,16 @@ extension Order {
     ) {
         let moment = OrderMoment(at: event.at, settings: settings)
         guard case .unknown = phase else {
+            if event.isPaying, unreadable != nil, !hasRefundedUnread {
+                // Nobody can say how many units: then it is the whole.
+                for line in lines.indices {
+                    lines[line].paid += lines[line].offered
+                    lines[line].offered = 0
+                }
+                hasRefundedUnread = true
+                tell(.refundRequired, moment, &effects)
+                return checkBooks()
+            }
             effects.answers.append(
                 OrderAnswer(
                     orderID: id, eventID: event.id, event: event.type, reason: .unreadable,

@@ -289,20 +289,20 @@ package struct UnreadableEvent: Equatable, Sendable {
     package var orderID: ID
     /// Its word in `orders`.
     package var type: String
-    package var isPlacing: Bool
+    package var isPlacing: Bool { type == "order.placed" }
+    package var isPaying: Bool { type == "order.paid" }
     package var at: Timestamp
     package var why: Unreadable
     /// Those that could be read, of one SKU each.
     package var lines: [OrderEvent.Line]
 
     package init(
-        id: ID?, orderID: ID, type: String, isPlacing: Bool, at: Timestamp, why: Unreadable,
+        id: ID?, orderID: ID, type: String, at: Timestamp, why: Unreadable,
         lines: [OrderEvent.Line] = []
     ) {
         self.id = id
         self.orderID = orderID
         self.type = type
-        self.isPlacing = isPlacing
         self.at = at
         self.why = why
         self.lines = lines

@@ -125,7 +125,8 @@ final class OrderTraffic: Actor {
         unreadable.insert(id)
         if !ids.contains(id) { ids.append(id) }
         number += 1
-        let value = "{\"event_id\":\"e\(number)\",\"type\":\"order.placed\",\"order_id\":\"\(id)\",\"lines\":[]}"
+        let value =
+            "{\"event_id\":\"e\(number)\",\"type\":\"order.placed\",\"order_id\":\"\(id)\",\"lines\":[]}"
         let partition = side.partition(of: id)
         let offset = world.broker.append(
             world.index(.orders, partition), key: id.bytes, value: Array(value.utf8))

@@ -44,7 +44,9 @@ struct OrderSinkTests {
         var reader = RecordReader()
         var told: [String: String] = [:]
         for record in try stage.read(.orderOutcomes) {
-            guard let outcome = try record.value!.withUnsafeBytes({ try reader.orderOutcome($0) }) else { continue }
+            guard let outcome = try record.value!.withUnsafeBytes({ try reader.orderOutcome($0) }) else {
+                continue
+            }
             let lines = outcome.lines.map { line in
                 [line.quantity, line.reserved, line.backordered, line.paid, line.shipped, line.refund]
                     .reduce(line.sku.text) { "\($0),\($1)" }

@@ -157,7 +157,9 @@ struct OrderContractTests {
         var reader = RecordReader()
         for (name, record) in golden where !refused.contains(name) {
             let outcome = try #require(try record.withUnsafeBytes { try reader.orderOutcome($0) })
-            #expect(name.hasPrefix(outcome.kind.rawValue) && outcome.deadline == quarterPast && outcome.at == nine)
+            #expect(
+                name.hasPrefix(outcome.kind.rawValue) && outcome.deadline == quarterPast && outcome.at == nine
+            )
             #expect(text(bytes { $0.write(orderOutcome: outcome) }) == text(record))
         }
         let reserved = try #require(golden["reserved"])
@@ -175,7 +177,8 @@ struct OrderContractTests {
         #expect(changed.lines.map(\.warehouse) == [nil, "HAM"])
     }
 
-    @Test("An answer to an event that did nothing is no outcome, and is read and written as its golden record")
+    @Test(
+        "An answer to an event that did nothing is no outcome, and is read and written as its golden record")
     func answers() throws {
         let golden = try Contract.records(.orderOutcomes, "golden")
         var reader = RecordReader()
@@ -196,7 +199,8 @@ struct OrderContractTests {
         func look(_ text: String, key: String = "A") -> UnreadableEvent? {
             Array(key.utf8).withUnsafeBytes { key in
                 Array(text.utf8).withUnsafeBytes { value in
-                    reader.unreadableEvent(key: key, value: value, at: nine, DecodingFailure(.outOfRange, "no"))
+                    reader.unreadableEvent(
+                        key: key, value: value, at: nine, DecodingFailure(.outOfRange, "no"))
                 }
             }
         }
@@ -233,7 +237,8 @@ struct OrderContractTests {
     @Test("Each state of an order is read and written as its golden record")
     func states() throws {
         let golden = try Contract.records(.orderState, "golden")
-        #expect(Set(golden.keys) == ["busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone"])
+        #expect(
+            Set(golden.keys) == ["busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone"])
         var reader = RecordReader()
         for (name, record) in golden where name != "tombstone" {
             let order = try record.withUnsafeBytes { try reader.order($0) }

@@ -25,7 +25,7 @@ struct AnswerTests {
     @Test("An order that cannot be read is rejected with the reason, and its payments must go back")
     func unreadable() {
         var shop = Shop(stock: ["A": 5])
-        shop.sendUnreadable("o", [("A", 2), ("B", 1)])
+        shop.sendUnreadable("o", "order.placed", [("A", 2), ("B", 1)])
         #expect(shop.story() == ["rejected!"])
         #expect(shop.told()[0].unreadable?.reason == "out_of_range")
         #expect(shop.told()[0].lines.map(\.quantity) == [2, 1])
@@ -49,25 +49,38 @@ struct AnswerTests {
         #expect(shop.told().last?.lines.map(\.refundAdded) == [3])
     }
 
+    @Test("A payment that cannot be read, of an order that could not, must go back as a whole, once")
+    func unreadablePayment() {
+        var shop = Shop()
+        shop.sendUnreadable("o", "order.placed", [("A", 2)])
+        shop.sendUnreadable("o", "order.paid")
+        shop.sendUnreadable("o", "order.paid")
+        #expect(shop.story() == ["rejected!", "refund_required"])
+        #expect(shop.told().last?.lines.map(\.refund) == [2])
+        #expect(shop.declined() == ["unreadable"])
+    }
+
     @Test("A payment that came before an order that cannot be read goes back, too")
     func paidBeforeUnreadable() {
         var shop = Shop()
         shop.pay()
-        shop.sendUnreadable("o", [("A", 2)])
+        shop.sendUnreadable("o", "order.placed", [("A", 2)])
         #expect(shop.story() == ["rejected!", "refund_required"])
         #expect(shop.told().map(\.version) == [1, 2])
     }
 
-    @Test("An event of a known order that cannot be read is answered, and nothing is kept of one of an unknown order")
+    @Test(
+        "An event of a known order that cannot be read is answered, and nothing is kept of one of an unknown order"
+    )
     func unreadableEvent() {
         var shop = Shop(stock: ["A": 5])
         shop.place("o", .allOrNothing, [("A", 1)])
         shop.run()
-        shop.sendUnreadable("o", isPlacing: false)
+        shop.sendUnreadable("o", "order.changed")
         shop.sendUnreadable("o")
         #expect(shop.declined() == ["unreadable", "unreadable"])
         #expect(shop.answers[0].unreadable?.reason == "out_of_range")
-        shop.sendUnreadable("ghost", isPlacing: false)
+        shop.sendUnreadable("ghost", "order.paid")
         #expect(shop.order("ghost") == nil && shop.answers.count == 2)
     }
 

@@ -81,7 +81,8 @@ struct ModelTests {
         var sent: [OrderEvent] = []
         for id in ids where random.below(8) > 0 {
             if random.below(24) == 0 {
-                shop.sendUnreadable(id, random.below(2) == 0 ? [] : [("A", Int64(1 + random.below(3)))])
+                let lines: [(ID, Int64)] = [("A", Int64(1 + random.below(3)))]
+                shop.sendUnreadable(id, "order.placed", random.below(2) == 0 ? [] : lines)
             } else {
                 sent.append(placing(id, skus, &random, &shop))
             }
@@ -96,7 +97,10 @@ struct ModelTests {
             case 5, 29: sent.append(shop.send(id, .shipped(parcel(skus, &random))))
             case 28: sent.append(shop.send(id, .paid(units(skus, &random))))
             case 30: if !sent.isEmpty { conflict(sent[random.below(sent.count)], skus, &random, &shop) }
-            case 31: if random.below(8) == 0 { shop.sendUnreadable(id, isPlacing: random.below(2) == 0) }
+            case 31:
+                if random.below(8) == 0 {
+                    shop.sendUnreadable(id, random.below(2) == 0 ? "order.placed" : "order.paid")
+                }
             case 6: if !sent.isEmpty { shop.send(sent[random.below(sent.count)]) }
             case 7: shop.wait(Int64(random.below(100)))
             case 8: if random.below(3) == 0 { shop.wait(Int64(random.below(6_000))) }
@@ -356,14 +360,17 @@ struct ModelTests {
                     line.paid <= line.shipped + line.reserved + line.backordered + line.refund
                 else {
                     throw Fault(
-                        description: "\(id): version \(outcome.version), paid \(paid), \(line)\n\(history(id, shop))")
+                        description:
+                            "\(id): version \(outcome.version), paid \(paid), \(line)\n\(history(id, shop))")
                 }
                 paid = line.paid
             }
             guard line.paid == line.shipped + line.refund, line.paid == paid, line.refund == refund else {
                 throw Fault(description: "\(id): \(line)\n\(history(id, shop))")
             }
-            if let named = shop.namedPayments(id, line.sku), named.isExact ? named.units != paid : named.units > paid {
+            if let named = shop.namedPayments(id, line.sku),
+                named.isExact ? named.units != paid : named.units > paid
+            {
                 throw Fault(description: "\(id): \(named) of \(line.sku) were paid, told \(paid)")
             }
         }

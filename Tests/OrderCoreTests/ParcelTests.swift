@@ -123,7 +123,9 @@ struct ParcelTests {
         #expect(shop.shipped() == 2 && shop.held() == 2)
     }
 
-    @Test("What left in a parcel is neither cancelled nor given up at the deadline, while the stock may learn of it")
+    @Test(
+        "What left in a parcel is neither cancelled nor given up at the deadline, while the stock may learn of it"
+    )
     func kept() {
         var shop = backordered(OrderSettings(shipWithin: 9_000))
         shop.ship("o", units(2))

@@ -97,7 +97,8 @@ struct PaymentTests {
         #expect(shop.told().last?.lines[0].refund == 3)
     }
 
-    @Test("An expired partial order that is paid late: what was claimed goes back, and not what was asked for")
+    @Test(
+        "An expired partial order that is paid late: what was claimed goes back, and not what was asked for")
     func partialLate() {
         var shop = Shop(stock: ["A": 6])
         shop.place("o", .partial, [("A", 10)], ttl: 1_000)

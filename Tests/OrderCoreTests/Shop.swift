@@ -94,12 +94,12 @@ struct Shop {
 
     /// An event that cannot be read.
     mutating func sendUnreadable(
-        _ id: ID = "o", isPlacing: Bool = true, _ lines: [(ID, Int64)] = [],
+        _ id: ID = "o", _ type: String = "order.placed", _ lines: [(ID, Int64)] = [],
         eventID: ID? = "unread"
     ) {
         let event = UnreadableEvent(
-            id: eventID, orderID: id, type: isPlacing ? "order.placed" : "order.changed",
-            isPlacing: isPlacing, at: Timestamp(milliseconds: now),
+            id: eventID, orderID: id, type: type,
+            at: Timestamp(milliseconds: now),
             why: Unreadable(reason: "out_of_range", detail: "lines has 101 elements"),
             lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) })
         with(id) { order, settings, effects in order.handle(event, settings, into: &effects) }

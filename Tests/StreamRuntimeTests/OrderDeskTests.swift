@@ -212,7 +212,9 @@ struct OrderDeskTests {
         }
     }
 
-    @Test("An event id that comes again with another content is a dead letter, and is answered; after a restart, too")
+    @Test(
+        "An event id that comes again with another content is a dead letter, and is answered; after a restart, too"
+    )
     func conflict() throws {
         let bench = Bench()
         try bench.event("e1", placed(), at: 1)
@@ -230,7 +232,9 @@ struct OrderDeskTests {
         #expect(try bench.commit().isEmpty)
     }
 
-    @Test("An order of 101 lines, and one of a SKU from two warehouses, are rejected with the reason, and paid back")
+    @Test(
+        "An order of 101 lines, and one of a SKU from two warehouses, are rejected with the reason, and paid back"
+    )
     func unreadable() throws {
         let many = (0...100).map { #"{"sku":"S\#($0)","quantity":1}"# }.joined(separator: ",")
         let two = #"{"sku":"A","quantity":1,"warehouse":"BER"},{"sku":"A","quantity":1,"warehouse":"HAM"}"#
@@ -270,12 +274,35 @@ struct OrderDeskTests {
         #expect(try answers(sent).map(\.unreadable?.reason) == ["invalid_time"])
     }
 
-    @Test("A record that cannot be read and is in another's partition, or under another key, is a dead letter alone")
+    @Test("An order whose id is too long for reservations is rejected, and a payment of it goes back")
+    func longID() throws {
+        let bench = Bench()
+        let id = String(repeating: "x", count: 100)
+        for (number, type) in ["order.placed", "order.paid", "order.paid"].enumerated() {
+            let lines = number == 0 ? #","lines":[{"sku":"A","quantity":3}]"# : ""
+            try bench.give(
+                Array(#"{"event_id":"e\#(number)","type":"\#(type)","order_id":"\#(id)"\#(lines)}"#.utf8),
+                key: id, from: .orders, at: 1)
+        }
+        let sent = try bench.commit()
+        #expect(try letters(sent).map(\.reason) == [.idTooLong, .idTooLong, .idTooLong])
+        #expect(try outcomes(sent).map(\.kind) == [.rejected, .refundRequired])
+        #expect(try outcomes(sent).last?.lines.map(\.refundAdded) == [3])
+        #expect(try answers(sent).map(\.reason) == [.unreadable])
+        let before = bench.desk.order(ID(id))
+        try bench.restart()
+        #expect(bench.desk.order(ID(id)) == before)
+    }
+
+    @Test(
+        "A record that cannot be read and is in another's partition, or under another key, is a dead letter alone"
+    )
     func unreadableElsewhere() throws {
         let bench = Bench()
         for key in ["other", "q"] {
             try bench.give(
-                Array(#"{"event_id":"e1","type":"order.placed","order_id":"\#(key == "q" ? "o" : key)"}"#.utf8),
+                Array(
+                    #"{"event_id":"e1","type":"order.placed","order_id":"\#(key == "q" ? "o" : key)"}"#.utf8),
                 key: key, from: .orders, at: 1)
         }
         #expect(try bench.commit().map(\.topic) == [.deadLetters, .deadLetters])

@@ -292,8 +292,9 @@ final class OrderAudit {
     private func checkBooks(_ told: OutcomeRow) {
         for line in told.outcome.lines {
             let claimed = line.reserved + line.backordered
-            guard line.paid > line.shipped + claimed + line.refund || line.refund > line.paid
-                || line.refundAdded > line.refund
+            guard
+                line.paid > line.shipped + claimed + line.refund || line.refund > line.paid
+                    || line.refundAdded > line.refund
             else { continue }
             add(
                 .outcome, topic, told.partition, told.offset,
