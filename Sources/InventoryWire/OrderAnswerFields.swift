@@ -12,7 +12,7 @@ enum OrderAnswerFields {
     static func answer(_ object: JSONObject) throws(DecodingFailure) -> OrderAnswer {
         OrderAnswer(
             orderID: try object.id("order_id"), eventID: try object.optionalID("event_id"),
-            event: String(decoding: try object.text("event"), as: UTF8.self),
+            event: try object.word("event", OrderEventKind.self),
             reason: try object.word("reason", OrderRefusal.self), unreadable: try unreadable(object),
             at: try object.time("at"))
     }
@@ -56,11 +56,11 @@ extension RecordReader {
         key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?, at: Timestamp, _ failure: DecodingFailure
     ) -> UnreadableEvent? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) -> UnreadableEvent? in
-            guard let type = try? object.word("type", OrderEventType.self), type.isUpstream,
+            guard let type = try? object.word("type", OrderEventKind.self), type != .reallocate,
                 let orderID = try? object.id("order_id"), key.elementsEqual(orderID.bytes)
             else { return nil }
             return UnreadableEvent(
-                id: try? object.id("event_id"), orderID: orderID, type: type.rawValue,
+                id: try? object.id("event_id"), orderID: orderID, kind: type,
                 at: at,
                 why: Unreadable(reason: failure.reason.rawValue, detail: failure.detail),
                 lines: type == .placed ? OrderAnswerFields.lines(object) : [])
@@ -86,7 +86,7 @@ extension RecordWriter {
         json.string("order_id", answer.orderID)
         json.string("outcome", OrderAnswerFields.word)
         json.string("event_id", answer.eventID)
-        json.string("event", answer.event)
+        json.string("event", answer.event.rawValue)
         json.string("reason", answer.reason.rawValue)
         json.unreadable(answer.unreadable)
         json.time("at", answer.at)

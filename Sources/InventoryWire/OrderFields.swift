@@ -16,7 +16,7 @@ package enum OrderRecord: Equatable, Sendable {
 }
 
 /// The words of the field `type` in `orders`.
-enum OrderEventType: String, CaseIterable {
+private enum OrderEventType: String, CaseIterable {
     case placed = "order.placed"
     case paid = "order.paid"
     case cancelled = "order.cancelled"
@@ -24,9 +24,6 @@ enum OrderEventType: String, CaseIterable {
     case shipped = "order.shipped"
     case reallocate = "order.reallocate"
     case due = "order.due"
-
-    /// Whether upstream says it, and is to be answered.
-    var isUpstream: Bool { self != .due && self != .reallocate }
 }
 
 /// The fields of a record of `orders`.

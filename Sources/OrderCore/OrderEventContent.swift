@@ -69,15 +69,14 @@ struct EventHash {
 }
 
 extension OrderEvent {
-    /// Its word in `orders`.
-    package var type: String {
+    package var kind: OrderEventKind {
         switch body {
-        case .placed: "order.placed"
-        case .paid: "order.paid"
-        case .cancelled: "order.cancelled"
-        case .changed: "order.changed"
-        case .shipped: "order.shipped"
-        case .reallocate: "order.reallocate"
+        case .placed: .placed
+        case .paid: .paid
+        case .cancelled: .cancelled
+        case .changed: .changed
+        case .shipped: .shipped
+        case .reallocate: .reallocate
         }
     }
 
@@ -91,7 +90,7 @@ extension OrderEvent {
     /// may propose otherwise.
     var content: UInt64 {
         var hash = EventHash()
-        hash.add(type)
+        hash.add(kind.rawValue)
         switch body {
         case .placed(let placed):
             hash.add(placed.mode.rawValue)

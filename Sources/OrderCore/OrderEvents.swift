@@ -33,7 +33,7 @@ extension Order {
     ) {
         let moment = OrderMoment(at: event.at, settings: settings)
         guard case .unknown = phase else {
-            if event.isPaying, unreadable != nil, !hasRefundedUnread {
+            if event.kind == .paid, unreadable != nil, !hasRefundedUnread {
                 // Nobody can say how many units: then it is the whole.
                 for line in lines.indices {
                     lines[line].paid += lines[line].offered
@@ -45,11 +45,11 @@ extension Order {
             }
             effects.answers.append(
                 OrderAnswer(
-                    orderID: id, eventID: event.id, event: event.type, reason: .unreadable,
+                    orderID: id, eventID: event.id, event: event.kind, reason: .unreadable,
                     unreadable: event.why, at: event.at))
             return
         }
-        guard event.isPlacing else {
+        guard event.kind == .placed else {
             if waiting.isEmpty { phase = .forgotten }
             return
         }
@@ -85,7 +85,7 @@ extension Order {
         if case .unknown = phase { return }
         effects.answers.append(
             OrderAnswer(
-                orderID: id, eventID: event.id, event: event.type, reason: reason, at: event.at))
+                orderID: id, eventID: event.id, event: event.kind, reason: reason, at: event.at))
     }
 
     /// An event that the order has no use for.

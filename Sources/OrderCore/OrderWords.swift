@@ -46,6 +46,16 @@ package struct LineUnits: Equatable, Sendable {
     }
 }
 
+/// What an event says. The raw values are the words of `orders`.
+package enum OrderEventKind: String, CaseIterable, Sendable {
+    case placed = "order.placed"
+    case paid = "order.paid"
+    case cancelled = "order.cancelled"
+    case changed = "order.changed"
+    case shipped = "order.shipped"
+    case reallocate = "order.reallocate"
+}
+
 /// What happens to an order, as upstream tells it.
 package struct OrderEvent: Equatable, Sendable {
     package enum Body: Equatable, Sendable {
@@ -287,22 +297,19 @@ package struct UnreadableEvent: Equatable, Sendable {
     /// Nil where that could not be read either.
     package var id: ID?
     package var orderID: ID
-    /// Its word in `orders`.
-    package var type: String
-    package var isPlacing: Bool { type == "order.placed" }
-    package var isPaying: Bool { type == "order.paid" }
+    package var kind: OrderEventKind
     package var at: Timestamp
     package var why: Unreadable
     /// Those that could be read, of one SKU each.
     package var lines: [OrderEvent.Line]
 
     package init(
-        id: ID?, orderID: ID, type: String, at: Timestamp, why: Unreadable,
+        id: ID?, orderID: ID, kind: OrderEventKind, at: Timestamp, why: Unreadable,
         lines: [OrderEvent.Line] = []
     ) {
         self.id = id
         self.orderID = orderID
-        self.type = type
+        self.kind = kind
         self.at = at
         self.why = why
         self.lines = lines
@@ -314,8 +321,7 @@ package struct OrderAnswer: Equatable, Sendable {
     package var orderID: ID
     /// Of the event; nil where that could not be read.
     package var eventID: ID?
-    /// The event's word in `orders`.
-    package var event: String
+    package var event: OrderEventKind
     package var reason: OrderRefusal
     /// Only where the event could not be read.
     package var unreadable: Unreadable?
@@ -323,7 +329,7 @@ package struct OrderAnswer: Equatable, Sendable {
     package var at: Timestamp
 
     package init(
-        orderID: ID, eventID: ID?, event: String, reason: OrderRefusal,
+        orderID: ID, eventID: ID?, event: OrderEventKind, reason: OrderRefusal,
         unreadable: Unreadable? = nil, at: Timestamp
     ) {
         self.orderID = orderID

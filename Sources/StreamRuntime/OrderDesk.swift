@@ -142,7 +142,7 @@ package struct OrderDesk: ~Copyable {
         var effects = OrderEffects()
         let settings = settings
         counts.events += 1
-        change(event.orderID, makesNew: event.isPlacing, at) {
+        change(event.orderID, makesNew: event.kind == .placed, at) {
             $0.handle(event, settings, into: &effects)
         }
         try send(effects, output)

@@ -208,7 +208,7 @@ struct OrderContractTests {
             look(
                 #"{"event_id":"e","type":"order.placed","order_id":"A","lines":[{"sku":"X","quantity":1,"warehouse":"BER"},{"sku":"X","quantity":2,"warehouse":"HAM"},{"sku":"Y","quantity":-1},7]}"#
             ))
-        #expect(placed.isPlacing && placed.id == "e" && placed.why.reason == "out_of_range")
+        #expect(placed.kind == .placed && placed.id == "e" && placed.why.reason == "out_of_range")
         #expect(placed.lines.isEmpty)
         let lines = look(
             #"{"type":"order.placed","order_id":"A","lines":[{"sku":"X","quantity":1},{"sku":"X","quantity":2},{"sku":"Y"}]}"#

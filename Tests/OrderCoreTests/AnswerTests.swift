@@ -15,7 +15,7 @@ struct AnswerTests {
             OrderEvent(id: first.id, orderID: "o", at: Timestamp(milliseconds: shop.now), body: .paid([])))
         #expect(shop.refused.map(\.reason) == [.eventIDConflict])
         #expect(shop.declined().last == "event_id_conflict")
-        #expect(shop.answers.last?.eventID == first.id && shop.answers.last?.event == "order.paid")
+        #expect(shop.answers.last?.eventID == first.id && shop.answers.last?.event == .paid)
         shop.send(first)
         #expect(shop.repeats == 1)
         shop.run()
@@ -25,7 +25,7 @@ struct AnswerTests {
     @Test("An order that cannot be read is rejected with the reason, and its payments must go back")
     func unreadable() {
         var shop = Shop(stock: ["A": 5])
-        shop.sendUnreadable("o", "order.placed", [("A", 2), ("B", 1)])
+        shop.sendUnreadable("o", .placed, [("A", 2), ("B", 1)])
         #expect(shop.story() == ["rejected!"])
         #expect(shop.told()[0].unreadable?.reason == "out_of_range")
         #expect(shop.told()[0].lines.map(\.quantity) == [2, 1])
@@ -52,9 +52,9 @@ struct AnswerTests {
     @Test("A payment that cannot be read, of an order that could not, must go back as a whole, once")
     func unreadablePayment() {
         var shop = Shop()
-        shop.sendUnreadable("o", "order.placed", [("A", 2)])
-        shop.sendUnreadable("o", "order.paid")
-        shop.sendUnreadable("o", "order.paid")
+        shop.sendUnreadable("o", .placed, [("A", 2)])
+        shop.sendUnreadable("o", .paid)
+        shop.sendUnreadable("o", .paid)
         #expect(shop.story() == ["rejected!", "refund_required"])
         #expect(shop.told().last?.lines.map(\.refund) == [2])
         #expect(shop.declined() == ["unreadable"])
@@ -64,7 +64,7 @@ struct AnswerTests {
     func paidBeforeUnreadable() {
         var shop = Shop()
         shop.pay()
-        shop.sendUnreadable("o", "order.placed", [("A", 2)])
+        shop.sendUnreadable("o", .placed, [("A", 2)])
         #expect(shop.story() == ["rejected!", "refund_required"])
         #expect(shop.told().map(\.version) == [1, 2])
     }
@@ -76,11 +76,11 @@ struct AnswerTests {
         var shop = Shop(stock: ["A": 5])
         shop.place("o", .allOrNothing, [("A", 1)])
         shop.run()
-        shop.sendUnreadable("o", "order.changed")
+        shop.sendUnreadable("o", .changed)
         shop.sendUnreadable("o")
         #expect(shop.declined() == ["unreadable", "unreadable"])
         #expect(shop.answers[0].unreadable?.reason == "out_of_range")
-        shop.sendUnreadable("ghost", "order.paid")
+        shop.sendUnreadable("ghost", .paid)
         #expect(shop.order("ghost") == nil && shop.answers.count == 2)
     }
 

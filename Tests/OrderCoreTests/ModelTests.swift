@@ -82,7 +82,7 @@ struct ModelTests {
         for id in ids where random.below(8) > 0 {
             if random.below(24) == 0 {
                 let lines: [(ID, Int64)] = [("A", Int64(1 + random.below(3)))]
-                shop.sendUnreadable(id, "order.placed", random.below(2) == 0 ? [] : lines)
+                shop.sendUnreadable(id, .placed, random.below(2) == 0 ? [] : lines)
             } else {
                 sent.append(placing(id, skus, &random, &shop))
             }
@@ -99,7 +99,7 @@ struct ModelTests {
             case 30: if !sent.isEmpty { conflict(sent[random.below(sent.count)], skus, &random, &shop) }
             case 31:
                 if random.below(8) == 0 {
-                    shop.sendUnreadable(id, random.below(2) == 0 ? "order.placed" : "order.paid")
+                    shop.sendUnreadable(id, random.below(2) == 0 ? .placed : .paid)
                 }
             case 6: if !sent.isEmpty { shop.send(sent[random.below(sent.count)]) }
             case 7: shop.wait(Int64(random.below(100)))

@@ -82,7 +82,7 @@ struct PaymentTests {
         #expect(shop.told().last?.lines.map(\.paid) == [6, 0])
         #expect(shop.told().last?.lines.map(\.refund) == [0, 0])
         #expect(shop.declined() == ["nothing_to_pay"])
-        #expect(shop.answers[0].event == "order.paid" && shop.answers[0].eventID != nil)
+        #expect(shop.answers[0].event == .paid && shop.answers[0].eventID != nil)
     }
 
     @Test("A payment of more units than are claimed: what is over must go back")

@@ -94,11 +94,11 @@ struct Shop {
 
     /// An event that cannot be read.
     mutating func sendUnreadable(
-        _ id: ID = "o", _ type: String = "order.placed", _ lines: [(ID, Int64)] = [],
+        _ id: ID = "o", _ kind: OrderEventKind = .placed, _ lines: [(ID, Int64)] = [],
         eventID: ID? = "unread"
     ) {
         let event = UnreadableEvent(
-            id: eventID, orderID: id, type: type,
+            id: eventID, orderID: id, kind: kind,
             at: Timestamp(milliseconds: now),
             why: Unreadable(reason: "out_of_range", detail: "lines has 101 elements"),
             lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) })

@@ -105,7 +105,7 @@ final class OrdersShow {
             case .answer(let answer):
                 rows.append([
                     "-", "refused", OrderText.time(answer.at), "\(told.offset)",
-                    "\(answer.event) \(AuditText.printable(answer.eventID ?? "?")): \(answer.reason.rawValue)"
+                    "\(answer.event.rawValue) \(AuditText.printable(answer.eventID ?? "?")): \(answer.reason.rawValue)"
                         + (answer.unreadable.map { " (\($0.reason): \($0.detail))" } ?? ""),
                 ])
             }
