@@ -92,7 +92,7 @@ let package = Package(
                 "InventoryCore", "OrderCore", "InventoryWire", "KafkaClient", "PostgresClient", "Operations",
                 "holdfast",
             ],
-            exclude: ["Field/Cases"]),
+            exclude: ["Field/Cases", "Field/README.md"]),
     ],
     swiftLanguageModes: [.v6]
 )
