@@ -194,12 +194,14 @@ package final class PartitionAudit {
         let entry = step.entries.last?.value
         let outcome = step.outcomes.first?.value
         let id = entry?.commandID ?? outcome?.commandID
-        let sku = entry?.sku ?? outcome?.sku ?? step.command?.key.map { ID(decoding: $0) }
+        let sku = entry?.sku ?? outcome?.sku
         differences.add(
             Difference(
                 kind, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,
-                sku: sku, sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
-                next: id.map { "holdfast show command \($0)" }
+                sku: sku
+                    ?? step.command?.key.map { String(decoding: $0, as: UTF8.self) },
+                sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
+                next: id.map { "holdfast show command \($0)" + (sku.map { " --sku \($0)" } ?? "") }
                     ?? "kcat -C -t stock.commands -p \(partition) -o \(step.offset) -c 1"))
     }
 
@@ -248,8 +250,8 @@ package final class PartitionAudit {
             touched.append(entry)
             if entry.more { continue }
             for entry in touched {
-                if let id = entry.reservationID { reservations.passed(id, stock) }
-                if let id = entry.transferID { transfers.passed(id, stock) }
+                if let name = entry.ownedReservation { reservations.passed(name, stock) }
+                if let name = entry.ownedTransfer { transfers.passed(name, stock) }
             }
             levels.passed(entry.sku, stock)
             if entry.movement == .setWarehouse { levels.passedSwitch(stock) }
