@@ -194,13 +194,11 @@ package final class PartitionAudit {
         let entry = step.entries.last?.value
         let outcome = step.outcomes.first?.value
         let id = entry?.commandID ?? outcome?.commandID
-        let sku = entry?.sku ?? outcome?.sku
+        let sku = entry?.sku ?? outcome?.sku ?? step.command?.key.map { ID(decoding: $0) }
         differences.add(
             Difference(
                 kind, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,
-                sku: sku
-                    ?? step.command?.key.map { String(decoding: $0, as: UTF8.self) },
-                sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
+                sku: sku, sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
                 next: id.map { "holdfast show command \($0)" + (sku.map { " --sku \($0)" } ?? "") }
                     ?? "kcat -C -t stock.commands -p \(partition) -o \(step.offset) -c 1"))
     }

@@ -137,7 +137,7 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     /// Tells what is wrong, and what the ledger never came to.
-    mutating func finish(_ stock: Stock, isSkipped: (String) -> Bool, _ differences: inout Differences) {
+    mutating func finish(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
         for (_, difference) in strangers.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             differences.add(difference)
         }

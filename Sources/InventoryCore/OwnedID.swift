@@ -1,9 +1,9 @@
 /// The name of a reservation, a transfer or a command: its id is unique within its SKU, so the SKU belongs to it.
 package struct OwnedID: Hashable, Comparable, Sendable {
-    package let sku: String
-    package let id: String
+    package let sku: ID
+    package let id: ID
 
-    package init(sku: String, id: String) {
+    package init(sku: ID, id: ID) {
         self.sku = sku
         self.id = id
     }

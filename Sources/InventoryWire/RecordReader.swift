@@ -91,7 +91,7 @@ package struct RecordReader: ~Copyable {
         ownedKey.set(sku: sku, id: id)
         // Written otherwise it would be another key of the same name.
         guard ownedKey.withBytes({ $0.elementsEqual(key) }) else { return nil }
-        return OwnedID(sku: sku.text, id: id.text)
+        return OwnedID(sku: sku.id, id: id.id)
     }
 
     private mutating func pair(

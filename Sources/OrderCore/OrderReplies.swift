@@ -27,7 +27,7 @@ extension Order {
     }
 
     /// - Parameter sku: of the reservation. One of another SKU than the line's may have the name, and is nobody's.
-    private func place(of reservationID: String, _ sku: String) -> (line: Int, claim: Int)? {
+    private func place(of reservationID: ID, _ sku: ID) -> (line: Int, claim: Int)? {
         guard let address = OrderAddress(reservationID: reservationID), address.orderID == id,
             address.partition == partition, lines.indices.contains(address.line - 1),
             lines[address.line - 1].sku == sku,

@@ -28,8 +28,9 @@ final class Traffic: Actor {
     private var again: [Command] = []
     /// What was published for the relay to carry, in order.
     private(set) var changes: [Change] = []
-    static let warehouses = ["BER", "HAM"]
-    static let skus = ["A", "B", "C"]
+    /// One text in two Unicode forms is two ids.
+    static let warehouses: [ID] = ["Z\u{FC}rich", "Zu\u{308}rich"]
+    static let skus: [ID] = ["A", "\u{C9}", "E\u{301}"]
 
     init(_ world: World) {
         self.world = world
@@ -156,8 +157,8 @@ final class Traffic: Actor {
     private var order: Int { number / 2 }
 
     private func body() -> Command.Body {
-        let reservation = "r\(random.within(max(0, order - 7)...order))"
-        let transfer = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
+        let reservation: ID = "r\(random.within(max(0, order - 7)...order))"
+        let transfer: ID = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
         let warehouse = random.one(of: Self.warehouses)
         switch random.below(100) {
         case 0..<18: return .receive(warehouse: warehouse, quantity: units(5), reference: nil)

@@ -76,7 +76,7 @@ package struct LedgerRebuild: ~Copyable {
         case .levels:
             for levels in stock.allLevels {
                 writer.write(levels: levels)
-                try writer.withBytes { value throws(Failure) in try body(Array(levels.sku.utf8), value) }
+                try writer.withBytes { value throws(Failure) in try body(levels.sku.bytes, value) }
             }
         case .reservations:
             for reservation in stock.allReservations {

@@ -243,13 +243,13 @@ struct GrowTests {
         try stage.publish([
             receive("in-1", 5, ID(first)), receive("in-2", 5, ID(second)),
             Command(
-                id: "claim", sku: first,
+                id: "claim", sku: ID(first),
                 body: .reserve(
                     Command.Reserve(
                         reservationID: "same", orderID: "o1", quantity: 1,
                         expiry: .after(milliseconds: 600_000)))),
             Command(
-                id: "claim", sku: second,
+                id: "claim", sku: ID(second),
                 body: .reserve(
                     Command.Reserve(
                         reservationID: "same", orderID: "o2", quantity: 1,
@@ -262,7 +262,7 @@ struct GrowTests {
         let three = try Stage(grownFrom: stage, prefix: other, partitions: 3)
         defer { three.endAll() }
         let together = try three.liveReservations()
-        #expect(together.keys.sorted() == [first, second].sorted().map { OwnedID(sku: $0, id: "same") })
+        #expect(together.keys.sorted() == [first, second].sorted().map { OwnedID(sku: ID($0), id: "same") })
         let verified = try three.run(["verify", "--without-database"])
         #expect(verified.code == 0, "\(verified.output)")
         let shown = try three.run(["show", "reservation", "same"])
@@ -271,8 +271,8 @@ struct GrowTests {
         #expect(one.code == 0 && one.output.contains(first) && !one.output.contains(second), "\(one.output)")
         try three.start("process")
         try three.publish([
-            Command(id: "pay-1", sku: first, body: .confirm(reservationID: "same", quantity: nil)),
-            Command(id: "pay-2", sku: second, body: .release(reservationID: "same", quantity: nil)),
+            Command(id: "pay-1", sku: ID(first), body: .confirm(reservationID: "same", quantity: nil)),
+            Command(id: "pay-2", sku: ID(second), body: .release(reservationID: "same", quantity: nil)),
         ])
         #expect(try three.outcome(of: "pay-1").kind == .confirmed)
         #expect(try three.outcome(of: "pay-2").kind == .released)

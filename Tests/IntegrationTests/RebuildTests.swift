@@ -108,15 +108,15 @@ struct RebuildTests {
             ["A", "B"].flatMap { sku in
                 [
                     Command(
-                        id: "in-\(sku)", sku: sku, body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                        id: "in-\(sku)", sku: "\(sku)", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
                     Command(
-                        id: "claim-\(sku)", sku: sku,
+                        id: "claim-\(sku)", sku: "\(sku)",
                         body: .reserve(
                             Command.Reserve(
                                 reservationID: "r-\(sku)", orderID: "o", quantity: 1,
                                 expiry: .after(milliseconds: 600_000)))),
                     Command(
-                        id: "move-\(sku)", sku: sku,
+                        id: "move-\(sku)", sku: "\(sku)",
                         body: .transferDispatch(
                             Command.TransferDispatch(
                                 transferID: "t-\(sku)", from: "BER", to: "HAM", quantity: 1))),

@@ -6,7 +6,7 @@ import Testing
 /// Dialogues: what was read and acknowledged in, what to do next out.
 @Suite("The loop of the delay service")
 struct DelayLoopTests {
-    private func reservation(_ id: String, of sku: String = "A", due: Int64) -> [UInt8] {
+    private func reservation(_ id: ID, of sku: ID = "A", due: Int64) -> [UInt8] {
         var writer = RecordWriter()
         writer.write(
             reservation: ReservationSnapshot(
@@ -38,7 +38,7 @@ struct DelayLoopTests {
 
     /// - Parameter key: another than that of the id and of the SKU A.
     private func read(
-        _ loop: inout DelayLoop, _ id: String, _ value: [UInt8]?, key: String? = nil,
+        _ loop: inout DelayLoop, _ id: ID, _ value: [UInt8]?, key: String? = nil,
         from topic: Topic = .reservations,
         offset: Int64 = 0, appendedAt: Int64? = nil, at now: Int64 = 0
     ) throws {

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("The delay queue")
 struct DelayQueueTests {
-    func reservation(_ id: String, of sku: String = "A", due: Int64) -> ReservationSnapshot {
+    func reservation(_ id: ID, of sku: ID = "A", due: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
             id: id, orderID: "o", sku: "\(sku)", allocations: [Allocation(warehouse: "BER", quantity: 1)],
             reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due),

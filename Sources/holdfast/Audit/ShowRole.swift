@@ -419,7 +419,7 @@ struct History {
     private(set) var count = 0
     private(set) var newest: Recorded<LedgerEntry>?
     /// Whose entries there are: an id is unique within its SKU, and others may use it, too.
-    private(set) var skus: Set<String> = []
+    private(set) var skus: Set<ID> = []
     private var ring: [Recorded<LedgerEntry>] = []
 
     init(limit: Int) { self.limit = limit }
@@ -465,7 +465,7 @@ struct History {
             ])
             if !areOfOne { rows[rows.count - 1].append(entry.sku) }
             rows[rows.count - 1].append(
-                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference ?? "")
+                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference?.text ?? "")
         }
         let which = entries.count < count ? "the last \(entries.count) of \(count)" : "all \(count)"
         return ["", "History: \(which) ledger entries", ""]
@@ -546,7 +546,7 @@ struct CommandStory {
             value.withUnsafeBytes { try? reader.reader.command(key: key, value: $0) }
         }
         if let command { return command.id == id && (sku == nil || command.sku == sku) }
-        return ShowRole.mayHold(value, Array(id.utf8))
+        return ShowRole.holds(value, id.bytes)
     }
 
     func text() -> String {

@@ -107,7 +107,7 @@ final class FulfilmentReader: Sendable {
         guard let key = message.key else { return }
         let name = reader.ownedID(key: key)
         let isLive = message.value != nil
-        guard let name, name.id.hasPrefix(run) else { return }
+        guard let name, name.id.text.hasPrefix(run) else { return }
         state.withLock { state in
             if isLive { state.live.insert(name) } else { state.live.remove(name) }
         }

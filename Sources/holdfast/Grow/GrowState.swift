@@ -118,7 +118,7 @@ struct GrowState {
             var sku: [UInt8]? = key
             if topic != .levels {
                 let name = key.withUnsafeBytes { reader.ownedID(key: $0) }
-                sku = name.map { Array($0.sku.utf8) }
+                sku = name.map { $0.sku.bytes }
             }
             if let sku {
                 if topic == .levels, TopicsGrow.isBook(sku) { return }
