@@ -31,20 +31,14 @@ extension LedgerEntry {
 
 extension Stock {
     /// A live reservation as it is now.
-    package func reservation(_ name: OwnedID) -> ReservationSnapshot? {
-        guard let live = reservation(name.id), live.sku == name.sku else { return nil }
-        return live
-    }
+    package func reservation(_ name: OwnedID) -> ReservationSnapshot? { reservation(name.id, of: name.sku) }
 
     /// A live transfer as it is now.
-    package func transfer(_ name: OwnedID) -> TransferSnapshot? {
-        guard let live = transfer(name.id), live.sku == name.sku else { return nil }
-        return live
-    }
+    package func transfer(_ name: OwnedID) -> TransferSnapshot? { transfer(name.id, of: name.sku) }
 }
 
 extension StockRestore {
-    package mutating func end(reservation name: OwnedID) { end(reservationID: name.id) }
+    package mutating func end(reservation name: OwnedID) { end(reservationID: name.id, of: name.sku) }
 
-    package mutating func end(transfer name: OwnedID) { end(transferID: name.id) }
+    package mutating func end(transfer name: OwnedID) { end(transferID: name.id, of: name.sku) }
 }

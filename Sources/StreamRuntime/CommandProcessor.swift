@@ -218,7 +218,7 @@ package struct CommandProcessor: ~Copyable {
 
     /// The command that a record holds.
     package mutating func decode(_ record: LogRecord) throws(DecodingFailure) -> Command {
-        guard record.timestamp.flatMap(Self.moment) != nil else {
+        guard let at = record.timestamp.flatMap(Self.moment) else {
             throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
         }
         let command = try reader.command(key: record.key, value: record.value)
@@ -232,6 +232,12 @@ package struct CommandProcessor: ~Copyable {
                 .wrongPartition,
                 "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
             )
+        }
+        if let lead = command.lead(at: at), lead > Limits.clockLead {
+            throw DecodingFailure(
+                .issuedInFuture,
+                "issued_at is \(lead) ms after the record's time, and at most \(Limits.clockLead) ms are taken: "
+                    + "the sender's clock is ahead")
         }
         if case .setSettings(let settings) = command.body, settings.earlierLog == .follows, record.offset > 0
         {

@@ -67,6 +67,7 @@ package struct DelayQueue: Sendable {
     /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement and the millisecond to
     /// which our clock is rounded, but not early.
     package private(set) var clockOffset: Int64 = 0
+    private var hasHeard = false
 
     private let kind: Kind
     private let idPrefix: String
@@ -155,7 +156,7 @@ package struct DelayQueue: Sendable {
             dropStaleTurns()
             guard let slot = takeFirst(at: now) else { break }
             entries[Int(slot)].attempt += 1
-            requests.append(request(slot))
+            requests.append(request(slot, at: now))
         }
         return requests
     }
@@ -177,6 +178,7 @@ package struct DelayQueue: Sendable {
     @discardableResult
     package mutating func delivered(_ tag: UInt64, appendedAt: Int64, at now: Int64) -> Int64? {
         clockOffset = Self.leastOffset(appendedAt, now)
+        hasHeard = true
         guard let slot = slot(of: tag) else { return nil }
         let lateness = appendedAt - entries[Int(slot)].dueAt
         // It came too early to have an effect: once more, when the broker's clock has got there.
@@ -194,17 +196,24 @@ package struct DelayQueue: Sendable {
             Turn(dueAt: now + Self.retryDelay, slot: slot, version: entries[Int(slot)].version))
     }
 
-    private func request(_ slot: UInt32) -> Request {
+    /// When a request is issued by the broker's clock, as far as it is known; never later. Before anything was heard of
+    /// that clock, only that it is due is known.
+    private func issuedAt(_ now: Int64, _ dueAt: Int64) -> Timestamp {
+        Timestamp(milliseconds: max(0, hasHeard ? now + clockOffset : dueAt))
+    }
+
+    private func request(_ slot: UInt32, at now: Int64) -> Request {
         let entry = entries[Int(slot)]
         let place = "\(idPrefix)\(entry.partition)/\(entry.offset)/\(entry.attempt)"
         let command =
             switch kind {
             case .reservations:
                 Command(
-                    id: "expire/\(place)", sku: entry.name.sku, body: .expire(reservationID: entry.name.id))
+                    id: "expire/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now, entry.dueAt),
+                    body: .expire(reservationID: entry.name.id))
             case .transfers:
                 Command(
-                    id: "transfer_due/\(place)", sku: entry.name.sku,
+                    id: "transfer_due/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now, entry.dueAt),
                     body: .transferDue(transferID: entry.name.id))
             }
         return Request(

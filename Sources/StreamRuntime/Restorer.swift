@@ -126,20 +126,23 @@ package struct Restorer {
         try readLedgerTail(into: &image)
     }
 
-    /// Offsets have gaps, so the first guess may hold fewer entries than the window; then it goes back further.
+    /// A command may have several entries, and offsets have gaps: so the first guess may hold fewer commands than the
+    /// window. Then it goes back further, as far as the commands that were found say.
     private func readLedgerTail(into image: inout PartitionImage) throws(LogFailure) {
         if image.positions[.ledger] != nil, !image.restore.isTailShort {
             return try readLedger(into: &image)
         }
         let offsets = try log.offsets(of: .ledger)
-        var span = Int64(image.restore.tailLength) + Int64(image.restore.tailLength) / 8
+        let wanted = Int64(image.restore.tailLength)
+        var span = wanted + wanted / 8
         while true {
             let start = max(offsets.lowerBound, offsets.upperBound - span)
-            image.restore.dropTail()
+            image.restore.dropTail(isWhole: start == offsets.lowerBound)
             image.positions[.ledger] = start
             try readLedger(into: &image)
-            if image.restore.tailCount >= image.restore.tailLength || start == offsets.lowerBound { return }
-            span *= 2
+            let found = Int64(image.restore.tailCount)
+            if found >= wanted || start == offsets.lowerBound { return }
+            span = min(8 * span, span / max(1, found) * wanted + wanted / 8 + 16)
         }
     }
 
