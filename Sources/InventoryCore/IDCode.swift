@@ -89,7 +89,7 @@ struct IDCode: Sendable {
             return UInt8(slot)
         }
         let isSame =
-            known.count == count && known.withBytes { TextRing.areEqual($0.baseAddress!, start, count) }
+            known.count == count && known.withBytes { RawBytes.areEqual($0.baseAddress!, start, count) }
         return isSame ? UInt8(slot) : nil
     }
 

@@ -275,7 +275,7 @@ struct ReservationTable: Sendable {
         return withUnsafeBytes(of: packed.text) { text in
             let own = UnsafeRawBufferPointer(rebasing: text[Int(start)..<Int(start) + Int(count)])
             guard let own = own.baseAddress else { return true }
-            return id.withBytes { TextRing.areEqual(own, $0.baseAddress!, Int(count)) }
+            return id.withBytes { RawBytes.areEqual(own, $0.baseAddress!, Int(count)) }
         }
     }
 

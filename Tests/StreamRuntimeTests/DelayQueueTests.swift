@@ -105,6 +105,17 @@ struct DelayQueueTests {
         }
     }
 
+    @Test("An expire is issued by the broker's clock, never later than that; before that is known, when it is due")
+    func issuedAt() {
+        var queue = queue([reservation("r1", due: 1000), reservation("r2", due: 9000)])
+        let first = queue.takeDue(at: 8000, limit: 10)[0]
+        #expect(first.command.issuedAt == Timestamp(milliseconds: 1000))
+        // The broker's clock is five seconds behind ours.
+        queue.delivered(first.tag, appendedAt: 3000, at: 8000)
+        let second = queue.takeDue(at: 15_000, limit: 10)[0]
+        #expect(second.command.issuedAt == Timestamp(milliseconds: 9_999))
+    }
+
     @Test("When the broker's clock is ahead, an expire is sent when it is due there")
     func ahead() {
         var queue = queue([reservation("r1", due: 1000), reservation("r2", due: 2000)])
