@@ -373,7 +373,7 @@ struct VerifyTests {
         let live = try #require(try audit(genuine).stock.allReservations.first)
         var old = genuine
         for index in old[.reservations].indices where old[.reservations][index].key == ownedKey(live.owned) {
-            old[.reservations][index].key = Array(live.id.utf8)
+            old[.reservations][index].key = live.id.bytes
         }
         let found = try audit(old).differences.first
         #expect(found.map(\.kind) == [.reservation, .reservation])
@@ -385,7 +385,7 @@ struct VerifyTests {
         ownedKey(live.owned).withUnsafeBytes { key in
             writer.withBytes { old.append(.reservations, key, $0) }
         }
-        Array(live.id.utf8).withUnsafeBytes { old.append(.reservations, $0, nil) }
+        live.id.bytes.withUnsafeBytes { old.append(.reservations, $0, nil) }
         #expect(try audit(old).differences.first == [])
     }
 
