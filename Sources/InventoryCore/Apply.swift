@@ -1,8 +1,15 @@
 /// The only place where the state changes. It cannot fail: what it is given was decided on this very state, or
 /// stands in the ledger; anything else is corruption, and stops the process before it can spread.
 extension Stock {
-    mutating func apply(_ entry: LedgerEntry) {
+    /// - Returns: where the entry's SKU stands.
+    @discardableResult
+    mutating func apply(_ entry: LedgerEntry) -> Int {
         let index = makeItemIndex(of: entry.packed.sku)
+        apply(entry, item: index)
+        return index
+    }
+
+    private mutating func apply(_ entry: LedgerEntry, item index: Int) {
         Self.require(
             entry.sequence == items[index].sequence + 1, entry, "cannot follow \(items[index].sequence)")
         items[index].sequence = entry.sequence
@@ -12,11 +19,11 @@ extension Stock {
         switch entry.movement {
         case .reserve, .backorder, .reacquire: withUnsafePointer(to: entry) { claim($0, item: index) }
         case .ship, .release, .expire, .lose: unclaim(entry, item: index)
-        case .fill, .reallocate: shift(entry)
+        case .fill, .reallocate: shift(entry, item: index)
         case .extend: extend(entry, item: index)
         case .transferOut: begin(Transfer(entry, item: index))
         case .transferIn, .transferCancel: shrink(entry, item: index)
-        case .transferOverdue: tell(entry)
+        case .transferOverdue: tell(entry, item: index)
         case .setPolicy: setPolicy(entry, item: index)
         case .retire: retire(item: index)
         case .setWarehouse: setWarehouse(entry)
@@ -126,7 +133,7 @@ extension Stock {
             )
         }
         // A reservation over several warehouses has an entry for each; the first begins it.
-        let found = reservations.look(for: ids.reservation)
+        let found = reservations.look(for: ids.reservation, item: index)
         var reservation =
             reservations[at: found, ids]
             ?? Reservation(
@@ -165,7 +172,7 @@ extension Stock {
 
     private mutating func unclaim(_ entry: LedgerEntry, item index: Int) {
         let id = entry.packed.reservation
-        guard var reservation = reservations.reservation(id, known: entry.packed) else {
+        guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it takes from what does not live")
         }
         if entry.deltas.backordered < 0 {
@@ -182,9 +189,9 @@ extension Stock {
         }
         if reservation.quantity > 0 {
             reservation.changed = entry.sequence
-            reservations[id] = reservation
+            reservations.set(reservation)
         } else {
-            reservations[id] = nil
+            reservations.remove(id, item: index)
             items[index].liveReservations -= 1
             clearStaleDueTimes(item: index)
         }
@@ -192,9 +199,9 @@ extension Stock {
     }
 
     /// Units of a reservation go from backordered to a warehouse, or from one warehouse to another.
-    private mutating func shift(_ entry: LedgerEntry) {
+    private mutating func shift(_ entry: LedgerEntry, item index: Int) {
         let id = entry.packed.reservation
-        guard var reservation = reservations.reservation(id, known: entry.packed) else {
+        guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it moves what does not live")
         }
         reservation.backordered += entry.deltas.backordered
@@ -207,13 +214,14 @@ extension Stock {
             }
         }
         reservation.changed = entry.sequence
-        reservations[id] = reservation
+        reservations.set(reservation)
         if entry.movement == .fill { clearStaleBackorders(item: reservation.item) }
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
         guard let expiresAt = entry.expiresAt, entry.packed.hasReservation,
-            var reservation = reservations.reservation(entry.packed.reservation, known: entry.packed)
+            var reservation = reservations.reservation(
+                entry.packed.reservation, item: index, known: entry.packed)
         else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it extends what does not live")
         }
@@ -279,32 +287,32 @@ extension Stock {
     // MARK: Transfers
 
     mutating func begin(_ transfer: Transfer) {
-        let replaced = transfers.updateValue(transfer, forKey: transfer.id)
+        let replaced = transfers.updateValue(transfer, forKey: TransferKey(transfer))
         precondition(replaced == nil, "transfer \(transfer.id) was made twice")
         items[transfer.item].liveTransfers += 1
     }
 
     private mutating func shrink(_ entry: LedgerEntry, item index: Int) {
-        guard let id = entry.transferID, transfers[id] != nil else {
+        guard let key = entry.transferID.map({ TransferKey($0, item: index) }), transfers[key] != nil else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it ends what is not under way")
         }
-        transfers[id]!.remaining -= entry.quantity
-        transfers[id]!.changed = entry.sequence
+        transfers[key]!.remaining -= entry.quantity
+        transfers[key]!.changed = entry.sequence
         Self.require(
-            transfers[id]!.remaining == entry.remaining, entry,
+            transfers[key]!.remaining == entry.remaining, entry,
             "it leaves other units in transit than it says")
         if entry.remaining == 0 {
-            transfers[id] = nil
+            transfers[key] = nil
             items[index].liveTransfers -= 1
         }
     }
 
-    private mutating func tell(_ entry: LedgerEntry) {
-        guard let id = entry.transferID, transfers[id] != nil else {
+    private mutating func tell(_ entry: LedgerEntry, item index: Int) {
+        guard let key = entry.transferID.map({ TransferKey($0, item: index) }), transfers[key] != nil else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it tells of no transfer")
         }
-        transfers[id]!.isOverdue = true
-        transfers[id]!.changed = entry.sequence
+        transfers[key]!.isOverdue = true
+        transfers[key]!.changed = entry.sequence
     }
 
     // MARK: What is laid down
@@ -374,11 +382,13 @@ extension Stock {
         guard case .settings(let settings) = entry.details else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): settings without any")
         }
-        layDown(settings, from: entry.source.offset)
+        layDown(settings, from: entry.source.offset, at: entry.at)
     }
 
-    /// - Parameter offset: of the command that laid them down.
-    mutating func layDown(_ settings: Settings, from offset: Int64) {
+    /// - Parameters:
+    ///   - offset: of the command that laid them down.
+    ///   - at: its time.
+    mutating func layDown(_ settings: Settings, from offset: Int64, at: Timestamp) {
         self.settings = settings
         if settings.dedupeCount != window.capacity {
             window.limit(count: settings.dedupeCount, age: settings.dedupeAge)
@@ -387,7 +397,7 @@ extension Stock {
             window.age = settings.dedupeAge
         }
         if settings.earlierLog == .ended {
-            window.endEarlierLog()
+            window.endEarlierLog(at: at)
             rememberedFrom = window.oldestPlace ?? offset
         }
     }

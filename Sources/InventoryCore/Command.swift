@@ -207,19 +207,24 @@ package struct Command: Equatable, Sendable {
     package var packed: CommandIDs
     /// The generation of the SKU that it is for; nil for the one that lives.
     package var generation: Int64?
+    /// When its sender made it; the same in every repeat. Nil where the sender does not say.
+    package var issuedAt: Timestamp?
     package var body: Body
 
-    package init(id: ID, sku: ID, generation: Int64? = nil, body: Body) {
+    package init(
+        id: ID, sku: ID, generation: Int64? = nil, issuedAt: Timestamp? = nil, body: Body
+    ) {
         var ids = PackedIDs(sku: PackedID(sku), command: PackedID(id))
         if case .reserve(let reserve) = body {
             ids.set(reservation: reserve.packed.reservation, order: reserve.packed.order)
         }
-        self.init(CommandIDs(ids), generation: generation, body: body)
+        self.init(CommandIDs(ids), generation: generation, issuedAt: issuedAt, body: body)
     }
 
-    package init(_ packed: CommandIDs, generation: Int64?, body: Body) {
+    package init(_ packed: CommandIDs, generation: Int64?, issuedAt: Timestamp? = nil, body: Body) {
         self.packed = packed
         self.generation = generation
+        self.issuedAt = issuedAt
         self.body = body
     }
 
@@ -256,6 +261,13 @@ package struct Command: Equatable, Sendable {
         case .setSettings: .setSettings
         }
     }
+
+    /// By how much its sender's clock was ahead of its record's time, in milliseconds; negative for a clock that was
+    /// not. Nil where the sender does not say when.
+    ///
+    /// A command that is ahead by more than `Limits.clockLead` is not to be decided: what is remembered could not tell
+    /// its repeats for long enough.
+    package func lead(at: Timestamp) -> Int64? { issuedAt.map { $0.milliseconds - at.milliseconds } }
 
     package var reservationID: ID? {
         switch body {

@@ -13,13 +13,7 @@ extension Stock {
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
-        let decided = window.decision(of: cause.command.packedID, at: cause.at)
-        if let first = decided.first {
-            let command = cause.command
-            return first.commandHash == cause.hash && first.packed.sku == command.packedSKU
-                ? .answer(Outcome(of: decided, to: command, isDuplicate: true))
-                : reject(.commandIDConflict, cause)
-        }
+        if let known = decideRepeat(cause) { return known }
         if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
         switch cause.command.body {
         case .reserve(let reserve): return decideReserve(reserve, cause)
@@ -51,6 +45,69 @@ extension Stock {
             entry.details = .settings(settings)
             return .entries([entry])
         }
+    }
+
+    /// What becomes of a command that was decided before, or may have been; nil for a new one.
+    ///
+    /// A command that says when it was issued is never decided twice: where it is not remembered any more, it is told
+    /// by that time. What made a reservation or a transfer that lives is known by that one.
+    private func decideRepeat(_ cause: Cause) -> Decision? {
+        if let item = itemIndex(cause),
+            let first = window.decision(of: cause.command.packedID, item: item)
+        {
+            if window.isYoung(first, at: cause.at) {
+                return first.commandHash == cause.hash
+                    ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
+            }
+            let isRepeat = first.commandHash == cause.hash && !isIssued(cause, after: first.at)
+            if isRepeat, !isLiving(cause) { return reject(.commandTooOld, cause) }
+        }
+        guard let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause) else { return nil }
+        return reject(.commandTooOld, cause)
+    }
+
+    /// Whether the command was issued for certain after a moment; one that does not say so is taken for new.
+    private func isIssued(_ cause: Cause, after moment: Timestamp) -> Bool {
+        guard let lead = cause.command.lead(at: moment) else { return true }
+        return lead > Limits.clockLead
+    }
+
+    /// Whether the command made a reservation or a transfer that still lives.
+    private func isLiving(_ cause: Cause) -> Bool {
+        guard let item = itemIndex(cause) else { return false }
+        switch cause.command.body {
+        case .reserve(let reserve):
+            return reservations[reserve.packed.reservation, item]?.commandHash == cause.hash
+        case .transferDispatch(let dispatch):
+            return transfers[TransferKey(dispatch.transferID, item: item)]?.commandHash == cause.hash
+        default: return false
+        }
+    }
+
+    /// The answer that a command got, for it or for another that asks for the same.
+    func answer(by first: Remembered, _ cause: Cause) -> Outcome {
+        let command = cause.command
+        if let reason = first.reason, case .one(var entry) = reject(reason, cause) {
+            (entry.generation, entry.sequence) = (first.generation, first.sequence)
+            (entry.at, entry.source) = (first.at, first.source)
+            return Outcome(of: [entry], to: command, isDuplicate: true)
+        }
+        return Outcome(of: entries(of: first, cause), to: command, isDuplicate: true)
+    }
+
+    /// What is remembered, as entries; the command tells what is not.
+    func entries(of first: Remembered, _ cause: Cause) -> [LedgerEntry] {
+        let command = cause.command
+        var (order, channel) = (PackedID.none, ID?.none)
+        switch command.body {
+        case .reserve(let reserve): (order, channel) = (reserve.packed.order, reserve.channel)
+        case .return(let back): order = back.orderID.map { PackedID($0) } ?? .none
+        default: break
+        }
+        return first.entries(
+            command.packedSKU, command: command.packedID,
+            reservation: command.reservationID.map { PackedID($0) } ?? .none, order: order,
+            transfer: command.transferID, channel: channel)
     }
 
     /// A retired SKU is begun again by a receipt or by a policy; all else is refused, and so is what names

@@ -84,14 +84,12 @@ extension Stock {
     /// Units that no reservation claims may leave; safety stock and units set apart are no matter, for those
     /// withhold from sale.
     func decideDispatch(_ dispatch: Command.TransferDispatch, _ cause: Cause) -> Decision {
-        if let live = transfers[dispatch.transferID] {
-            return live.commandHash == cause.hash && items[live.item].sku == cause.command.sku
+        if let live = live(transfer: dispatch.transferID, cause) {
+            return live.commandHash == cause.hash
                 ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
                 : reject(.transferIDConflict, cause)
         }
-        if window.ending(ofTransfer: dispatch.transferID, at: cause.at) != nil {
-            return reject(.transferIDConflict, cause)
-        }
+        if endedTransfer(dispatch.transferID, cause) != nil { return reject(.transferIDConflict, cause) }
         if let refusal = refusal(toAdd: dispatch.quantity, in: dispatch.to, .sellable, cause) {
             return reject(refusal, cause)
         }
@@ -119,8 +117,7 @@ extension Stock {
     }
 
     private func live(transfer id: ID, _ cause: Cause) -> Transfer? {
-        guard let live = transfers[id], items[live.item].sku == cause.command.sku else { return nil }
-        return live
+        itemIndex(cause).flatMap { transfers[TransferKey(id, item: $0)] }
     }
 
     func decideTransferReceive(
@@ -146,9 +143,10 @@ extension Stock {
     func decideTransferCancel(of id: ID, _ cause: Cause) -> Decision {
         guard let live = live(transfer: id, cause) else {
             guard let ended = endedTransfer(id, cause) else { return reject(.transferNotFound, cause) }
-            return ended.movement == .transferCancel
-                ? .answer(Outcome(of: [ended], to: cause.command, isDuplicate: true))
-                : reject(.transferEnded, cause)
+            guard let first = entries(of: ended, cause).first, first.movement == .transferCancel else {
+                return reject(.transferEnded, cause)
+            }
+            return .answer(Outcome(of: [first], to: cause.command, isDuplicate: true))
         }
         // Where it came from may be full by now; then it has to be made room for first.
         if let refusal = refusal(toAdd: live.remaining, in: live.from, .sellable, cause) {
@@ -190,11 +188,9 @@ extension Stock {
         return .entries([entry])
     }
 
-    private func endedTransfer(_ id: ID, _ cause: Cause) -> LedgerEntry? {
-        guard let ended = window.ending(ofTransfer: id, at: cause.at), ended.sku == cause.command.sku,
-            transfers[id] == nil
-        else { return nil }
-        return ended
+    /// How the transfer of that id and of the command's SKU ended, if it is remembered.
+    private func endedTransfer(_ id: ID, _ cause: Cause) -> Remembered? {
+        itemIndex(cause).flatMap { window.ending(ofTransfer: PackedID(id), item: $0, at: cause.at) }
     }
 
     // MARK: What is laid down

@@ -1,13 +1,16 @@
 /// What can happen to a reservation by a command about it.
 extension Stock {
     func decideReserve(_ reserve: Command.Reserve, _ cause: Cause) -> Decision {
-        if let live = reservations[reserve.packed.reservation] {
-            return live.commandHash == cause.hash && cause.command.packedSKU.isEqual(to: items[live.item].sku)
-                ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
-                : reject(.reservationIDConflict, cause)
-        }
-        if !window.ending(of: reserve.packed.reservation, at: cause.at).isEmpty {
-            return reject(.reservationIDConflict, cause)
+        if let item = itemIndex(cause) {
+            let id = reserve.packed.reservation
+            if let live = reservations[id, item] {
+                return live.commandHash == cause.hash
+                    ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
+                    : reject(.reservationIDConflict, cause)
+            }
+            if window.ending(of: id, item: item, at: cause.at) != nil {
+                return reject(.reservationIDConflict, cause)
+            }
         }
         guard let expiresAt = expiry(reserve.expiry, from: cause.at) else {
             return reject(.expiryOutOfRange, cause)
@@ -27,7 +30,7 @@ extension Stock {
         else { return false }
         let had =
             (items[index].unitsByOrder?[reserve.orderID] ?? 0)
-            + window.shipped(cause.command.sku, for: reserve.orderID)
+            + window.shipped(item: index, for: reserve.packed.order)
         return had + reserve.quantity > limit
     }
 
@@ -114,12 +117,15 @@ extension Stock {
         return Timestamp(milliseconds: moment)
     }
 
-    /// The live reservation of that id, if it is of the command's SKU.
+    /// The live reservation of that id and of the command's SKU.
     private func live(_ id: ID, _ cause: Cause) -> Reservation? {
-        guard let live = reservations[id], cause.command.packedSKU.isEqual(to: items[live.item].sku) else {
-            return nil
-        }
-        return live
+        itemIndex(cause).flatMap { reservations[id, $0] }
+    }
+
+    /// How the reservation of that id and of the command's SKU ended, if it is remembered.
+    private func ending(of id: ID, _ cause: Cause) -> Remembered? {
+        guard id.count <= Limits.idBytes, let item = itemIndex(cause) else { return nil }
+        return window.ending(of: PackedID(id), item: item, at: cause.at)
     }
 
     func decideConfirm(_ cause: Cause) -> Decision {
@@ -164,23 +170,17 @@ extension Stock {
 
     /// A command for a reservation that does not live: it ended in the same way, in another, or is not known.
     private func decideEnded(
-        _ id: ID, by movement: Movement, _ cause: Cause, whenExpired: ([LedgerEntry]) -> Decision
+        _ id: ID, by movement: Movement, _ cause: Cause, whenExpired: (ArraySlice<LedgerEntry>) -> Decision
     ) -> Decision {
-        let ended = window.ending(of: id, at: cause.at)
-        // An id that lives under another SKU again is not ours any more.
-        guard let last = ended.last, last.packed.sku == cause.command.packedSKU, !reservations.contains(id)
-        else {
+        guard let end = ending(of: id, cause), let last = end.parts.last else {
             return reject(.reservationNotFound, cause)
         }
-        guard last.generation == itemIndex(of: last.packed.sku).map({ items[$0].generation }) else {
+        guard end.generation == itemIndex(cause).map({ items[$0].generation }) else {
             return reject(.generationMismatch, cause)
         }
-        if last.movement == movement {
-            let first = window.decision(of: last.packed.command, at: cause.at)
-            return .answer(Outcome(of: first.isEmpty ? ended : first, to: cause.command, isDuplicate: true))
-        }
+        if last.movement == movement { return .answer(answer(by: end, cause)) }
         switch last.movement {
-        case .expire: return whenExpired(ended)
+        case .expire: return whenExpired(entries(of: end, cause).suffix(end.lastParts))
         case .lose: return reject(.reservationLost, cause)
         case .ship: return reject(.reservationConfirmed, cause)
         default: return reject(.reservationReleased, cause)
@@ -193,7 +193,7 @@ extension Stock {
     ///
     /// - Parameter warehouse: the only one that may serve it, where the confirm names one.
     private func reacquire(
-        _ ended: [LedgerEntry], _ wanted: Int64?, in warehouse: ID?, _ cause: Cause
+        _ ended: ArraySlice<LedgerEntry>, _ wanted: Int64?, in warehouse: ID?, _ cause: Cause
     ) -> Decision {
         let had = ended.reduce(0) { $0 + $1.quantity }
         let quantity = wanted ?? had
@@ -224,7 +224,7 @@ extension Stock {
 
     /// The units from the warehouse that a late confirm names; nil where they are not there.
     private func again(
-        _ quantity: Int64, in warehouse: ID, _ ended: [LedgerEntry], _ cause: Cause
+        _ quantity: Int64, in warehouse: ID, _ ended: ArraySlice<LedgerEntry>, _ cause: Cause
     ) -> [Allocation]? {
         guard isActive(warehouse), let level = item(of: cause.command.packedSKU)?.level(of: warehouse),
             level.unclaimed(by: ended.last?.channel) >= quantity
@@ -233,7 +233,7 @@ extension Stock {
     }
 
     private func reallocation(
-        of quantity: Int64, _ ended: [LedgerEntry], _ cause: Cause
+        of quantity: Int64, _ ended: ArraySlice<LedgerEntry>, _ cause: Cause
     ) -> [Allocation]? {
         guard let item = item(of: cause.command.packedSKU) else { return nil }
         let channel = ended.last?.channel
@@ -269,11 +269,10 @@ extension Stock {
     /// The expiry itself happened before the command was looked at, so that an `expire` only tells it.
     func answerExpire(of id: ID, _ cause: Cause) -> Outcome {
         let command = cause.command
-        let ended = window.ending(of: id, at: cause.at)
-        if let last = ended.last, last.packed.sku == command.packedSKU, last.movement == .expire {
+        if let end = ending(of: id, cause), end.parts.last?.movement == .expire {
+            let ended = entries(of: end, cause)
             return Outcome(
-                of: ended, to: command,
-                isDuplicate: last.source != cause.source || last.packed.command != command.packedID)
+                of: ended, to: command, isDuplicate: end.source != cause.source || end.at != cause.at)
         }
         let live = live(id, cause)
         return Outcome(

@@ -1,252 +1,383 @@
-/// The partition's newest ledger entries, found by command and by the reservation or transfer that they ended.
+/// The partition's newest commands, as far as they stand in its ledger: what was decided, found by command and by the
+/// reservation or transfer that it ended. Ids are unique within a SKU, so they are looked for with theirs.
 ///
-/// Because the window is exactly the last entries of the ledger, it is restored from the ledger's tail as it
-/// was, and a repeat gets the same answer before and after a restart. It forgets by count when an entry is
-/// added, and by age when it is asked; what it has of a command is all of its entries or none.
+/// Because the window is exactly the last commands of the ledger, it is restored from the ledger's tail as it
+/// was, and a repeat gets the same answer before and after a restart. It forgets by count when a command is
+/// added, and by age when it is asked.
 struct DedupeWindow: Sendable {
     private(set) var capacity: Int
     var age: Int64
     /// Whether it is asked what was decided. Who only folds the ledger needs no more than the place of the oldest
-    /// entry, on which the books of the partition depend.
+    /// command, on which the books of the partition depend.
     private let answers: Bool
-    private var ring: RememberedEntries
-    /// What is kept of each entry where the window does not answer.
-    private var marks: [Mark] = []
-    /// The entry that was marked last.
-    private var marked: LedgerEntry?
-    /// Where the oldest mark stands once there are as many as there may be.
-    private var oldest = 0
-    /// So many of the oldest entries are of an earlier log, in which offsets meant something else.
+    /// How many commands are remembered.
+    private(set) var count = 0
+    /// Whether there were more.
+    private(set) var hasForgotten = false
+    private var ring = DecisionRing()
+    private var code = RememberedCode()
+    /// The offsets of the commands where the window does not answer.
+    private var marks = OffsetRing()
+    /// So many of the oldest commands are of an earlier log, in which offsets meant something else.
     private var earlierCount = 0
-    /// Where the first own entry of each command stands.
-    private var ownByCommand = PlaceIndex()
-    /// Where the first of the entries stands that ended a reservation together.
-    private var endingByReservation = PlaceIndex()
-    private var endingByTransfer: [ID: Int] = [:]
-    private var shippedByOrder: [OrderKey: Int64] = [:]
-
-    private struct Mark {
-        /// The offset of the entry's command.
-        let source: Int64
-        /// The same for all entries of a command, and another than its neighbours'.
-        let command: Int
-    }
-
-    private struct OrderKey: Hashable {
-        let sku: ID
-        let order: ID
-    }
+    /// When that log had ended.
+    private var earlierEnd = Timestamp(milliseconds: 0)
+    private var byCommand = SegmentedIndex()
+    private var byReservation = SegmentedIndex()
+    private var byTransfer = SegmentedIndex()
+    /// The newest shipment of each SKU and order; the one before stands in it.
+    private var byOrder = SegmentedIndex()
 
     init(capacity: Int, age: Int64, answers: Bool = true) {
         precondition(capacity > 0)
         self.answers = answers
         self.capacity = capacity
         self.age = age
-        ring = RememberedEntries(capacity: capacity)
     }
 
-    var count: Int { answers ? ring.count : marks.count }
-
-    /// Where the oldest remembered entry stands: the offset of its command; in an earlier log, how many entries
-    /// before that log's end, as a negative number (-1 is the last one).
+    /// Where the oldest remembered command stands: its offset; in an earlier log, how many commands before that log's
+    /// end, as a negative number (-1 is the last one).
     var oldestPlace: Int64? {
         if count == 0 { return nil }
         if earlierCount > 0 { return -Int64(earlierCount) }
-        return answers ? ring.source(ring.oldest).offset : marks[oldest].source
+        return answers ? cause(ring.begin).source.offset : marks.first
     }
 
-    /// What is remembered now is of an earlier log.
-    mutating func endEarlierLog() { earlierCount = count }
-
-    /// The entries that decided the command, if they are remembered at `now`; else none.
-    func decision(of commandID: PackedID, at now: Timestamp) -> [LedgerEntry] {
-        guard let place = Self.placeOfOwn(ownByCommand, ring, commandID) else { return [] }
-        return group(from: place, at: now) { ring.isOwn($0) }
+    /// What is remembered now is of an earlier log, which ended before a command of `at`.
+    mutating func endEarlierLog(at: Timestamp) {
+        earlierCount = count
+        earlierEnd = at
     }
 
-    /// The entries that ended the reservation, if they are remembered at `now`; else none.
-    func ending(of reservationID: PackedID, at now: Timestamp) -> [LedgerEntry] {
-        guard let place = Self.placeOfEnding(endingByReservation, ring, reservationID) else { return [] }
-        let movement = ring.movement(place)
-        return group(from: place, at: now) {
-            ring.movement($0) == movement && ring.has($0, reservationID: reservationID)
-        }
+    // MARK: What was decided
+
+    /// What decided the command, if it is remembered.
+    func decision(of commandID: PackedID, item: Int) -> Remembered? {
+        Self.placeOfOwn(byCommand, ring, code, commandID, item).map(remembered)
     }
 
-    func ending(of reservationID: ID, at now: Timestamp) -> [LedgerEntry] {
-        ending(of: PackedID(reservationID), at: now)
+    /// How the reservation ended, if that is remembered at `now`.
+    func ending(of reservationID: PackedID, item: Int, at now: Timestamp) -> Remembered? {
+        guard let place = Self.placeOfEnding(byReservation, ring, code, reservationID, item) else { return nil }
+        let found = remembered(place)
+        return isYoung(found, at: now) ? found : nil
     }
 
-    /// Without the window, which would be copied for it; likewise below.
-    @inline(never)
-    private static func placeOfOwn(_ places: PlaceIndex, _ ring: RememberedEntries, _ id: PackedID) -> Int? {
-        var probe = places.probe(id.hash)
-        while let place = places.next(&probe) {
-            if ring.has(place, commandID: id) { return place }
+    /// How the transfer ended, if that is remembered at `now`.
+    func ending(ofTransfer id: PackedID, item: Int, at now: Timestamp) -> Remembered? {
+        var probe = byTransfer.probe(Self.hash(id, item))
+        while let told = byTransfer.next(&probe) {
+            let found = remembered(ring.place(told: told))
+            if found.item == item, found.transfer == id { return isYoung(found, at: now) ? found : nil }
         }
         return nil
-    }
-
-    @inline(never)
-    private static func placeOfEnding(_ places: PlaceIndex, _ ring: RememberedEntries, _ id: PackedID) -> Int?
-    {
-        var probe = places.probe(id.hash)
-        while let place = places.next(&probe) {
-            if ring.has(place, reservationID: id) { return place }
-        }
-        return nil
-    }
-
-    /// The entry that ended the transfer, if it is remembered at `now`.
-    func ending(ofTransfer id: ID, at now: Timestamp) -> LedgerEntry? {
-        guard let place = endingByTransfer[id], isYoung(place, at: now) else { return nil }
-        return ring.entry(at: place)
     }
 
     /// The units of the SKU that shipped for the order, as far as they are remembered by count.
-    func shipped(_ sku: ID, for order: ID) -> Int64 {
-        shippedByOrder[OrderKey(sku: sku, order: order)] ?? 0
+    func shipped(item: Int, for order: PackedID) -> Int64 {
+        guard var place = shipment(for: order, item: item) else { return 0 }
+        var units: Int64 = 0
+        while true {
+            let found = remembered(place)
+            units += found.shipped
+            guard let earlier = found.earlierShipment.map(ring.place(told:)), earlier < place else { return units }
+            place = earlier
+        }
     }
 
-    private func isYoung(_ place: Int, at now: Timestamp) -> Bool {
-        now.milliseconds - ring.at(place).milliseconds <= age
+    func isYoung(_ found: Remembered, at now: Timestamp) -> Bool {
+        now.milliseconds - found.at.milliseconds <= age
     }
 
-    private func group(
-        from first: Int, at now: Timestamp, where isWanted: (Int) -> Bool
-    ) -> [LedgerEntry] {
-        guard isYoung(first, at: now) else { return [] }
-        var place = first
-        var found: [LedgerEntry] = []
-        // What belongs together stands together, so that a command that expired thousands of reservations costs
-        // those who ask for one of them nothing.
-        for _ in 0..<ring.count {
-            guard ring.isOfSameCommand(place, as: first), isWanted(place) else { break }
-            found.append(ring.entry(at: place))
-            guard ring.more(place) else { break }
-            place = ring.next(after: place)
+    /// Whether a command that is not remembered cannot have been decided, by the time that it was issued.
+    ///
+    /// What was forgotten came before what is remembered, and was issued at most `Limits.clockLead` after it came.
+    func covers(_ issuedAt: Timestamp) -> Bool {
+        guard hasForgotten else { return true }
+        guard count > 0 else { return false }
+        var horizon = cause(ring.begin).at
+        if earlierCount > 0 { horizon = max(horizon, earlierEnd) }
+        return issuedAt.milliseconds > horizon.milliseconds + Limits.clockLead
+    }
+
+    private func remembered(_ place: Int64) -> Remembered {
+        ring.read(place) { code.read($0, ring.base(of: place)) }
+    }
+
+    private func cause(_ place: Int64) -> (at: Timestamp, source: Source) {
+        ring.read(place) { RememberedCode.cause($0, ring.base(of: place)) }
+    }
+
+    private static func hash(_ id: PackedID, _ item: Int) -> UInt32 { IDHash.of(id, item: item) }
+
+    /// Without the window, which would be copied for it; likewise below.
+    @inline(never)
+    private static func placeOfOwn(
+        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int
+    ) -> Int64? {
+        var probe = places.probe(hash(id, item))
+        while let told = places.next(&probe) {
+            let place = ring.place(told: told)
+            let found = ring.read(place) { code.commandID($0) }
+            if found.item == item, found.id == id { return place }
+        }
+        return nil
+    }
+
+    @inline(never)
+    private static func placeOfEnding(
+        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int
+    ) -> Int64? {
+        var probe = places.probe(hash(id, item))
+        while let told = places.next(&probe) {
+            let place = ring.place(told: told)
+            let found = ring.read(place) { code.read($0, ring.base(of: place)) }
+            if found.item == item, found.reservation == id { return place }
+        }
+        return nil
+    }
+
+    private func shipment(for order: PackedID, item: Int) -> Int64? {
+        var probe = byOrder.probe(Self.hash(order, item))
+        while let told = byOrder.next(&probe) {
+            let place = ring.place(told: told)
+            let found = remembered(place)
+            if found.item == item, found.order == order { return place }
+        }
+        return nil
+    }
+
+    /// All that is remembered, oldest first; nothing where the window does not answer.
+    var all: [Remembered] {
+        var found: [Remembered] = []
+        var place: Int64? = ring.isEmpty ? nil : ring.begin
+        while let here = place {
+            var one = remembered(here)
+            // A place, which depends on how the state came about.
+            one.earlierShipment = nil
+            found.append(one)
+            place = ring.next(after: here)
         }
         return found
     }
 
-    /// Oldest first; none where the window does not answer.
-    var entries: [LedgerEntry] { answers ? ring.all : [] }
+    // MARK: Remembering
 
     /// Adds an entry; those of one command one after another.
-    /// - Parameter isEarlier: whether it is of an earlier log; then all before it are.
-    mutating func append(_ entry: LedgerEntry, isEarlier: Bool = false) {
-        guard answers else { return mark(entry, isEarlier: isEarlier) }
-        var isContinued = false
-        if let newest = ring.newest, ring.isOfSameCommand(newest, as: entry) {
-            ring.setMore(newest)
-            isContinued = ring.isOwn(newest)
+    ///
+    /// - Parameters:
+    ///   - item: where its SKU stands.
+    ///   - continues: whether it is of the same command as the one before.
+    mutating func append(_ entry: LedgerEntry, item: Int, continues: Bool) {
+        if !continues {
+            if count >= capacity { forgetOldest() }
+            count += 1
         }
-        if ring.isFull {
-            forget(at: ring.oldest)
-            if earlierCount > 0 { earlierCount -= 1 }
+        guard answers else {
+            if !continues { marks.append(entry.source.offset) }
+            return
         }
-        // By their reservation are found those that ended one, and the first of several that did so together.
-        let takenHash = entry.takesFromReservation ? entry.packed.reservation.hash : nil
-        // Live, an entry is remembered before it is sealed; what is remembered must not tell a restored state.
-        let place = ring.append(entry, reservationIDHash: takenHash)
-        if isEarlier { earlierCount += 1 }
-        if entry.isOwn && !isContinued {
-            removeOwn(entry.packed.command)
-            ownByCommand.insert(entry.packed.command.hash, place)
-        }
-        if entry.movement == .ship, let order = entry.orderID {
-            shippedByOrder[OrderKey(sku: entry.sku, order: order), default: 0] += entry.quantity
-        }
-        if entry.endsReservation, entry.packed.hasReservation {
-            let taken = entry.packed.reservation
-            removeEnding(taken)
-            endingByReservation.insert(taken.hash, firstOfEnding(entry, last: place))
-        }
-        if entry.endsTransfer, let id = entry.transferID { endingByTransfer[id] = place }
+        withUnsafePointer(to: entry) { append($0, item, continues) }
     }
 
-    private mutating func removeOwn(_ commandID: PackedID) {
-        var probe = ownByCommand.probe(commandID.hash)
-        while let place = ownByCommand.next(&probe) {
-            if ring.has(place, commandID: commandID) { return ownByCommand.remove(commandID.hash, place) }
+    /// By the entry's place: a field of a large value is read there at once, and else through a call.
+    private mutating func append(_ entry: UnsafePointer<LedgerEntry>, _ item: Int, _ continues: Bool) {
+        let movement = entry.pointee.movement
+        let kind: Remembered.Kind =
+            entry.pointee.isOwn ? .own : movement == .expire || movement == .lose ? .ending : .nothing
+        if continues {
+            if kind == .nothing { return }
+            if extendNewest(entry, kind, item) { return }
+        }
+        let ids = entry.pointee.packed
+        let ships = kind == .own && (movement == .ship || movement == .reacquire) && !ids.order.isNone
+        let shipment = ships ? shipment(for: ids.order, item: item) : nil
+        let place = write(entry, kind, item, isFirst: !continues, shipment)
+        if kind == .own { takeOwn(ids.command, item, place) }
+        if ships { takeShipment(ids.order, item, place, after: shipment) }
+        if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
+            takeEnding(ids.reservation, item, place)
+        }
+        if entry.pointee.endsTransfer, let id = entry.pointee.transferID { takeEnding(ofTransfer: PackedID(id), item, place) }
+    }
+
+    private mutating func write(
+        _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int, isFirst: Bool,
+        _ earlierShipment: Int64?
+    ) -> Int64 {
+        let base = ring.makeRoom(
+            for: RememberedCode.room,
+            DecisionRing.Base(at: entry.pointee.at.milliseconds, offset: entry.pointee.source.offset))
+        return withUnsafeTemporaryAllocation(byteCount: RememberedCode.room, alignment: 8) { bytes in
+            let start = bytes.baseAddress!
+            let count = code.write(
+                entry, kind, item: item, isFirst: isFirst,
+                earlierShipment: earlierShipment.map(DecisionRing.told), base: base, to: start)
+            return ring.add(start, count)
         }
     }
 
-    private mutating func removeEnding(_ reservationID: PackedID) {
-        var probe = endingByReservation.probe(reservationID.hash)
-        while let place = endingByReservation.next(&probe) {
-            if ring.has(place, reservationID: reservationID) {
-                return endingByReservation.remove(reservationID.hash, place)
+    /// Adds the entry to what was remembered last, if it is of the same decision or of the same end.
+    private mutating func extendNewest(
+        _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int
+    ) -> Bool {
+        guard let newest = ring.newest, ring.read(newest, RememberedCode.kind) == kind else { return false }
+        let ids = entry.pointee.packed
+        let found = remembered(newest)
+        if kind == .ending {
+            guard found.parts.last?.movement == entry.pointee.movement, found.reservation == ids.reservation,
+                found.parts.last?.remaining != 0
+            else { return false }
+        }
+        let place = withUnsafeTemporaryAllocation(byteCount: RememberedCode.partRoom, alignment: 8) { bytes in
+            ring.extendNewest(bytes.baseAddress!, code.writePart(entry, to: bytes.baseAddress!))
+        }
+        if place != newest { move(found, from: newest, to: place) }
+        if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
+            takeEnding(ids.reservation, item, place)
+        }
+        if entry.pointee.endsTransfer, let id = entry.pointee.transferID { takeEnding(ofTransfer: PackedID(id), item, place) }
+        return true
+    }
+
+    /// What is found by a place is found by another.
+    private mutating func move(_ found: Remembered, from old: Int64, to new: Int64) {
+        let (old, new) = (DecisionRing.told(old), DecisionRing.told(new))
+        if found.kind == .own {
+            let hash = Self.hash(found.commandID, found.item)
+            byCommand.remove(hash, old)
+            byCommand.insert(hash, new)
+        }
+        if found.parts.contains(where: { $0.movement == .ship || $0.movement == .reacquire }), !found.order.isNone {
+            let hash = Self.hash(found.order, found.item)
+            byOrder.remove(hash, old)
+            byOrder.insert(hash, new)
+        }
+        let hash = Self.hash(found.transfer, found.item)
+        if !found.transfer.isNone, byTransfer.remove(hash, old) { byTransfer.insert(hash, new) }
+    }
+
+    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ place: Int64) {
+        if let known = Self.placeOfOwn(byCommand, ring, code, id, item) {
+            byCommand.remove(Self.hash(id, item), DecisionRing.told(known))
+        }
+        byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
+    }
+
+    private mutating func takeShipment(_ order: PackedID, _ item: Int, _ place: Int64, after earlier: Int64?) {
+        let hash = Self.hash(order, item)
+        if let earlier { byOrder.remove(hash, DecisionRing.told(earlier)) }
+        byOrder.insert(hash, DecisionRing.told(place))
+    }
+
+    private mutating func takeEnding(_ id: PackedID, _ item: Int, _ place: Int64) {
+        if let known = Self.placeOfEnding(byReservation, ring, code, id, item) {
+            byReservation.remove(Self.hash(id, item), DecisionRing.told(known))
+        }
+        byReservation.insert(Self.hash(id, item), DecisionRing.told(place))
+    }
+
+    private mutating func takeEnding(ofTransfer id: PackedID, _ item: Int, _ place: Int64) {
+        let hash = Self.hash(id, item)
+        var probe = byTransfer.probe(hash)
+        while let told = byTransfer.next(&probe) {
+            let found = remembered(ring.place(told: told))
+            guard found.item == item, found.transfer == id else { continue }
+            byTransfer.remove(hash, told)
+            break
+        }
+        byTransfer.insert(hash, DecisionRing.told(place))
+    }
+
+    // MARK: Forgetting
+
+    /// Forgets the oldest command.
+    mutating func forgetOldest() {
+        precondition(count > 0, "nothing is remembered")
+        count -= 1
+        hasForgotten = true
+        if earlierCount > 0 { earlierCount -= 1 }
+        guard answers else { return marks.removeFirst() }
+        repeat {
+            forget(ring.begin)
+            ring.removeOldest()
+        } while !ring.isEmpty && !ring.read(ring.begin, RememberedCode.isFirst)
+    }
+
+    private mutating func forget(_ place: Int64) {
+        guard let keys = ring.read(place, code.keys) else { return }
+        let told = DecisionRing.told(place)
+        if let hash = keys.command { byCommand.remove(hash, told) }
+        if let hash = keys.reservation { byReservation.remove(hash, told) }
+        if let hash = keys.order { byOrder.remove(hash, told) }
+        if let hash = keys.transfer { byTransfer.remove(hash, told) }
+    }
+
+    /// Takes on other limits.
+    mutating func limit(count: Int, age: Int64) {
+        precondition(count > 0)
+        self.age = age
+        capacity = count
+        while self.count > count { forgetOldest() }
+    }
+
+    /// Forgets commands that stand before a place.
+    mutating func forget(before place: Int64) {
+        while let oldest = oldestPlace, oldest < place { forgetOldest() }
+    }
+
+    /// Gives the SKUs of all other places.
+    mutating func changeItems(_ change: (Int) -> Int) {
+        byCommand = SegmentedIndex()
+        byReservation = SegmentedIndex()
+        byTransfer = SegmentedIndex()
+        byOrder = SegmentedIndex()
+        var next: Int64? = ring.isEmpty ? nil : ring.begin
+        while let place = next {
+            next = ring.next(after: place)
+            var found = remembered(place)
+            if found.kind == .nothing { continue }
+            found.item = change(found.item)
+            ring.change(place) { RememberedCode.setItem(found.item, $0) }
+            if found.kind == .own { takeOwn(found.commandID, found.item, place) }
+            if found.shipped > 0, !found.order.isNone {
+                takeShipment(
+                    found.order, found.item, place, after: shipment(for: found.order, item: found.item))
+            }
+            guard let last = found.parts.last else { continue }
+            if !found.reservation.isNone, last.remaining == 0 { takeEnding(found.reservation, found.item, place) }
+            if !found.transfer.isNone, last.movement != .transferIn || last.remaining == 0 {
+                takeEnding(ofTransfer: found.transfer, found.item, place)
             }
         }
     }
+}
 
-    private mutating func mark(_ entry: LedgerEntry, isEarlier: Bool) {
-        let before = newestMark?.command ?? 0
-        let isContinued = marked?.isOfSameCommand(as: entry) ?? false
-        marked = entry
-        append(Mark(source: entry.source.offset, command: isContinued ? before : before + 1), isEarlier)
-    }
+/// Offsets, of which the first go first; in chunks, so that they are not copied as a whole.
+private struct OffsetRing: Sendable {
+    private static let chunk = 4096
+    private var chunks: [[Int64]] = []
+    private var firstChunk = 0
+    private var place = 0
 
-    private mutating func append(_ mark: Mark, _ isEarlier: Bool) {
-        if marks.count < capacity {
-            marks.append(mark)
-        } else {
-            marks[oldest] = mark
-            oldest = (oldest + 1) % capacity
-            if earlierCount > 0 { earlierCount -= 1 }
+    var first: Int64? { firstChunk < chunks.count ? chunks[firstChunk][place] : nil }
+
+    mutating func append(_ offset: Int64) {
+        if chunks.count == firstChunk || chunks[chunks.count - 1].count == Self.chunk {
+            chunks.append([])
         }
-        if isEarlier { earlierCount += 1 }
+        chunks[chunks.count - 1].append(offset)
     }
 
-    private var newestMark: Mark? { oldest == 0 ? marks.last : marks[oldest - 1] }
-
-    private mutating func limitMarks(count: Int, age: Int64) {
-        let all = Array(marks[oldest...] + marks[..<oldest])
-        let kept = all.drop { $0.command == all[0].command }.suffix(count)
-        let earlier = earlierCount - (all.count - kept.count)
-        let marked = marked
-        self = DedupeWindow(capacity: count, age: age, answers: false)
-        self.marked = marked
-        for (place, mark) in kept.enumerated() { append(mark, place < earlier) }
-    }
-
-    /// Goes back over the entries of the same command that took units of the same reservation in the same way.
-    private func firstOfEnding(_ entry: LedgerEntry, last: Int) -> Int {
-        guard entry.packed.hasReservation else { return last }
-        let id = entry.packed.reservation
-        var first = last
-        for _ in 1..<max(ring.count, 1) {
-            let place = ring.previous(before: first)
-            guard ring.isOfSameCommand(place, as: entry), ring.movement(place) == entry.movement,
-                ring.has(place, reservationID: id)
-            else { break }
-            first = place
+    mutating func removeFirst() {
+        place += 1
+        if place < chunks[firstChunk].count { return }
+        chunks[firstChunk] = []
+        firstChunk += 1
+        place = 0
+        if firstChunk > 16, 2 * firstChunk > chunks.count {
+            chunks.removeFirst(firstChunk)
+            firstChunk = 0
         }
-        return first
-    }
-
-    private mutating func forget(at place: Int) {
-        ownByCommand.remove(ring.commandIDHash(place), place)
-        if let hash = ring.reservationIDHash(place) { endingByReservation.remove(hash, place) }
-        if ring.movement(place) != .ship, !ring.hasTransfer(place) { return }
-        let entry = ring.entry(at: place)
-        if let id = entry.transferID, endingByTransfer[id] == place { endingByTransfer[id] = nil }
-        if entry.movement == .ship, let order = entry.orderID {
-            let key = OrderKey(sku: entry.sku, order: order)
-            let left = (shippedByOrder[key] ?? 0) - entry.quantity
-            shippedByOrder[key] = left > 0 ? left : nil
-        }
-    }
-
-    /// Takes on other limits. The command that the oldest entry belongs to is forgotten, because it may have
-    /// been forgotten in part.
-    mutating func limit(count: Int, age: Int64) {
-        guard answers else { return limitMarks(count: count, age: age) }
-        let all = entries
-        let kept = all.drop { $0.isOfSameCommand(as: all[0]) }.suffix(count)
-        let earlier = earlierCount - (all.count - kept.count)
-        self = DedupeWindow(capacity: count, age: age)
-        for (place, entry) in kept.enumerated() { append(entry, isEarlier: place < earlier) }
     }
 }

@@ -27,7 +27,7 @@ package struct ID: Sendable {
     package func begins(with prefix: StaticString) -> Bool {
         withBytes { bytes in
             bytes.count >= prefix.utf8CodeUnitCount
-                && TextRing.areEqual(bytes.baseAddress!, prefix.utf8Start, prefix.utf8CodeUnitCount)
+                && RawBytes.areEqual(bytes.baseAddress!, prefix.utf8Start, prefix.utf8CodeUnitCount)
         }
     }
 }
@@ -39,7 +39,7 @@ extension ID: Hashable, Comparable {
                 guard left.count == right.count, let one = UnsafeRawPointer(left.baseAddress),
                     let other = UnsafeRawPointer(right.baseAddress)
                 else { return left.count == right.count }
-                return one == other || TextRing.areEqual(one, other, left.count)
+                return one == other || RawBytes.areEqual(one, other, left.count)
             }
         }
     }

@@ -268,10 +268,10 @@ extension Stock {
                 .incomplete, found: "a \(entry.movement.rawValue) without its reservation",
                 expected: "reservation, order, expiry and remaining units")
         }
-        let live = reservations[id]
+        let live = itemIndex(of: entry.packed.sku).flatMap { reservations[id, $0] }
         if let live {
             let begun = pending.first.map { live.sequence >= $0.sequence } ?? false
-            guard items[live.item].sku == entry.sku, live.orderID == orderID, begun else {
+            guard live.orderID == orderID, begun else {
                 return LedgerFault(
                     .reservation, found: "\(id) of order \(orderID) is made",
                     expected: "no such reservation: \(id) of order \(live.orderID) lives")
@@ -290,7 +290,8 @@ extension Stock {
     }
 
     private func changeFault(_ entry: LedgerEntry) -> LedgerFault? {
-        guard let id = entry.reservationID, let live = reservations[id], items[live.item].sku == entry.sku
+        guard let id = entry.reservationID,
+            let live = itemIndex(of: entry.packed.sku).flatMap({ reservations[id, $0] })
         else {
             return LedgerFault(
                 .reservation,
@@ -344,13 +345,13 @@ extension Stock {
                 .incomplete, found: "a \(entry.movement.rawValue) without its transfer",
                 expected: "transfer, both warehouses and remaining units")
         }
-        let live = transfers[id].flatMap { items[$0.item].sku == entry.sku ? $0 : nil }
+        let live = itemIndex(of: entry.packed.sku).flatMap { transfers[TransferKey(id, item: $0)] }
         func fault(_ found: String, _ expected: String) -> LedgerFault {
             LedgerFault(.transfer, found: "\(entry.movement.rawValue) of \(id) \(found)", expected: expected)
         }
         switch entry.movement {
         case .transferOut:
-            guard transfers[id] == nil else { return fault("begins", "no such transfer: it is under way") }
+            guard live == nil else { return fault("begins", "no such transfer: it is under way") }
             guard remaining == entry.quantity, entry.origin == entry.sequence else {
                 return fault("with remaining \(remaining)", "remaining \(entry.quantity)")
             }

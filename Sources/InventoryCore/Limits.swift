@@ -26,15 +26,19 @@ package enum Limits {
     /// The longest TTL that the settings may allow: 366 days, in milliseconds. The shortest is 1 ms.
     package static let longestTTL: Int64 = 366 * 24 * 60 * 60 * 1000
 
-    /// How many of the partition's newest ledger entries are remembered to recognise repeats, where the
-    /// settings say nothing else, and what the settings may say.
-    package static let dedupeWindow = 65_536
-    package static let dedupeCounts: ClosedRange<Int64> = 16...1_048_576
+    /// How many of the partition's newest commands are remembered to recognise repeats, where the settings say nothing
+    /// else, and what the settings may say.
+    package static let dedupeWindow = 1_048_576
+    package static let dedupeCounts: ClosedRange<Int64> = 16...16_777_216
 
     /// For how long they are remembered, where the settings say nothing else: 24 hours, in milliseconds; and
     /// what the settings may say: a second to 30 days.
     package static let dedupeAge: Int64 = 24 * 60 * 60 * 1000
     package static let dedupeAges: ClosedRange<Int64> = 1_000...(30 * 24 * 60 * 60 * 1000)
+
+    /// How far a command's `issued_at` may be ahead of its record's time, in milliseconds: so far the clocks of senders
+    /// and brokers may differ.
+    package static let clockLead: Int64 = 1_000
 
     /// The most warehouses that one SKU may stand in, and the most that a partition may know. A SKU's levels
     /// are one record, which must fit into its topic.

@@ -124,7 +124,7 @@ package struct PackedID: Hashable, Sendable {
             guard utf8.count == count, let start = UnsafeRawPointer(utf8.baseAddress) else {
                 return utf8.count == count
             }
-            return withUnsafeBytes(of: bytes) { TextRing.areEqual($0.baseAddress!, start, count) }
+            return withUnsafeBytes(of: bytes) { RawBytes.areEqual($0.baseAddress!, start, count) }
         }
     }
 

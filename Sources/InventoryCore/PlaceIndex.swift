@@ -27,7 +27,7 @@ package struct PlaceIndex: Sendable {
     func probe(_ hash: UInt32) -> Probe { Probe(hash: hash, number: Int(hash) & mask) }
 
     struct Probe {
-        fileprivate let hash: UInt32
+        let hash: UInt32
         fileprivate var number: Int
     }
 
@@ -40,6 +40,13 @@ package struct PlaceIndex: Sendable {
             if UInt32(truncatingIfNeeded: slot >> 32) == probe.hash { return Int(slot & 0xFFFF_FFFF) - 1 }
         }
         return nil
+    }
+
+    /// Gives each place with its hash, in no order that means anything.
+    func forEach(_ body: (_ hash: UInt32, _ place: Int) -> Void) {
+        for slot in slots where slot != 0 {
+            body(UInt32(truncatingIfNeeded: slot >> 32), Int(slot & 0xFFFF_FFFF) - 1)
+        }
     }
 
     /// Adds a place that is not there yet.
@@ -92,6 +99,11 @@ package struct PlaceIndex: Sendable {
 package enum IDHash {
     /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
     package static func of(_ id: ID) -> UInt32 { id.withBytes(of) }
+
+    /// Of an id that is unique within a SKU, which stands at a place.
+    static func of(_ id: PackedID, item: Int) -> UInt32 {
+        id.hash ^ UInt32(truncatingIfNeeded: item &+ 1) &* 0x9E37_79B1
+    }
 
     private static func of(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32 {
         var print = Fingerprint()

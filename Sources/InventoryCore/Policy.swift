@@ -120,7 +120,7 @@ package struct Settings: Equatable, Sendable {
     /// The least and the most of a reservation's TTL, in milliseconds.
     package var shortestTTL: Int64
     package var longestTTL: Int64
-    /// How many of the partition's newest ledger entries are remembered to recognise repeats.
+    /// How many of the partition's newest commands are remembered to recognise repeats.
     package var dedupeCount: Int
     /// For how long they are, in milliseconds of record time.
     package var dedupeAge: Int64

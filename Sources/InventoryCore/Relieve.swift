@@ -24,7 +24,7 @@ extension Stock {
     /// was sold before; one that its command bound to a warehouse does not move, and one that may not be split
     /// moves as a whole or not at all.
     func decideRelief(_ warehouse: ID, _ id: ID, _ cause: Cause) -> [LedgerEntry]? {
-        guard let reservation = reservations[id],
+        guard let item = itemIndex(cause), let reservation = reservations[id, item],
             let claim = reservation.allocations.first(where: { $0.warehouse == warehouse })?.quantity,
             let level = items[reservation.item].level(of: warehouse), level.reserved > level.onHand
         else { return nil }

@@ -1,4 +1,4 @@
-/// The live reservations, found by their ids. In no order that means anything; the same as long as the same was done.
+/// The live reservations, found by their SKUs and ids. In no order that means anything; the same as long as the same was done.
 ///
 /// There may be millions, so one is packed: its texts are bytes beside its numbers, the names of its warehouse and its
 /// channel are numbers, and there is no piece of memory for it alone. What does not fit in, such as units of several
@@ -78,36 +78,28 @@ struct ReservationTable: Sendable {
     ///
     /// Apart from its callers, which would count all references of the table for it; likewise `unpacked`.
     @inline(never)
-    func place(of id: PackedID) -> Int? {
-        var probe = places.probe(id.hash)
+    func place(of id: PackedID, item: Int) -> Int? {
+        var probe = places.probe(IDHash.of(id, item: item))
         while let place = places.next(&probe) {
-            if has(place, id: id) { return place }
+            if has(place, id: id, item: item) { return place }
         }
         return nil
     }
 
-    func contains(_ id: ID) -> Bool { place(of: PackedID(id)) != nil }
+    func contains(_ id: ID, item: Int) -> Bool { self[id, item] != nil }
 
-    subscript(id: PackedID) -> Reservation? {
-        get { reservation(id) }
-        set {
-            guard let newValue else { return remove(id) }
-            precondition(newValue.packed.reservation == id)
-            set(newValue)
-        }
+    subscript(id: PackedID, item: Int) -> Reservation? { reservation(id, item: item) }
+
+    /// None where the text is longer than an id can be.
+    subscript(id: ID, item: Int) -> Reservation? {
+        id.count > Limits.idBytes ? nil : self[PackedID(id), item]
     }
 
-    /// None where the id is longer than an id can be.
-    subscript(id: ID) -> Reservation? {
-        get { id.count > Limits.idBytes ? nil : self[PackedID(id)] }
-        set { self[PackedID(id)] = newValue }
-    }
-
-    /// The reservation with an id.
+    /// The reservation of an item with an id.
     ///
     /// - Parameter known: its ids as far as the caller knows them, which are taken if they have the same bytes.
-    func reservation(_ id: PackedID, known: PackedIDs? = nil) -> Reservation? {
-        guard let place = place(of: id) else { return nil }
+    func reservation(_ id: PackedID, item: Int, known: PackedIDs? = nil) -> Reservation? {
+        guard let place = place(of: id, item: item) else { return nil }
         return unpacked(place, known)
     }
 
@@ -118,10 +110,10 @@ struct ReservationTable: Sendable {
     }
 
     /// Mutating for its callers, which are, and would count all references of the table for it else.
-    mutating func look(for id: PackedID) -> Found {
-        var probe = places.probe(id.hash)
+    mutating func look(for id: PackedID, item: Int) -> Found {
+        var probe = places.probe(IDHash.of(id, item: item))
         while let place = places.next(&probe) {
-            if has(place, id: id) { return Found(place: place) }
+            if has(place, id: id, item: item) { return Found(place: place) }
         }
         return Found(place: nil)
     }
@@ -133,7 +125,7 @@ struct ReservationTable: Sendable {
     /// - Returns: where it stands.
     @discardableResult
     mutating func set(_ reservation: Reservation) -> Int {
-        let found = look(for: reservation.packed.reservation)
+        let found = look(for: reservation.packed.reservation, item: reservation.item)
         return set(reservation, found)
     }
 
@@ -144,9 +136,10 @@ struct ReservationTable: Sendable {
         return place
     }
 
-    private mutating func remove(_ id: PackedID) {
-        guard let place = place(of: id) else { return }
-        places.remove(id.hash, place)
+    /// Nothing happens where it is not there.
+    mutating func remove(_ id: PackedID, item: Int) {
+        guard let place = place(of: id, item: item) else { return }
+        places.remove(IDHash.of(id, item: item), place)
         if self[place: place].kind == .apart { apart[place] = nil }
         self[place: place].kind = .free
         free.append(place)
@@ -156,7 +149,7 @@ struct ReservationTable: Sendable {
     private mutating func add(_ reservation: Reservation) -> Int {
         let place = free.popLast() ?? newPlace()
         store(reservation, at: place)
-        places.insert(reservation.packed.reservation.hash, place)
+        places.insert(IDHash.of(reservation.packed.reservation, item: reservation.item), place)
         count += 1
         return place
     }
@@ -198,10 +191,14 @@ struct ReservationTable: Sendable {
 
     /// Gives all other items.
     mutating func changeItems(_ change: (Int) -> Int) {
+        places = PlaceIndex()
         for place in all {
             let item = change(item(at: place))
             self[place: place].item = Int32(item)
             apart[place]?.reservation.item = item
+            if let reservation = self[at: place] {
+                places.insert(IDHash.of(reservation.packed.reservation, item: item), place)
+            }
         }
     }
 
@@ -265,8 +262,9 @@ struct ReservationTable: Sendable {
         id.withBytes { UnsafeMutableRawBufferPointer(rebasing: text[place...]).copyMemory(from: $0) }
     }
 
-    private func has(_ place: Int, id: PackedID) -> Bool {
+    private func has(_ place: Int, id: PackedID, item: Int) -> Bool {
         let packed = self[place: place]
+        if Int(packed.item) != item { return false }
         guard packed.kind == .packed else { return apart[place].map { id.isEqual(to: $0.id) } ?? false }
         return Self.has(packed, 0, packed.idLength, id)
             || Self.id(packed, 0, packed.idLength) == id
@@ -277,7 +275,7 @@ struct ReservationTable: Sendable {
         return withUnsafeBytes(of: packed.text) { text in
             let own = UnsafeRawBufferPointer(rebasing: text[Int(start)..<Int(start) + Int(count)])
             guard let own = own.baseAddress else { return true }
-            return id.withBytes { TextRing.areEqual(own, $0.baseAddress!, Int(count)) }
+            return id.withBytes { RawBytes.areEqual(own, $0.baseAddress!, Int(count)) }
         }
     }
 

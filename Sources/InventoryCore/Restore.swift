@@ -6,13 +6,22 @@
 package struct StockRestore: Sendable {
     private var stock: Stock
     /// What is claimed of SKUs that have no levels. They may still come, or a tombstone may.
-    private var strayReservations: [ID: ReservationSnapshot] = [:]
-    private var strayTransfers: [ID: TransferSnapshot] = [:]
+    private var strayReservations: [OwnedID: ReservationSnapshot] = [:]
+    private var strayTransfers: [OwnedID: TransferSnapshot] = [:]
     /// SKUs whose levels were taken away, and did not come again.
     private var ended: Set<ID> = []
-    private var tail: [LedgerEntry] = []
-    /// So many of the tail's oldest entries are of an earlier log.
-    private var earlierCount = 0
+    /// The newest ledger entry of each SKU that the tail has any of, by the SKU's place.
+    private var tailEnds: [Int: TailEnd] = [:]
+    /// The first entry that does not follow the one before it of its SKU.
+    private var gap: Inconsistency?
+    /// The tail begins within a command, of which the rest is passed over.
+    private var isPassing = false
+    /// Whether the entry before was the last of its command.
+    private var isBetweenCommands = true
+    /// How many commands of the tail were added.
+    package private(set) var tailCount = 0
+    /// The newest entry of the ledger's tail: it says how far the commands were decided.
+    package private(set) var newestEntry: LedgerEntry?
     private var book: LevelsSnapshot.Book?
     private var bookSKU: ID = ""
     /// The tail was kept for a shorter window than the books have now: it may be too short, and is to be read anew.
@@ -28,66 +37,88 @@ package struct StockRestore: Sendable {
     package var skuCount: Int { stock.skuCount }
     package var reservationCount: Int { stock.liveReservations + strayReservations.count }
     package var transferCount: Int { stock.liveTransfers + strayTransfers.count }
-    package var tailCount: Int { tail.count }
 
-    /// How many of the ledger's newest entries are wanted, once the levels are read: those of the dedupe window
-    /// and one more, by which it is seen whether the oldest stands in the midst of its command's.
+    /// How many of the ledger's newest commands are wanted, once the levels are read: those of the dedupe window
+    /// and one more, by which it is seen whether there was anything before them.
     package var tailLength: Int { (book?.settings ?? standard).dedupeCount + 1 }
 
     package mutating func add(_ snapshot: LevelsSnapshot) {
         stock.restore(snapshot)
         if !ended.isEmpty { ended.remove(snapshot.sku) }
         if let book = snapshot.book {
-            let kept = tailLength
             (self.book, bookSKU) = (book, snapshot.sku)
-            if tailLength > kept { isTailShort = true }
+            if tailCount == 0 {
+                startWindow()
+            } else if book.settings.dedupeCount > stock.window.capacity {
+                isTailShort = true
+            }
         }
     }
 
     package mutating func add(_ snapshot: ReservationSnapshot) {
         let isKnown = stock.restore(snapshot)
         if !isKnown || !strayReservations.isEmpty {
-            strayReservations[snapshot.id] = isKnown ? nil : snapshot
+            strayReservations[snapshot.owned] = isKnown ? nil : snapshot
         }
     }
 
     package mutating func add(_ snapshot: TransferSnapshot) {
         let isKnown = stock.restore(snapshot)
-        if !isKnown || !strayTransfers.isEmpty { strayTransfers[snapshot.id] = isKnown ? nil : snapshot }
+        if !isKnown || !strayTransfers.isEmpty { strayTransfers[snapshot.owned] = isKnown ? nil : snapshot }
     }
 
     /// Levels never end; but a rebuild takes away what should not be there.
     package mutating func end(sku: ID) { ended.insert(sku) }
 
-    package mutating func end(reservationID: ID) {
-        stock.reservations[reservationID] = nil
-        strayReservations[reservationID] = nil
+    package mutating func end(reservationID id: ID, of sku: ID) {
+        if let item = stock.itemIndex(of: sku), id.count <= Limits.idBytes {
+            stock.reservations.remove(PackedID(id), item: item)
+        }
+        strayReservations[OwnedID(sku: sku, id: id)] = nil
     }
 
-    package mutating func end(transferID: ID) {
-        stock.transfers[transferID] = nil
-        strayTransfers[transferID] = nil
+    package mutating func end(transferID id: ID, of sku: ID) {
+        if let item = stock.itemIndex(of: sku) { stock.transfers[TransferKey(id, item: item)] = nil }
+        strayTransfers[OwnedID(sku: sku, id: id)] = nil
     }
-
-    /// The newest entry of the ledger's tail: it says how far the commands were decided.
-    package var newestEntry: LedgerEntry? { tail.last }
 
     /// Adds the next entry of the ledger's tail; entries come in the order of the ledger.
     package mutating func add(_ entry: LedgerEntry) {
-        if entry.endsEarlierLog { earlierCount = tail.count }
-        tail.append(entry)
-        // Trimmed by halves, so that a long tail costs a constant for each entry.
-        if tail.count > 2 * tailLength {
-            earlierCount = max(0, earlierCount - (tail.count - tailLength))
-            tail.removeFirst(tail.count - tailLength)
+        let index = stock.makeItemIndex(of: entry.packed.sku)
+        if let before = tailEnds[index]?.sequence, entry.sequence != before + 1, gap == nil {
+            gap = Inconsistency(
+                sku: entry.sku, description: "in the ledger, sequence \(entry.sequence) follows \(before)")
         }
+        tailEnds[index] = TailEnd(sequence: entry.sequence, chainHash: entry.chainHash)
+        newestEntry = entry
+        defer {
+            isBetweenCommands = !entry.more
+            if isBetweenCommands { isPassing = false }
+        }
+        if isPassing { return }
+        if entry.endsEarlierLog { stock.window.endEarlierLog(at: entry.at) }
+        if isBetweenCommands { tailCount += 1 }
+        stock.window.append(entry, item: index, continues: !isBetweenCommands)
     }
 
     /// Begins the tail anew, for a reader that goes back further.
-    package mutating func dropTail() {
-        tail.removeAll()
-        earlierCount = 0
+    ///
+    /// - Parameter isWhole: whether it begins where the ledger does. Else it may begin within a command, and the first
+    ///   is passed over.
+    package mutating func dropTail(isWhole: Bool) {
+        tailEnds.removeAll()
+        gap = nil
+        isPassing = !isWhole
+        isBetweenCommands = true
+        tailCount = 0
+        newestEntry = nil
         isTailShort = false
+        startWindow()
+    }
+
+    private mutating func startWindow() {
+        let settings = book?.settings ?? standard
+        stock.window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
     }
 
     /// Gives the state away; the restore is empty after it.
@@ -98,6 +129,7 @@ package struct StockRestore: Sendable {
         var stock = Stock()
         swap(&stock, &self.stock)
         if let book { stock.restore(book) }
+        let ends = tailEnds.map { (sku: stock.items[$0.key].sku, end: $0.value) }
         if book?.settings.earlierLog == .follows {
             throw Inconsistency(
                 sku: bookSKU,
@@ -118,8 +150,8 @@ package struct StockRestore: Sendable {
         try doubts.check()
         for index in stock.items.indices { stock.countUnitsByOrder(item: index) }
         stock.closeLevels()
-        let kept = tail.suffix(tailLength)
-        try stock.restoreWindow(kept, earlier: max(0, earlierCount - (tail.count - kept.count)))
+        if let gap { throw gap }
+        try stock.check(ends)
         return stock
     }
 }
@@ -132,11 +164,11 @@ extension StockRestore {
         for place in stock.reservations.all where ended.contains(skus[stock.reservations.item(at: place)]) {
             guard let live = stock.reservations[at: place] else { continue }
             doubts.add(skus[live.item], Stock.beyond("reservation \(live.id)", live.changed, levels: 0))
-            stock.reservations[live.id] = nil
+            stock.reservations.remove(live.packed.reservation, item: live.item)
         }
-        for (id, live) in stock.transfers where ended.contains(skus[live.item]) {
-            doubts.add(skus[live.item], Stock.beyond("transfer \(id)", live.changed, levels: 0))
-            stock.transfers[id] = nil
+        for (key, live) in stock.transfers where ended.contains(skus[live.item]) {
+            doubts.add(skus[live.item], Stock.beyond("transfer \(live.id)", live.changed, levels: 0))
+            stock.transfers[key] = nil
         }
         stock.removeItems(ended)
         ended = []
@@ -180,8 +212,9 @@ extension Stock {
 
     fileprivate mutating func restore(_ book: LevelsSnapshot.Book) {
         settings = book.settings
-        window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge)
+        window.limit(count: settings.dedupeCount, age: settings.dedupeAge)
         rememberedFrom = book.rememberedFrom
+        window.forget(before: rememberedFrom)
         // The levels are brought to it when all is read.
         for facts in book.warehouses {
             warehouses[makePlace(of: facts.id)] = KnownWarehouse(facts, isPublished: true)
@@ -207,7 +240,7 @@ extension Stock {
     /// - Returns: whether the SKU has levels; else nothing is done.
     fileprivate mutating func restore(_ snapshot: ReservationSnapshot) -> Bool {
         guard let index = itemIndex(of: snapshot.sku) else { return false }
-        reservations[snapshot.id] = Reservation(
+        let reservation = Reservation(
             packed: ReservationIDs(PackedID(snapshot.id), PackedID(snapshot.orderID)),
             allocations: snapshot.parts,
             backordered: snapshot.backordered, channel: snapshot.channel, named: snapshot.warehouse,
@@ -215,13 +248,14 @@ extension Stock {
             reservedAt: snapshot.reservedAt, expiresAt: snapshot.expiresAt,
             sequence: snapshot.reservedSequence, changed: snapshot.sequence,
             commandHash: snapshot.commandHash, item: index)
+        reservations.set(reservation)
         return true
     }
 
     /// - Returns: whether the SKU has levels; else nothing is done.
     fileprivate mutating func restore(_ snapshot: TransferSnapshot) -> Bool {
         guard let index = itemIndex(of: snapshot.sku) else { return false }
-        transfers[snapshot.id] = Transfer(
+        transfers[TransferKey(snapshot.id, item: index)] = Transfer(
             id: snapshot.id, from: snapshot.from, to: snapshot.to, quantity: snapshot.quantity,
             remaining: snapshot.remaining, dispatchedAt: snapshot.dispatchedAt,
             expectedAt: snapshot.expectedAt, isOverdue: snapshot.isOverdue,
@@ -323,37 +357,26 @@ extension Stock {
     }
 
     /// The tail's last entry of each SKU must be the one that the SKU's levels stand for.
-    ///
-    /// - Parameter earlier: so many of the tail's entries are of an earlier log, and stand before it by their number.
-    fileprivate mutating func restoreWindow(
-        _ tail: ArraySlice<LedgerEntry>, earlier: Int
-    ) throws(Inconsistency) {
-        var last: [ID: (sequence: Int64, chainHash: ChainHash)] = [:]
-        for (number, entry) in tail.enumerated() {
-            if let before = last[entry.sku]?.sequence, entry.sequence != before + 1 {
-                throw Inconsistency(
-                    sku: entry.sku,
-                    description: "in the ledger, sequence \(entry.sequence) follows \(before)")
-            }
-            last[entry.sku] = (entry.sequence, entry.chainHash)
-            let isEarlier = number < earlier
-            let place = isEarlier ? Int64(number - earlier) : entry.source.offset
-            if place >= rememberedFrom { window.append(entry, isEarlier: isEarlier) }
-        }
+    fileprivate func check(_ ends: [(sku: ID, end: TailEnd)]) throws(Inconsistency) {
         var doubts = FirstDoubt()
-        for (sku, newest) in last {
+        for (sku, end) in ends {
             let index = itemIndex(of: sku)
             let sequence = index.map { items[$0].sequence } ?? 0
-            if sequence != newest.sequence {
+            if sequence != end.sequence {
                 doubts.add(
-                    sku,
-                    "the ledger ends at sequence \(newest.sequence), but the levels stand for \(sequence)")
-            } else if let index, items[index].chainHash != newest.chainHash {
-                doubts.add(sku, "the levels have another hash than the ledger's entry \(newest.sequence)")
+                    sku, "the ledger ends at sequence \(end.sequence), but the levels stand for \(sequence)")
+            } else if let index, items[index].chainHash != end.chainHash {
+                doubts.add(sku, "the levels have another hash than the ledger's entry \(end.sequence)")
             }
         }
         try doubts.check()
     }
+}
+
+/// A SKU's newest entry in the ledger's tail.
+private struct TailEnd {
+    let sequence: Int64
+    let chainHash: ChainHash
 }
 
 /// What live reservations and transfers add up to, by item and level.

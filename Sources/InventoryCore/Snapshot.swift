@@ -197,11 +197,9 @@ extension Stock {
     /// The newest ledger sequence of a SKU; 0 for one that the partition never saw.
     package func sequence(of sku: ID) -> Int64 { item(of: sku)?.sequence ?? 0 }
 
-    /// A live reservation as it is now.
-    package func reservation(_ id: ID) -> ReservationSnapshot? {
-        reservations[id].map {
-            ReservationSnapshot($0, sku: items[$0.item].sku)
-        }
+    /// A live reservation of a SKU as it is now.
+    package func reservation(_ id: ID, of sku: ID) -> ReservationSnapshot? {
+        itemIndex(of: sku).flatMap { reservations[id, $0] }.map { ReservationSnapshot($0, sku: sku) }
     }
 
     /// A live reservation as it is now, and its SKU.
@@ -209,14 +207,18 @@ extension Stock {
     /// - Parameter ids: its id, and its order and its SKU as the caller knows them, which are taken if they have the
     ///   same bytes.
     package func reservation(_ ids: PackedIDs) -> (live: Reservation, sku: PackedID)? {
-        guard let live = reservations.reservation(ids.reservation, known: ids) else { return nil }
         let sku = ids.sku
-        return (live, sku.isEqual(to: items[live.item].sku) ? sku : PackedID(items[live.item].sku))
+        guard let item = itemIndex(of: sku),
+            let live = reservations.reservation(ids.reservation, item: item, known: ids)
+        else { return nil }
+        return (live, sku.isEqual(to: items[item].sku) ? sku : PackedID(items[item].sku))
     }
 
-    /// A live transfer as it is now.
-    package func transfer(_ id: ID) -> TransferSnapshot? {
-        transfers[id].map { TransferSnapshot($0, sku: items[$0.item].sku) }
+    /// A live transfer of a SKU as it is now.
+    package func transfer(_ id: ID, of sku: ID) -> TransferSnapshot? {
+        itemIndex(of: sku).flatMap { transfers[TransferKey(id, item: $0)] }.map {
+            TransferSnapshot($0, sku: sku)
+        }
     }
 
     private func snapshot(_ item: Item) -> LevelsSnapshot {
@@ -237,18 +239,44 @@ extension Stock {
     /// `rememberedEntries` are.
     package var allLevels: [LevelsSnapshot] { items.map(snapshot).sorted { $0.sku < $1.sku } }
 
-    /// All live reservations, ordered by id.
+    /// All live reservations, ordered by id and SKU.
     package var allReservations: [ReservationSnapshot] {
-        reservations.all.compactMap { reservations[at: $0] }.sorted { $0.id < $1.id }.map {
+        reservations.all.compactMap { reservations[at: $0] }.map {
             ReservationSnapshot($0, sku: items[$0.item].sku)
+        }.sorted { $0.id == $1.id ? $0.sku < $1.sku : $0.id < $1.id }
+    }
+
+    /// All live transfers, ordered by id and SKU.
+    package var allTransfers: [TransferSnapshot] {
+        transfers.values.map { TransferSnapshot($0, sku: items[$0.item].sku) }.sorted {
+            $0.id == $1.id ? $0.sku < $1.sku : $0.id < $1.id
         }
     }
 
-    /// All live transfers, ordered by id.
-    package var allTransfers: [TransferSnapshot] {
-        transfers.values.sorted { $0.id < $1.id }.map { TransferSnapshot($0, sku: items[$0.item].sku) }
+    /// What the dedupe window holds, oldest first: entries, as far as they are remembered. Of a command of which nothing
+    /// can be found again, there is a rejection that tells only where it stands.
+    package var rememberedEntries: [LedgerEntry] {
+        window.all.flatMap { remembered in
+            guard remembered.kind != .nothing else { return [Self.mark(remembered)] }
+            let sku = PackedID(items[remembered.item].sku)
+            let entries = remembered.entries(
+                sku, command: .none, reservation: .none, order: .none, transfer: nil, channel: nil)
+            if !entries.isEmpty { return entries }
+            var refusal = Self.mark(remembered)
+            refusal.packed = PackedIDs(sku: sku, command: remembered.commandID)
+            (refusal.generation, refusal.sequence) = (remembered.generation, remembered.sequence)
+            (refusal.command, refusal.commandHash) = (remembered.command, remembered.commandHash)
+            refusal.reason = remembered.reason
+            return [refusal]
+        }
     }
 
-    /// The entries of the dedupe window, oldest first.
-    package var rememberedEntries: [LedgerEntry] { window.entries }
+    private static func mark(_ remembered: Remembered) -> LedgerEntry {
+        LedgerEntry(
+            PackedIDs(), sequence: 1, movement: .rejection, at: remembered.at, source: remembered.source,
+            command: remembered.command, commandHash: 0, quantity: 0)
+    }
+
+    /// Whether the dedupe window has forgotten commands.
+    package var hasForgotten: Bool { window.hasForgotten }
 }

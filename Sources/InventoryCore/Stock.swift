@@ -10,13 +10,13 @@ package struct Stock: Sendable {
     private var presentSKU = PackedID("")
     private var presentIndex = -1
     var reservations = ReservationTable()
-    var transfers: [ID: Transfer] = [:]
+    var transfers: [TransferKey: Transfer] = [:]
     /// Every warehouse that was named, with what is known of it.
     var warehouses: [KnownWarehouse] = []
     private var warehousePlaces: [ID: Int] = [:]
     package internal(set) var settings: Settings
-    /// Entries of commands before this place are not remembered: an offset; negative for one that stands so many
-    /// entries before the end of an earlier log.
+    /// Commands before this place are not remembered: an offset; negative for one that stands so many commands before
+    /// the end of an earlier log.
     package internal(set) var rememberedFrom: Int64 = 0
     var window: DedupeWindow
     /// After a restore: SKUs whose records in `stock.levels` say that a closed warehouse is open, or the other way
@@ -108,7 +108,13 @@ package struct Stock: Sendable {
         itemPlaces = PlaceIndex()
         for (index, item) in items.enumerated() { itemPlaces.insert(IDHash.of(item.sku), index) }
         reservations.changeItems { places[$0] }
-        for id in Array(transfers.keys) { transfers[id]!.item = places[transfers[id]!.item] }
+        window.changeItems { places[$0] }
+        let under = transfers.values
+        transfers = [:]
+        for var transfer in under {
+            transfer.item = places[transfer.item]
+            transfers[TransferKey(transfer)] = transfer
+        }
     }
 
     func warehouse(_ id: ID) -> KnownWarehouse? { warehousePlaces[id].map { warehouses[$0] } }
@@ -122,6 +128,20 @@ package struct Stock: Sendable {
         warehousePlaces[id] = warehouses.count - 1
         return warehouses.count - 1
     }
+}
+
+/// By which a transfer is found: its id is unique within its SKU.
+struct TransferKey: Hashable {
+    /// Where the SKU stands.
+    let item: Int
+    let id: ID
+
+    init(_ id: ID, item: Int) {
+        self.item = item
+        self.id = id
+    }
+
+    init(_ transfer: Transfer) { self.init(transfer.id, item: transfer.item) }
 }
 
 /// A warehouse that was named, by a command about stock or by its own.
@@ -223,8 +243,8 @@ extension Stock {
 
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
     private mutating func finish(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
-        apply(entry)
-        window.append(entry)
+        let index = apply(entry)
+        window.append(entry, item: index, continues: !effects.entries.isEmpty)
         effects.entries.append(entry)
     }
 
@@ -264,9 +284,9 @@ extension Stock {
     /// - Returns: the alerts of the entry's command, if the entry is its last.
     @discardableResult
     package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
-        apply(entry)
+        let index = apply(entry)
         seal(entry.packed.sku, with: entry.chainHash)
-        window.append(entry)
+        window.append(entry, item: index, continues: !pending.isEmpty)
         pending.append(entry)
         guard !entry.more else { return [] }
         var alerts: [Alert] = []

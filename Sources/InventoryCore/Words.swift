@@ -55,6 +55,8 @@ package enum ReasonCode: String, CaseIterable, Sendable {
 package enum Rejection: String, CaseIterable, Sendable {
     /// The `command_id` was used before, by a command with another content.
     case commandIDConflict = "command_id_conflict"
+    /// The command says that it was issued before all that is still remembered: it may have been decided before.
+    case commandTooOld = "command_too_old"
     /// The command is for another generation of the SKU than the one that lives.
     case generationMismatch = "generation_mismatch"
     /// The SKU was retired, and nothing has begun it again.

@@ -9,9 +9,10 @@ enum CommandFields {
         let id = try object.packedID("command_id")
         ids.set(sku: try object.packedID("sku"), command: id)
         let generation = try object.optionalInteger("generation", 1 ... .max)
+        let issuedAt = try object.optionalTime("issued_at")
         if kind != .reserve { ids.set(reservation: .none, order: .none) }
         let body = try body(kind, object, &ids)
-        let command = Command(CommandIDs(ids), generation: generation, body: body)
+        let command = Command(CommandIDs(ids), generation: generation, issuedAt: issuedAt, body: body)
         let isOfBook = kind == .setWarehouse || kind == .setSettings
         guard isOfBook == PartitionBook.isBook(command.packedSKU) else {
             throw DecodingFailure(
@@ -197,6 +198,7 @@ extension JSONBuffer {
         string("type", command.kind.rawValue)
         string("sku", command.sku)
         integer("generation", command.generation)
+        time("issued_at", command.issuedAt)
         switch command.body {
         case .reserve(let body): reserve(body)
         case .confirm(let id, let quantity, let warehouse):

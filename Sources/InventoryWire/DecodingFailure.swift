@@ -30,6 +30,8 @@ package struct DecodingFailure: Error, Equatable, Sendable {
         case keyMismatch = "key_mismatch"
         /// The key belongs into another partition: its publisher does not place keys by murmur2.
         case wrongPartition = "wrong_partition"
+        /// A command that was issued after its record's time: its sender's clock is ahead of the broker's.
+        case issuedInFuture = "issued_in_future"
         /// An event of an order that was not placed, not for long enough, or is forgotten.
         case unknownOrder = "unknown_order"
         /// An event whose id came before, with another content.

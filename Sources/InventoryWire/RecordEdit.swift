@@ -15,6 +15,8 @@ package struct RecordEdit: Equatable, Sendable {
     struct Path: Equatable, Sendable, CustomStringConvertible {
         let steps: [String]
 
+        fileprivate init(of field: String) { steps = [field] }
+
         init(_ text: Substring) throws(Mistake) {
             steps = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
             guard !steps.contains(where: \.isEmpty) else {
@@ -60,6 +62,21 @@ package struct RecordEdit: Equatable, Sendable {
                 description: "\(flag) \(text): write \(flag) FIELD=\(flag == "--set" ? "VALUE" : "NAME")")
         }
         return (text[..<equals], text[text.index(after: equals)...])
+    }
+
+    private init(settings: [(path: Path, value: String)]) {
+        (renames, removals, self.settings) = ([], [], settings)
+    }
+
+    /// Says when a command is issued.
+    package static func issued(at moment: Timestamp) -> RecordEdit {
+        var json = JSONBuffer()
+        json.begin()
+        json.time("issued_at", moment)
+        json.end()
+        let object = json.withBytes { String(decoding: $0, as: UTF8.self) }
+        let value = object.dropFirst(#"{"issued_at":"#.utf8.count).dropLast()
+        return RecordEdit(settings: [(Path(of: "issued_at"), String(value))])
     }
 
     package var isEmpty: Bool { renames.isEmpty && removals.isEmpty && settings.isEmpty }

@@ -56,18 +56,22 @@ package struct Redrive: ~Copyable {
     package static let topics: [Topic] = [.commands] + Topic.published + [.orders, .orderReplies]
 
     private let mending: Mending
+    private let now: Int64?
     private let partitionCounts: [Topic: Int32]
     private let partitionOf: (UnsafeRawBufferPointer, Int32) -> Int32
     private var reader = RecordReader()
 
     /// - Parameters:
+    ///   - now: by our clock, in milliseconds since 1970: then the commands are issued, whatever they said before, for
+    ///     none of them was decided. Nil leaves them as they are.
     ///   - partitionCounts: of each of `topics` that is there.
     ///   - partitionOf: where a key belongs among so many partitions (murmur2, as Java's producers place it).
     package init(
-        mending: Mending, partitionCounts: [Topic: Int32],
+        mending: Mending, at now: Int64? = nil, partitionCounts: [Topic: Int32],
         partitionOf: @escaping (UnsafeRawBufferPointer, Int32) -> Int32
     ) {
         self.mending = mending
+        self.now = now
         self.partitionCounts = partitionCounts
         self.partitionOf = partitionOf
     }
@@ -134,12 +138,22 @@ package struct Redrive: ~Copyable {
         }
         record.commandID = command.id
         try check("command_id", command.id, letter)
+        try issue(&record)
         guard PartitionBook.isBook(command.packedSKU) else { return nil }
         // A book's partition stands in its name.
         guard let number = PartitionBook.partition(of: command.sku), (0..<count).contains(number) else {
             throw DecodingFailure(.wrongPartition, "\(command.sku) is the book of no partition")
         }
         return number
+    }
+
+    /// A letter was not decided, however old it is. If its publisher has sent the command again, too, that one is known
+    /// for a repeat: its content is the same, and when it was issued does not count.
+    private mutating func issue(_ record: inout Record) throws(DecodingFailure) {
+        guard let now, !mending.edit.sets("issued_at") else { return }
+        record.value = try bytes(record.value) { value throws(DecodingFailure) in
+            try reader.edited(value, .issued(at: Timestamp.issued(at: now)))
+        }
     }
 
     private mutating func checkEvent(

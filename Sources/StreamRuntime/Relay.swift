@@ -5,7 +5,8 @@ import InventoryWire
 /// `stock.commands`, so that it has an offset there and a rebuild decides as live did (DESIGN.md, rule 11).
 ///
 /// A warehouse and the settings go to every partition, a product's policy to the partition of its SKU. Pure: the
-/// same record gives the same commands, with ids that follow from its place, so that a repeat is known as one.
+/// same record gives the same commands, with ids that follow from its place, so that a repeat is known as one. Only when
+/// they are issued is told by the relay's clock: a record may have waited for longer than the window remembers.
 package struct Relay: ~Copyable {
     /// A command and the partition that it goes to.
     package struct Delivery: Equatable, Sendable {
@@ -41,8 +42,20 @@ package struct Relay: ~Copyable {
     /// The commands that a record of `topic` gives.
     ///
     /// - Throws: why it gives none: it cannot be read, or it stands under a key that is not its own.
+    /// - Parameter now: by the relay's clock, in milliseconds since 1970; nil where nothing is sent.
     package mutating func deliveries(
-        of record: LogRecord, from topic: Topic, partition: Int32
+        of record: LogRecord, from topic: Topic, partition: Int32, at now: Int64? = nil
+    ) throws(DecodingFailure) -> [Delivery] {
+        let issuedAt = now.map { Timestamp.issued(at: $0, after: record.timestamp) }
+        return try deliveries(of: record, from: topic, partition).map {
+            var delivery = $0
+            delivery.command.issuedAt = issuedAt
+            return delivery
+        }
+    }
+
+    private mutating func deliveries(
+        of record: LogRecord, from topic: Topic, _ partition: Int32
     ) throws(DecodingFailure) -> [Delivery] {
         let id: ID = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {

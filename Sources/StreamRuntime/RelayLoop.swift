@@ -110,8 +110,9 @@ package struct RelayLoop: ~Copyable {
     package func isCarried(_ offset: Int64, from source: Source) -> Bool { offset < carried[source] ?? 0 }
 
     /// A record of what people publish.
+    /// - Parameter now: by the relay's clock, in milliseconds since 1970.
     /// - Returns: what it gives: commands, a dead letter if it cannot be read, or nothing.
-    package mutating func read(_ record: LogRecord, from source: Source) -> [Sending] {
+    package mutating func read(_ record: LogRecord, from source: Source, at now: Int64) -> [Sending] {
         precondition(state == .reading, "read in \(state)")
         if isCarried(record.offset, from: source) {
             if source.topic == .warehouses { relay.remember(record) }
@@ -121,7 +122,7 @@ package struct RelayLoop: ~Copyable {
         counts.records += 1
         do throws(DecodingFailure) {
             let deliveries = try relay.deliveries(
-                of: record, from: source.topic, partition: source.partition)
+                of: record, from: source.topic, partition: source.partition, at: now)
             counts.commands += deliveries.count
             return deliveries.map { sending($0) }
         } catch {

@@ -60,7 +60,7 @@ struct Bench: ~Copyable {
 
     init(_ load: Load, skuCount: Int, warehouses: [ID] = ["BER"]) {
         source = CommandSource(load, skuCount: skuCount)
-        var stock = Stock()
+        var stock = Stock(settings: Records.settings)
         var effects = Effects()
         var offset: Int64 = 0
         source.setUp(warehouses: warehouses) { command in

@@ -11,7 +11,7 @@ enum Memory {
             setUp: { body in
                 source.setUp(body)
                 // The dedupe window is full before, so that it does not count.
-                for _ in 0..<Limits.dedupeWindow { body(source.next()) }
+                for _ in 0..<Records.settings.dedupeCount { body(source.next()) }
             }, { body in for _ in 0..<count { body(source.next()) } })
     }
 
@@ -23,14 +23,14 @@ enum Memory {
             count,
             setUp: { body in
                 filler.setUp(body)
-                for number in 0..<Limits.dedupeWindow { body(filler.reserve(number)) }
+                for number in 0..<Records.settings.dedupeCount { body(filler.reserve(number)) }
             }, { body in source.setUp(warehouses: warehouses, body) })
     }
 
     private static func measure(
         _ count: Int, setUp: ((Command) -> Void) -> Void, _ further: ((Command) -> Void) -> Void
     ) -> Double {
-        var stock = Stock()
+        var stock = Stock(settings: Records.settings)
         var effects = Effects()
         var offset: Int64 = 0
         func handle(_ command: Command) {

@@ -44,5 +44,8 @@ struct Records {
         }
     }
 
+    /// A window that the commands before the first round fill, so that what is measured forgets as it remembers.
+    static let settings = Settings(dedupeCount: 65_536)
+
     static func time(of offset: Int64) -> Timestamp { Timestamp(milliseconds: firstTime + offset / 10) }
 }

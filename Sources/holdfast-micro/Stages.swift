@@ -6,7 +6,7 @@ import StreamRuntime
 enum Stages {
     static func run(count: Int, rounds: Int, _ report: (String, Rounds) -> Void) {
         var source = CommandSource(.hot, skuCount: 1)
-        var stock = Stock()
+        var stock = Stock(settings: Records.settings)
         var effects = Effects()
         source.setUp { command in
             _ = stock.handle(
@@ -24,7 +24,7 @@ enum Stages {
             let command = source.next()
             let place = Source(partition: 0, offset: offset)
             let outcome = stock.handle(command, at: Records.time(of: offset), source: place, into: &effects)
-            let live = command.reservationID.flatMap { stock.reservation($0) }
+            let live = command.reservationID.flatMap { stock.reservation($0, of: command.sku) }
             outputs.append(Output(entries: effects.entries, outcome: outcome, source: place, live: live!))
             offset += 1
         }
@@ -51,7 +51,7 @@ enum Stages {
     }
 
     private static func decode(_ source: inout CommandSource, _ count: Int, _ rounds: Int) -> Rounds {
-        var processor = CommandProcessor(stock: Stock(), partition: 0, ownsKey: { _ in true })
+        var processor = CommandProcessor(stock: Stock(settings: Records.settings), partition: 0, ownsKey: { _ in true })
         var records = Records()
         for _ in 0..<count { records.append(source.next()) }
         var units: Int64 = 0

@@ -21,7 +21,7 @@ struct StoryTests {
             }
             if entry.more { continue }
             for story in stories where story.status == .reserved {
-                let live = try #require(stock.reservation(story.id))
+                let live = try #require(stock.reservation(story.id, of: story.sku))
                 #expect(live.quantity == story.remaining && live.backordered == story.backordered)
                 #expect(live.expiresAt == story.expiresAt && live.reservedAt == story.reservedAt)
                 #expect(

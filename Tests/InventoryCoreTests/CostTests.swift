@@ -113,45 +113,85 @@ struct CostTests {
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    @Test("The dedupe window holds as many entries as its limit says, and its memory does not grow beyond")
-    func window() {
-        var stock = Stock()
-        var effects = Effects()
-        var offset: Int64 = 0
-        func run(_ count: Int) {
-            for _ in 0..<count {
-                offset += 1
-                effects.removeAll()
-                let body: Command.Body =
-                    offset % 2 == 1
-                    ? .receive(warehouse: "WAREHOUSE-BERLIN-1", quantity: 1, reference: nil)
-                    : .reserve(
-                        Command.Reserve(
-                            reservationID: "reservation-of-a-usual-length-\(offset)",
-                            orderID: "order-of-a-usual-length-\(offset)", quantity: 1,
-                            expiry: .after(milliseconds: 1)))
-                _ = stock.handle(
-                    Command(
-                        id: "command-of-a-usual-length-\(offset)", sku: "SKU-OF-A-USUAL-LENGTH", body: body),
-                    at: Timestamp(milliseconds: offset), source: Source(partition: 0, offset: offset),
-                    into: &effects)
+    /// Sales as they are: two reservations for each confirm and each receipt, and some that are refused; ids of 36 bytes
+    /// for commands and reservations.
+    private struct Sales {
+        var stock: Stock
+        private var effects = Effects()
+        private var offset: Int64 = 0
+        private var reserved = 0
+        private var confirmed = 0
+
+        init(remembering count: Int) { stock = Stock(settings: Settings(dedupeCount: count)) }
+
+        private static func uuid(_ kind: Int, _ number: Int) -> ID {
+            let digits = String(number)
+            let zeros = String(repeating: "0", count: 12 - digits.count)
+            return "\(kind)07b1c64-3f5e-4a0d-9b2e-\(zeros)\(digits)"
+        }
+
+        private mutating func handle(_ body: Command.Body) {
+            offset += 1
+            effects.removeAll()
+            _ = stock.handle(
+                Command(id: Self.uuid(1, Int(offset)), sku: "SKU-OF-A-USUAL-LENGTH", body: body),
+                at: Timestamp(milliseconds: 1_790_000_000_000 + offset),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+
+        private mutating func reserve(_ quantity: Int64) {
+            reserved += 1
+            handle(
+                .reserve(
+                    Command.Reserve(
+                        reservationID: Self.uuid(2, reserved), orderID: "order-of-a-usual-length-\(reserved)",
+                        quantity: quantity, expiry: .after(milliseconds: 3_600_000))))
+        }
+
+        mutating func run(_ count: Int) {
+            for number in 0..<count {
+                switch number % 5 {
+                case 0: handle(.receive(warehouse: "WAREHOUSE-BERLIN-1", quantity: 2, reference: nil))
+                case 1, 2: reserve(1)
+                case 3:
+                    confirmed += 1
+                    while stock.reservation(Self.uuid(2, confirmed), of: "SKU-OF-A-USUAL-LENGTH") == nil {
+                        confirmed += 1
+                    }
+                    let id = Self.uuid(2, confirmed)
+                    handle(.confirm(reservationID: id, quantity: nil))
+                default:
+                    confirmed += 1
+                    while stock.reservation(Self.uuid(2, confirmed), of: "SKU-OF-A-USUAL-LENGTH") == nil {
+                        confirmed += 1
+                    }
+                    handle(.release(reservationID: Self.uuid(2, confirmed), quantity: nil))
+                }
             }
         }
-        run(2_000)
-        let empty = Self.residentBytes()
-        run(Limits.dedupeWindow)
+    }
+
+    @Test("A remembered command takes at most 100 bytes, a window that has few takes little, and a full one grows no further")
+    func window() {
+        let count = 131_072
+        var sales = Sales(remembering: count)
+        let none = Self.residentBytes()
+        sales.run(1_000)
+        let few = Self.residentBytes()
+        sales.run(count - 1_000)
         let full = Self.residentBytes()
-        #expect(stock.dedupeWindowCount == Limits.dedupeWindow)
-        run(2 * Limits.dedupeWindow)
+        #expect(sales.stock.dedupeWindowCount == count && !sales.stock.hasForgotten)
+        sales.run(2 * count)
         let later = Self.residentBytes()
-        #expect(stock.dedupeWindowCount == Limits.dedupeWindow)
-        let each = (full - empty) / (Limits.dedupeWindow - 3_000)
+        #expect(sales.stock.dedupeWindowCount == count && sales.stock.hasForgotten)
+        let each = (full - few) / (count - 1_000)
         print(
-            "dedupe window: \(Limits.dedupeWindow) entries in \((full - empty) >> 20) MiB, \(each) bytes each; "
-                + "after two windows more \((later - full) >> 20) MiB more")
-        #expect(each < 2_000)
-        // Hash tables may grow once more; entries may not.
-        #expect(later - full < (full - empty) / 2)
+            "dedupe window: \(count) commands in \((full - none) >> 10) KiB, \(each) bytes each, the first 1,000 in "
+                + "\((few - none) >> 10) KiB; after two windows more \((later - full) >> 10) KiB more")
+        #expect(each <= 100)
+        #expect(few - none < 2 << 20)
+        // Hash tables may grow once more; what is remembered may not.
+        #expect(later - full < (full - none) / 4)
     }
 
     @Test(

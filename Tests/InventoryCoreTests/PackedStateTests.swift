@@ -12,6 +12,19 @@ struct PackedStateTests {
     /// Short ones, those of UUIDs, those at the edges of what fits in, and the longest; not all of ASCII.
     private static func id(_ prefix: String, _ number: Int, _ random: inout SeededGenerator) -> ID {
         let length = [1, 8, 15, 16, 18, 36, 37, 71, 72, 73, 127, 128].randomElement(using: &random)!
+        // UUIDs and numbers, alone and behind a name, which are written short.
+        let digits = String(repeating: "0", count: 12 - String(number).utf8.count) + String(number)
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0: return "c07b1c64-3f5e-4a0d-9b2e-\(digits)"
+        case 1: return "\(prefix)/c07b1c64-3f5e-4a0d-9b2e-\(digits)"
+        case 2: return "C07B1C64-3F5E-4A0D-9B2E-\(digits)"
+        case 3: return "c07b1c64-3f5e-4a0d-9b2e\(digits)"
+        case 4: return "\(prefix)-\(number)"
+        case 5: return "\(prefix)-\(digits)"
+        case 6: return "\(prefix)-18446744073709551616\(number)"
+        case 7: return "\(digits)"
+        default: break
+        }
         let start = (Int.random(in: 0..<8, using: &random) == 0 ? "é" : "") + prefix
         return "\(start)\(id(number, min(length, Limits.idBytes - start.utf8.count)))"
     }
@@ -39,7 +52,7 @@ struct PackedStateTests {
                 let outcome = handle(.release(reservationID: id, quantity: nil))
                 #expect(outcome.kind == .released && outcome.orderID == model[id]!.orderID)
                 model[id] = nil
-                #expect(stock.reservation(id) == nil)
+                #expect(stock.reservation(id, of: "A") == nil)
                 continue
             }
             let id = Self.id("r", number, &random)
@@ -56,25 +69,27 @@ struct PackedStateTests {
                 channel: reserve.channel, warehouse: warehouse, reservedAt: effects.entries[0].at,
                 expiresAt: outcome.expiresAt!, reservedSequence: sequence,
                 sequence: effects.entries.last!.sequence, commandHash: effects.entries[0].commandHash)
-            #expect(stock.reservation(id) == model[id])
+            #expect(stock.reservation(id, of: "A") == model[id])
         }
         #expect(stock.liveReservations == model.count)
         #expect(stock.allReservations == model.values.sorted { $0.id < $1.id })
     }
 
     @Test(
-        "The dedupe window has the newest entries of the ledger, whatever their ids are", arguments: [16, 77])
-    func window(count: Int) {
+        "The dedupe window has the newest commands of the ledger, whatever their ids are", arguments: [16, 77])
+    func window(count: Int) throws {
         var random = SeededGenerator(seed: 12)
         var stock = Stock(settings: Settings(dedupeCount: count))
         var effects = Effects()
-        var ledger: [LedgerEntry] = []
+        var ledger: [[LedgerEntry]] = []
         for number in 1...3_000 {
             let warehouse = Self.id("w", number % 7, &random)
             let reference = Bool.random(using: &random) ? Self.id("n", number, &random) : nil
+            // Some have expired when the next command comes.
             let reserve = Command.Reserve(
                 reservationID: Self.id("r", number, &random), orderID: Self.id("o", number, &random),
-                quantity: 1, channel: number % 5 == 0 ? "web" : nil)
+                quantity: 1, expiry: number % 4 == 0 ? .after(milliseconds: 1) : .standard,
+                channel: number % 5 == 0 ? "web" : nil)
             let body: Command.Body =
                 number % 2 == 0
                 ? .reserve(reserve) : .receive(warehouse: warehouse, quantity: 1, reference: reference)
@@ -83,8 +98,22 @@ struct PackedStateTests {
                 Command(id: Self.id("c", number, &random), sku: "A", body: body),
                 at: Timestamp(milliseconds: Int64(number)),
                 source: Source(partition: 0, offset: Int64(number)), into: &effects)
-            ledger += effects.entries
-            #expect(stock.rememberedEntries == Array(ledger.suffix(count)))
+            ledger.append(effects.entries)
+            let remembered = stock.rememberedEntries
+            let wanted = ledger.suffix(count).flatMap { $0 }
+            try #require(stock.dedupeWindowCount == min(number, count))
+            try #require(remembered.map(\.sequence) == wanted.map(\.sequence), "after \(number)")
+            for (found, entry) in zip(remembered, wanted) {
+                try #require(found.source == entry.source && found.at == entry.at && found.sku == entry.sku)
+                try #require(found.movement == entry.movement && found.quantity == entry.quantity)
+                try #require(found.warehouse == entry.warehouse && found.remaining == entry.remaining)
+                if entry.isOwn {
+                    try #require(found.commandID == entry.commandID && found.commandHash == entry.commandHash)
+                } else {
+                    try #require(found.reservationID == entry.reservationID && found.orderID == entry.orderID)
+                    try #require(found.channel == entry.channel)
+                }
+            }
         }
     }
 

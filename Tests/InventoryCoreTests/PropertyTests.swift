@@ -50,14 +50,23 @@ struct RandomCommands {
 
     mutating func next(now: Int64) -> Command {
         number += 1
-        // As it was, or with its id under another content.
-        if !sent.isEmpty, chance(15) { return one(Array(sent.suffix(60))) }
+        // As it was, or with its id under another content or for another SKU.
+        if !sent.isEmpty, chance(15) {
+            let again = one(Array(sent.suffix(60)))
+            // Time goes on, also in tests that go back in it.
+            if again.lead(at: Timestamp(milliseconds: now)) ?? 0 <= Limits.clockLead { return again }
+        }
         var command = Command(id: "c\(name)\(number)", sku: "\(one(["A", "B", "C"]))\(name)", body: .retire)
         if !sent.isEmpty, chance(60) { command.id = one(Array(sent.suffix(60))).id }
         command.body = body(now)
         switch command.body {
         case .setWarehouse, .setSettings: command.sku = PartitionBook.sku(0)
         default: if chance(40) { command.generation = .random(in: 1...3, using: &random) }
+        }
+        // By clocks that go before or behind.
+        if chance(2) {
+            let issued = now + Int64.random(in: -1_500...Limits.clockLead, using: &random)
+            command.issuedAt = Timestamp(milliseconds: max(0, issued))
         }
         sent.append(command)
         return command
@@ -110,6 +119,7 @@ struct RandomCommands {
             return .setSettings(
                 Settings(
                     defaultTTL: 100, shortestTTL: one([1, 20]), longestTTL: one([150, 300]),
+                    dedupeCount: one([5, 30, 1_000]), dedupeAge: one([50, 400, 100_000]),
                     strategy: one(Strategy.allCases)))
         }
     }

@@ -17,15 +17,17 @@ struct RestoreTests {
         and   reserve r5 1 B for o5 ttl 100
         """
 
-    /// - Parameter ledger: all of it; without it, what the state remembers.
+    /// - Parameters:
+    ///   - ledger: all of it.
+    ///   - settings: those that hold until the log says others.
     static func restored(
-        _ stock: Stock, _ ledger: [LedgerEntry]? = nil, change: (inout StockRestore) -> Void = { _ in }
+        _ stock: Stock, _ ledger: [LedgerEntry], settings: Settings = Settings(), change: (inout StockRestore) -> Void = { _ in }
     ) throws -> Stock {
-        var restore = StockRestore()
+        var restore = StockRestore(settings: settings)
         for levels in stock.allLevels { restore.add(levels) }
         for reservation in stock.allReservations { restore.add(reservation) }
         for transfer in stock.allTransfers { restore.add(transfer) }
-        for entry in ledger ?? stock.rememberedEntries { restore.add(entry) }
+        for entry in ledger { restore.add(entry) }
         change(&restore)
         return try restore.finish()
     }
@@ -35,6 +37,8 @@ struct RestoreTests {
         #expect(left.allReservations == right.allReservations)
         #expect(left.allTransfers == right.allTransfers)
         #expect(left.rememberedEntries == right.rememberedEntries)
+        #expect(left.dedupeWindowCount == right.dedupeWindowCount)
+        #expect(left.hasForgotten == right.hasForgotten)
     }
 
     @Test("Folding the ledger gives the state that live processing had")
@@ -88,7 +92,7 @@ struct RestoreTests {
     @Test("Levels, reservations and the ledger's tail give the state that live processing had")
     func snapshot() throws {
         let live = Scenario.check(Self.day)
-        Self.expectSame(try Self.restored(live.stock), live.stock)
+        Self.expectSame(try Self.restored(live.stock, live.ledger), live.stock)
     }
 
     @Test("Levels that were taken away by a tombstone are as if they had never been")
@@ -103,10 +107,10 @@ struct RestoreTests {
         restore.end(sku: "NEVER SEEN")
         restore.end(sku: "A")
         restore.add(live.stock.allLevels[0])
-        for entry in live.stock.rememberedEntries { restore.add(entry) }
+        for entry in live.ledger { restore.add(entry) }
         Self.expectSame(try restore.finish(), live.stock)
         #expect(throws: Inconsistency.self) {
-            try Self.restored(live.stock) { $0.end(sku: "A") }
+            try Self.restored(live.stock, live.ledger) { $0.end(sku: "A") }
         }
     }
 
@@ -114,7 +118,7 @@ struct RestoreTests {
     func repeatAfterRestore() throws {
         let live = Scenario.check(Self.day)
         var before = live.stock
-        var after = try Self.restored(live.stock)
+        var after = try Self.restored(live.stock, live.ledger)
         let commands = [
             Command(id: "#1", sku: "A", body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
             Command(id: "x", sku: "A", body: .confirm(reservationID: "r1", quantity: nil)),
@@ -136,7 +140,7 @@ struct RestoreTests {
     func newerReservation() {
         let live = Scenario.check(Self.day)
         expectInconsistency(of: "A") {
-            try Self.restored(live.stock) {
+            try Self.restored(live.stock, live.ledger) {
                 var levels = live.stock.levels(of: "A")!
                 levels.sequence = 1
                 $0.add(levels)
@@ -147,14 +151,14 @@ struct RestoreTests {
     @Test("Reserved that is not the sum of the live reservations is refused")
     func wrongReserved() {
         let live = Scenario.check(Self.day)
-        expectInconsistency(of: "A") { try Self.restored(live.stock) { $0.end(reservationID: "r2") } }
+        expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger) { $0.end(reservationID: "r2", of: "A") } }
     }
 
     @Test("A ledger that goes on beyond the levels is refused")
     func newerLedger() {
         let live = Scenario.check(Self.day)
         expectInconsistency(of: "B") {
-            try Self.restored(live.stock) {
+            try Self.restored(live.stock, live.ledger) {
                 var entry = live.ledger.last { $0.sku == "B" }!
                 entry.sequence += 1
                 $0.add(entry)
@@ -166,7 +170,7 @@ struct RestoreTests {
     func gap() {
         let live = Scenario.check(Self.day)
         expectInconsistency(of: "B") {
-            try Self.restored(live.stock) {
+            try Self.restored(live.stock, live.ledger) {
                 var entry = live.ledger.last { $0.sku == "B" }!
                 entry.sequence += 2
                 $0.add(entry)
@@ -190,7 +194,7 @@ struct RestoreTests {
         for transfer in live.stock.allTransfers { restore.add(transfer) }
         restore.add(live.stock.allReservations[0])
         for levels in live.stock.allLevels { restore.add(levels) }
-        for entry in live.stock.rememberedEntries { restore.add(entry) }
+        for entry in live.ledger { restore.add(entry) }
         #expect(restore.reservationCount == live.stock.liveReservations)
         let found = try restore.finish()
         Self.expectSame(found, live.stock)
@@ -201,7 +205,7 @@ struct RestoreTests {
     func otherHash() {
         let live = Scenario.check(Self.day)
         expectInconsistency(of: "B") {
-            try Self.restored(live.stock) {
+            try Self.restored(live.stock, live.ledger) {
                 var levels = live.stock.levels(of: "B")!
                 levels.chainHash = ChainHash(0, 0, 0, 1)
                 $0.add(levels)

@@ -84,6 +84,9 @@ private enum Words {
             "receive.generation": Command(
                 id: "c-11", sku: sku, generation: 2,
                 body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
+            "receive.issued": Command(
+                id: "c-29", sku: sku, issuedAt: nine,
+                body: .receive(warehouse: "BER", quantity: 10, reference: nil)),
             "return": command(
                 12, .return(Command.Return(warehouse: "BER", quantity: 1, orderID: "o-1"))),
             "return.damaged": command(
@@ -141,7 +144,7 @@ private enum Words {
             "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
             "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
             "set_settings.earlier_log": command(
-                28, .setSettings(Settings(earlierLog: .follows)), sku: PartitionBook.sku(3)),
+                28, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows)), sku: PartitionBook.sku(3)),
         ]
     }()
 
@@ -256,7 +259,7 @@ private enum Words {
 
     /// A partition that was grown from none that had any entries.
     private static let grown: [(at: Int64, body: Command.Body)] = [
-        (0, .setSettings(Settings(earlierLog: .follows))), (1, .setSettings(Settings(earlierLog: .ended))),
+        (0, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows))), (1, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .ended))),
     ]
 
     /// A product whose only warehouse closes.
@@ -303,7 +306,7 @@ private enum Words {
     /// Which command each rejection refuses in the golden records.
     static func refused(_ reason: Rejection) -> CommandKind {
         switch reason {
-        case .commandIDConflict, .generationMismatch, .skuRetired, .reservationIDConflict, .expiryOutOfRange,
+        case .commandIDConflict, .commandTooOld, .generationMismatch, .skuRetired, .reservationIDConflict, .expiryOutOfRange,
             .warehouseInactive, .orderLimitExceeded, .deliveryTooLate, .splitRequired, .insufficientStock:
             .reserve
         case .reservationNotFound, .reservationExpired, .reservationReleased, .reservationLost,
@@ -617,6 +620,10 @@ struct ContractTests {
             ),
             (.eventIDConflict, "event_id came before, with another content"),
             (.eventRefused, "the order has no line of a SKU that the event names"),
+            (
+                .issuedInFuture,
+                "issued_at is 3600000 ms after the record's time, and at most 1000 ms are taken: the sender's clock is ahead"
+            ),
         ] {
             written[reason.rawValue] = letter(
                 DecodingFailure(reason, detail), key: key,
@@ -820,7 +827,7 @@ struct ContractTests {
         #expect(
             seen
                 == Set(DecodingFailure.Reason.allCases).subtracting([
-                    .tooLarge, .wrongPartition, .unknownOrder, .eventIDConflict, .eventRefused,
+                    .tooLarge, .wrongPartition, .issuedInFuture, .unknownOrder, .eventIDConflict, .eventRefused,
                 ]))
     }
 

@@ -266,7 +266,7 @@ struct FuzzTests {
         let seen = Set(tally.reasons.keys)
         // A megabyte is too much for a mutation, and the partition is not the reader's to judge.
         let reachable = Set(DecodingFailure.Reason.allCases).subtracting([
-            .tooLarge, .wrongPartition, .unknownOrder, .eventIDConflict, .eventRefused,
+            .tooLarge, .wrongPartition, .issuedInFuture, .unknownOrder, .eventIDConflict, .eventRefused,
         ])
         #expect(seen == reachable, "\(reachable.symmetricDifference(seen))")
         #expect(tally.commands > count / 20, "\(tally)")

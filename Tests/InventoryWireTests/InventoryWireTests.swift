@@ -149,7 +149,10 @@ struct CommandBytesTests {
             }
         return Command(
             id: id(&random), sku: isOfBook ? PartitionBook.sku(7) : id(&random),
-            generation: Bool.random(using: &random) ? .random(in: 1...9, using: &random) : nil, body: body)
+            generation: Bool.random(using: &random) ? .random(in: 1...9, using: &random) : nil,
+            issuedAt: Bool.random(using: &random)
+                ? Timestamp(milliseconds: .random(in: 0...Limits.latestTime, using: &random)) : nil,
+            body: body)
     }
 
     private static func id(_ random: inout SplitMix) -> ID {

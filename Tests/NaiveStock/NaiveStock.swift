@@ -1,9 +1,9 @@
 import Foundation
 import InventoryCore
 
-/// The rules once more, as simply as they can be said: no index, no heap, no window, no running balance. A level
-/// is the sum of all that ever happened, an allocation is looked for among all sets of warehouses, and what was
-/// answered is kept for ever.
+/// The rules once more, as simply as they can be said: no index, no heap, no running balance. A level is the sum of all
+/// that ever happened, an allocation is looked for among all sets of warehouses, and what was answered is kept for ever,
+/// with the number of its command, so that what the window has forgotten is passed over.
 package struct NaiveStock {
     /// One thing that happened, as a ledger entry tells it.
     package struct Fact: Equatable {
@@ -41,6 +41,7 @@ package struct NaiveStock {
         var generation: Int64
         /// What took the last units, with the answer that its command got, and the units that went with it.
         var end: (movement: Movement, answer: Answer?, lost: [Allocation], lostBackordered: Int64)?
+        var ended = Moment()
 
         var reserve: Command.Reserve {
             guard case .reserve(let reserve) = command.body else { preconditionFailure() }
@@ -57,7 +58,19 @@ package struct NaiveStock {
         var left: Int64
         var isTold = false
         var end: Answer?
+        var ended = Moment()
         var isCancelled = false
+    }
+
+    /// Which command of the ledger it was, and when.
+    struct Moment {
+        var number = 0
+        var at: Int64 = 0
+    }
+
+    private struct Name: Hashable {
+        let sku: ID
+        let id: ID
     }
 
     package private(set) var facts: [ID: [Fact]] = [:]
@@ -73,10 +86,52 @@ package struct NaiveStock {
     var settings = Settings()
     package private(set) var generations: [ID: Int64] = [:]
     package private(set) var retired: Set<ID> = []
-    var answers: [ID: (Command, Answer)] = [:]
-    var shipped: [ID: Int64] = [:]
+    private var answers: [Name: (command: Command, answer: Answer, moment: Moment)] = [:]
+    private var shipped: [Name: [(number: Int, units: Int64)]] = [:]
+    /// The times of all commands that left anything in the ledger.
+    private var history: [Int64] = []
+    /// Those before it are forgotten.
+    private var oldest = 0
+    private var now: Int64 = 0
 
-    package init() {}
+    package init(settings: Settings = Settings()) { self.settings = settings }
+
+    // MARK: What is remembered
+
+    private var present: Moment { Moment(number: history.count - 1, at: now) }
+
+    private func isRemembered(_ moment: Moment) -> Bool {
+        moment.number >= oldest && now - moment.at <= settings.dedupeAge
+    }
+
+    /// Whether a command may be one that was forgotten.
+    private func isTooOld(_ command: Command) -> Bool {
+        guard let issued = command.issuedAt?.milliseconds, !isLiving(command) else { return false }
+        if let (first, _, moment) = answers[Name(sku: command.sku, id: command.id)], moment.number >= oldest,
+            same(first, command), issued <= moment.at + Limits.clockLead
+        {
+            return true
+        }
+        return oldest > 0 && issued <= history[oldest] + Limits.clockLead
+    }
+
+    private func same(_ one: Command, _ other: Command) -> Bool {
+        one.body == other.body && one.generation == other.generation && one.sku == other.sku
+    }
+
+    private func isLiving(_ command: Command) -> Bool {
+        switch command.body {
+        case .reserve(let reserve):
+            claims.contains {
+                $0.end == nil && $0.reserve.reservationID == reserve.reservationID && same($0.command, command)
+            }
+        case .transferDispatch(let dispatch):
+            parcels.contains {
+                $0.end == nil && $0.dispatch.transferID == dispatch.transferID && same($0.command, command)
+            }
+        default: false
+        }
+    }
 
     // MARK: What there is
 
@@ -132,24 +187,25 @@ package struct NaiveStock {
     package mutating func handle(_ command: Command, at: Int64) -> (Answer, isDuplicate: Bool, [Fact]) {
         var new: [Fact] = []
         let sku = command.sku
+        now = at
         while let next = claims.indices.filter({
             claims[$0].sku == sku && claims[$0].end == nil && claims[$0].expiresAt <= at
         }).min(by: { (claims[$0].expiresAt, claims[$0].made) < (claims[$1].expiresAt, claims[$1].made) }) {
             take(claims[next].quantity, next, .expire, nil, &new)
         }
         fill(sku, &new)
-        if let (first, answer) = answers[command.id] {
-            var body = command
-            body.id = first.id
-            if first == body { return (answer, true, new) }
+        let name = Name(sku: sku, id: command.id)
+        if let (first, answer, moment) = answers[name], isRemembered(moment) {
+            if same(first, command) { return (answer, true, new) }
             record(sku, Fact(movement: .rejection, reason: .commandIDConflict), &new)
             return (Answer(kind: .rejected, reason: "command_id_conflict"), false, new)
         }
         let before = new.count
-        let (answer, isDuplicate) = decide(command, at, &new)
+        let (answer, isDuplicate) =
+            isTooOld(command) ? refuse(.commandTooOld, command, &new) : decide(command, at, &new)
         // What left nothing in the ledger is not remembered, and asked anew.
         if new.count > before {
-            answers[command.id] = (command, answer)
+            answers[name] = (command, answer, present)
             relieve(sku, &new)
         }
         fill(sku, &new)
@@ -157,6 +213,10 @@ package struct NaiveStock {
     }
 
     private mutating func record(_ sku: ID, _ fact: Fact, _ new: inout [Fact]) {
+        if new.isEmpty {
+            history.append(now)
+            oldest = max(oldest, history.count - settings.dedupeCount)
+        }
         facts[sku, default: []].append(fact)
         new.append(fact)
     }
@@ -332,10 +392,10 @@ package struct NaiveStock {
     private mutating func dispatch(
         _ dispatch: Command.TransferDispatch, _ command: Command, _ new: inout [Fact]
     ) -> (Answer, Bool) {
-        if let known = parcels.last(where: { $0.dispatch.transferID == dispatch.transferID }) {
-            if known.end == nil && known.command.body == command.body && known.command.sku == command.sku
-                && known.command.generation == command.generation
-            {
+        if let known = parcels.last(where: {
+            $0.dispatch.transferID == dispatch.transferID && $0.command.sku == command.sku
+        }), known.end == nil || isRemembered(known.ended) {
+            if known.end == nil && same(known.command, command) {
                 return (
                     Answer(
                         kind: .transferDispatched, quantity: known.dispatch.quantity, remaining: known.left),
@@ -369,7 +429,9 @@ package struct NaiveStock {
     }
 
     private func parcel(_ id: ID, _ sku: ID) -> Int? {
-        parcels.lastIndex { $0.dispatch.transferID == id && $0.command.sku == sku }
+        parcels.lastIndex { $0.dispatch.transferID == id && $0.command.sku == sku }.flatMap {
+            parcels[$0].end == nil || isRemembered(parcels[$0].ended) ? $0 : nil
+        }
     }
 
     private mutating func arrive(
@@ -382,12 +444,12 @@ package struct NaiveStock {
         parcels[index].left -= all
         let left = parcels[index].left
         let answer = Answer(kind: .transferReceived, quantity: all, remaining: left)
-        if left == 0 { parcels[index].end = answer }
         record(
             command.sku,
             Fact(
                 movement: .transferIn, id: id, warehouse: parcels[index].dispatch.to, quantity: all,
                 remaining: left, deltas: .init(onHand: quantity, inTransit: -all, damaged: damaged)), &new)
+        if left == 0 { (parcels[index].end, parcels[index].ended) = (answer, present) }
         return (answer, false)
     }
 
@@ -410,6 +472,7 @@ package struct NaiveStock {
             Fact(
                 movement: .transferBack, id: id, warehouse: dispatch.from, quantity: left, remaining: 0,
                 deltas: .init(onHand: left)), &new)
+        parcels[index].ended = present
         return (answer, false)
     }
 
@@ -447,10 +510,10 @@ package struct NaiveStock {
         _ reserve: Command.Reserve, _ command: Command, _ at: Int64, _ new: inout [Fact]
     ) -> (Answer, Bool) {
         let sku = command.sku
-        if let known = claims.last(where: { $0.reserve.reservationID == reserve.reservationID }) {
-            if known.end == nil && known.command.body == command.body && known.sku == sku
-                && known.command.generation == command.generation
-            {
+        if let known = claims.last(where: {
+            $0.reserve.reservationID == reserve.reservationID && $0.sku == sku
+        }), known.end == nil || isRemembered(known.ended) {
+            if known.end == nil && same(known.command, command) {
                 return (
                     Answer(
                         kind: known.backordered > 0 ? .backordered : .reserved, quantity: known.quantity,
@@ -467,7 +530,8 @@ package struct NaiveStock {
         if let limit = policies[sku]?.unitsPerOrder {
             let has = claims.filter { $0.sku == sku && $0.order == reserve.orderID && $0.end == nil }
                 .reduce(0) { $0 + $1.quantity }
-            if has + shipped["\(sku) \(reserve.orderID)", default: 0] + reserve.quantity > limit {
+            let gone = shipped[Name(sku: sku, id: reserve.orderID), default: []].filter { $0.number >= oldest }
+            if has + gone.reduce(0, { $0 + $1.units }) + reserve.quantity > limit {
                 return refuse(.orderLimitExceeded, command, &new)
             }
         }
@@ -621,7 +685,7 @@ package struct NaiveStock {
     ) -> (Answer, Bool) {
         guard
             let claim = claims.last(where: { $0.reserve.reservationID == id && $0.sku == command.sku }),
-            let end = claim.end
+            let end = claim.end, isRemembered(claim.ended)
         else { return refuse(.reservationNotFound, command, &new) }
         if claim.generation != generations[command.sku, default: 1] {
             return refuse(.generationMismatch, command, &new)
@@ -642,7 +706,7 @@ package struct NaiveStock {
     ) -> (Answer, Bool)? {
         let sku = command.sku
         guard let index = claims.lastIndex(where: { $0.reserve.reservationID == id && $0.sku == sku }),
-            let end = claims[index].end, end.movement == .expire,
+            let end = claims[index].end, end.movement == .expire, isRemembered(claims[index].ended),
             claims[index].generation == generations[sku, default: 1]
         else { return nil }
         let reserve = claims[index].reserve
@@ -733,19 +797,24 @@ package struct NaiveStock {
                     remaining: claims[index].quantity,
                     deltas: .init(onHand: movement == .ship ? -some : 0, reserved: -some)), &new)
         }
-        if movement == .ship { shipped["\(sku) \(claims[index].order)", default: 0] += units }
+        if movement == .ship {
+            shipped[Name(sku: sku, id: claims[index].order), default: []].append((present.number, units))
+        }
         let kind: Outcome.Kind = movement == .ship ? .confirmed : movement == .release ? .released : .expired
         let answer = Answer(
             kind: kind, quantity: units, allocations: taken, backordered: back,
             remaining: movement == .expire ? nil : claims[index].quantity)
-        if claims[index].quantity == 0 { claims[index].end = (movement, answer, taken, back) }
+        if claims[index].quantity == 0 {
+            claims[index].end = (movement, answer, taken, back)
+            claims[index].ended = present
+        }
         return answer
     }
 
     private func answerExpire(_ id: ID, _ sku: ID) -> (Answer, Bool) {
         if live(id, sku) != nil { return (Answer(kind: .ignored, reason: "not_due"), false) }
         guard let claim = claims.last(where: { $0.reserve.reservationID == id && $0.sku == sku }),
-            let end = claim.end, end.movement == .expire
+            let end = claim.end, end.movement == .expire, isRemembered(claim.ended)
         else { return (Answer(kind: .ignored, reason: "already_ended"), false) }
         return (end.answer!, true)
     }
@@ -845,13 +914,16 @@ package struct NaiveStock {
                 let place = claims[hit].parts.firstIndex { $0.warehouse == warehouse }!
                 claims[hit].parts[place].quantity -= units
                 if claims[hit].parts[place].quantity == 0 { claims[hit].parts.remove(at: place) }
-                if claims[hit].quantity == 0 { claims[hit].end = (.lose, nil, [], 0) }
                 record(
                     sku,
                     Fact(
                         movement: .lose, id: claim.reserve.reservationID, warehouse: warehouse,
                         quantity: units, remaining: claims[hit].quantity, deltas: .init(reserved: -units)),
                     &new)
+                if claims[hit].quantity == 0 {
+                    claims[hit].end = (.lose, nil, [], 0)
+                    claims[hit].ended = present
+                }
             }
         }
     }

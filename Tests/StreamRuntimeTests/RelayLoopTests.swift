@@ -26,7 +26,7 @@ struct RelayLoopTests {
             (value ?? []).withUnsafeBytes { bytes in
                 loop.read(
                     LogRecord(key: key, value: value == nil ? nil : bytes, offset: offset, timestamp: 7),
-                    from: source)
+                    from: source, at: 1_790_000_000_000)
             }
         }
     }
@@ -78,6 +78,9 @@ struct RelayLoopTests {
         #expect(sendings.map(\.partition) == [0, 1])
         #expect(sendings.allSatisfy { $0.topic == .commands })
         #expect(try sendings.map { try command($0).id } == ["relay/warehouses/0/4", "relay/warehouses/0/4"])
+        // Issued when the relay sends them, less what a clock may be ahead.
+        #expect(
+            try sendings.map { try command($0).issuedAt?.milliseconds } == [1_789_999_999_000, 1_789_999_999_000])
         let product = product(ProductRecord(sku: "A", name: "a thing"))
         #expect(read(&loop, "A", product, from: Self.products, offset: 9).count == 1)
         _ = read(&loop, "HAM", warehouse("HAM"), offset: 6)

@@ -117,7 +117,7 @@ final class RelayService: Host, Actor {
             withBytes(record.value) { value in
                 sendings = loop.read(
                     LogRecord(key: key, value: value, offset: record.offset, timestamp: record.timestamp),
-                    from: RelayLoop.Source(topic, 0))
+                    from: RelayLoop.Source(topic, 0), at: world.now)
             }
         }
         return sendings

@@ -154,7 +154,7 @@ final class AuditStateReader {
 
     /// The state of a section, with the ledger's tail before it, which the topic still has.
     func stock(
-        _ section: AuditState.Section, tail: (_ length: Int, _ body: (LedgerEntry) -> Void) throws -> Void
+        _ section: AuditState.Section, tail: (_ length: Int, _ restore: inout StockRestore) throws -> Void
     ) throws -> Stock {
         var restore = StockRestore()
         var reader = RecordReader()
@@ -171,7 +171,7 @@ final class AuditStateReader {
         } catch {
             throw Self.damaged(path, error.detail)
         }
-        try tail(restore.tailLength) { restore.add($0) }
+        try tail(restore.tailLength, &restore)
         do throws(Inconsistency) {
             return try restore.finish()
         } catch {

@@ -278,23 +278,20 @@ final class VerifyRole {
     private func restored(
         _ section: AuditState.Section, _ partition: Int32, _ reading: AuditReading
     ) throws -> Stock {
-        try before!.stock(section) { length, body in
+        try before!.stock(section) { length, restore in
             let end = section.position.ledger
             var reader = RecordReader()
             var span = Int64(length) + Int64(length) / 8
             while true {
                 let start = max(reading.lowest(.ledger, partition), end - span)
-                var entries: [LedgerEntry] = []
+                restore.dropTail(isWhole: start <= reading.lowest(.ledger, partition))
                 let cursor = try reading.cursor(.ledger, partition, from: start, to: end)
                 while let record = try cursor.next() {
                     if let entry = record.value?.withUnsafeBytes({ try? reader.ledgerEntry($0) }) {
-                        entries.append(entry)
+                        restore.add(entry)
                     }
                 }
-                if entries.count >= length || start <= reading.lowest(.ledger, partition) {
-                    entries.forEach(body)
-                    return
-                }
+                if restore.tailCount >= length || start <= reading.lowest(.ledger, partition) { return }
                 span *= 2
             }
         }

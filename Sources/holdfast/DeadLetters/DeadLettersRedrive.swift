@@ -118,7 +118,9 @@ final class DeadLettersRedrive {
         _ choice: LetterChoice, from starts: [Int32: Int64], _ redriven: RedrivenLetters,
         _ mending: Redrive.Mending, _ counts: [Topic: Int32]
     ) throws -> RedriveBatch {
-        let redrive = Redrive(mending: mending, partitionCounts: counts) {
+        let redrive = Redrive(
+            mending: mending, at: Int64(Date().timeIntervalSince1970 * 1000), partitionCounts: counts
+        ) {
             murmur2Partition(key: $0, partitionCount: $1)
         }
         var batch = RedriveBatch(choice, from: starts, redriven: redriven, redrive: redrive)

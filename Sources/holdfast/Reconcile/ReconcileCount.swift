@@ -171,7 +171,9 @@ final class ReconcileCount {
             if let error = report.error { failure.note(error) }
         }
         let topic = try producer.topic(settings.name(.commands))
-        for command in commands {
+        let issuedAt = Timestamp.issued(at: Int64(Date().timeIntervalSince1970 * 1000))
+        for var command in commands {
+            command.issuedAt = issuedAt
             writer.write(command: command)
             let value = writer.withBytes { Array($0) }
             while try produce(producer, topic, command.sku.bytes, value) == .queueFull {

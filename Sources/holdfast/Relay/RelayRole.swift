@@ -84,7 +84,7 @@ final class RelayRole {
             try session.read { record, source throws(KafkaError) in
                 let isCarried = loop.isCarried(record.offset, from: source)
                 if !isCarried, !loop.isTransactionOpen { try session.begin() }
-                return loop.read(record, from: source)
+                return loop.read(record, from: source, at: Int64(Date().timeIntervalSince1970 * 1000))
             }
             loop.gathered()
         case .commit:
