@@ -199,7 +199,7 @@ package final class PartitionAudit {
             Difference(
                 kind, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,
                 sku: sku, sequence: entry?.sequence ?? outcome?.sequence, found: found, expected: expected,
-                next: id.map { "holdfast show command \($0)" }
+                next: id.map { "holdfast show command \($0)" + (sku.map { " --sku \($0)" } ?? "") }
                     ?? "kcat -C -t stock.commands -p \(partition) -o \(step.offset) -c 1"))
     }
 
@@ -248,8 +248,8 @@ package final class PartitionAudit {
             touched.append(entry)
             if entry.more { continue }
             for entry in touched {
-                if let id = entry.reservationID { reservations.passed(id, stock) }
-                if let id = entry.transferID { transfers.passed(id, stock) }
+                if let name = entry.ownedReservation { reservations.passed(name, stock) }
+                if let name = entry.ownedTransfer { transfers.passed(name, stock) }
             }
             levels.passed(entry.sku, stock)
             if entry.movement == .setWarehouse { levels.passedSwitch(stock) }

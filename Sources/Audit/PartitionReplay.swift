@@ -219,7 +219,7 @@ package final class PartitionReplay {
                 .command, place: Topic.commands.rawValue, partition: partition, command: step.offset,
                 sku: sku, sequence: step.entries.first?.value.sequence, found: "no command at \(step.offset)",
                 expected: "command \(id), which the ledger or a result names",
-                next: "holdfast show command \(id)"))
+                next: "holdfast show command \(id) --sku \(sku)"))
     }
 
     private static func text(_ entry: LedgerEntry) -> String {
@@ -247,7 +247,7 @@ package final class PartitionReplay {
             Difference(
                 .decision, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,
                 sku: sku, sequence: sequence, found: found, expected: expected,
-                next: id.map { "holdfast show command \($0)" } ?? "holdfast show sku \(sku)"))
+                next: id.map { "holdfast show command \($0) --sku \(sku)" } ?? "holdfast show sku \(sku)"))
     }
 
     private func withBytes(

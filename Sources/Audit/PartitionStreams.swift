@@ -249,7 +249,7 @@ package struct PartitionStreams {
         var step = CommandStep(offset: last, strays: strays)
         step.isEarlier = true
         while case .entry(let entry)? = try ledger.peek(), isEarlier(entry.value),
-            entry.value.isOfSameCommand(as: first.value)
+            entry.value.sku == first.value.sku, entry.value.isOfSameCommand(as: first.value)
         {
             _ = try ledger.next()
             step.entries.append(entry)
@@ -319,7 +319,7 @@ package struct PartitionStreams {
                 command: entry.value.source.offset, sku: entry.value.sku, sequence: entry.value.sequence,
                 found: "an entry of command \(entry.value.source.offset)",
                 expected: "entries in the order of commands, after \(last)",
-                next: "holdfast show command \(entry.value.commandID)")
+                next: "holdfast show command \(entry.value.commandID) --sku \(entry.value.sku)")
         }
     }
 
@@ -335,7 +335,8 @@ package struct PartitionStreams {
         return Difference(
             .result, place: Topic.results.rawValue, partition: partition, offset: answer.offset,
             command: source, sku: sku, found: "another answer to command \(source)",
-            expected: "answers in the order of commands, after \(last)", next: "holdfast show command \(id)")
+            expected: "answers in the order of commands, after \(last)",
+            next: "holdfast show command \(id) --sku \(sku)")
     }
 
     private func unreadable(_ topic: Topic, _ offset: Int64, _ detail: String) -> Difference {

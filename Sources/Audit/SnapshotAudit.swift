@@ -11,12 +11,11 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
         let kind: Difference.Kind
         let topic: Topic
         let name: String
-        let id: (Snapshot) -> ID
-        let sku: (Snapshot) -> ID
+        let named: (Snapshot) -> OwnedID
         let sequence: (Snapshot) -> Int64
         let decode: (inout RecordReader, [UInt8]) throws(DecodingFailure) -> Snapshot
         let write: (inout RecordWriter, Snapshot) -> Void
-        let live: (Stock, ID) -> Snapshot?
+        let live: (Stock, OwnedID) -> Snapshot?
     }
 
     private enum State {
@@ -31,8 +30,11 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
 
     private let subject: Subject
     private let partition: Int32
-    private var states: [ID: State] = [:]
+    private var states: [OwnedID: State] = [:]
+    /// Records whose keys do not name what they hold, by their keys; a tombstone takes them away.
+    private var strangers: [[UInt8]: Difference] = [:]
     private var reader = RecordReaderHolder()
+    private var key = OwnedKey()
     private var writer = RecordWriter()
     private(set) var compared = 0
 
@@ -52,44 +54,49 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     }
 
     mutating func add(_ record: AuditRecord, _ stock: Stock, _ differences: inout Differences) {
-        let key = ID(decoding: record.key ?? [])
+        let bytes = record.key ?? []
         guard let value = record.value else {
-            states[key] = subject.live(stock, key) == nil ? nil : .ended(offset: record.offset)
+            strangers[bytes] = nil
+            guard let name = bytes.withUnsafeBytes({ reader.reader.ownedID(key: $0) }) else { return }
+            states[name] = subject.live(stock, name) == nil ? nil : .ended(offset: record.offset)
             return
         }
         let snapshot: Snapshot
         do throws(DecodingFailure) {
             snapshot = try subject.decode(&reader.reader, value)
         } catch {
-            differences.add(difference(key, record.offset, nil, nil, error.detail, "a \(subject.name)"))
+            let name = bytes.withUnsafeBytes { reader.reader.ownedID(key: $0) }
+            differences.add(difference(name, record.offset, nil, error.detail, "a \(subject.name)"))
             return
         }
-        guard subject.id(snapshot) == key else {
-            differences.add(
-                difference(
-                    key, record.offset, subject.sku(snapshot), subject.sequence(snapshot),
-                    "\(subject.name) \(subject.id(snapshot)) under the key \(key)", "its id as the key"))
+        let name = subject.named(snapshot)
+        guard bytes.withUnsafeBytes({ key.isKey($0, of: name) }) else {
+            strangers[bytes] = difference(
+                name, record.offset, subject.sequence(snapshot),
+                "\(subject.name) \(name.id) under the key \(String(decoding: bytes, as: UTF8.self))",
+                "the key \(key.withBytes { String(decoding: $0, as: UTF8.self) })",
+                next: "holdfast rebuild --from-ledger --in-place")
             return
         }
-        states[key] = state(of: snapshot, key, record.offset, stock)
+        states[name] = state(of: snapshot, name, record.offset, stock)
     }
 
     private mutating func state(
-        of snapshot: Snapshot, _ id: ID, _ offset: Int64, _ stock: Stock
+        of snapshot: Snapshot, _ name: OwnedID, _ offset: Int64, _ stock: Stock
     ) -> State {
-        let (sku, sequence) = (subject.sku(snapshot), subject.sequence(snapshot))
-        if sequence > stock.sequence(of: sku) { return .ahead(snapshot, offset: offset) }
-        guard let live = subject.live(stock, id), subject.sku(live) == sku else {
+        let sequence = subject.sequence(snapshot)
+        if sequence > stock.sequence(of: name.sku) { return .ahead(snapshot, offset: offset) }
+        guard let live = subject.live(stock, name) else {
             return .wrong(
                 difference(
-                    id, offset, sku, sequence, "\(subject.name) \(id) lives",
+                    name, offset, sequence, "\(subject.name) \(name.id) lives",
                     "a tombstone: by the ledger it has ended"))
         }
-        return compare(snapshot, live, id, offset)
+        return compare(snapshot, live, name, offset)
     }
 
     private mutating func compare(
-        _ snapshot: Snapshot, _ live: Snapshot, _ id: ID, _ offset: Int64
+        _ snapshot: Snapshot, _ live: Snapshot, _ name: OwnedID, _ offset: Int64
     ) -> State {
         if snapshot == live { return .right }
         subject.write(&writer, snapshot)
@@ -98,18 +105,18 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
         let fields = FieldDifference.between(found, writer.withBytes { Array($0) })
         return .wrong(
             difference(
-                id, offset, subject.sku(live), subject.sequence(live),
-                "\(subject.name) \(id) with \(fields.found)", fields.expected))
+                name, offset, subject.sequence(live), "\(subject.name) \(name.id) with \(fields.found)",
+                fields.expected))
     }
 
     /// The ledger was followed to the end of a command that was about the thing.
-    mutating func passed(_ id: ID, _ stock: Stock) {
-        let live = subject.live(stock, id)
-        switch states[id] {
+    mutating func passed(_ name: OwnedID, _ stock: Stock) {
+        let live = subject.live(stock, name)
+        switch states[name] {
         case .ahead(let snapshot, let offset)?:
             guard let live, subject.sequence(live) == subject.sequence(snapshot) else { return }
-            states[id] = compare(snapshot, live, id, offset)
-        case .ended?: if live == nil { states[id] = nil }
+            states[name] = compare(snapshot, live, name, offset)
+        case .ended?: if live == nil { states[name] = nil }
         case .right?, .wrong?, nil: break
         }
     }
@@ -119,51 +126,55 @@ struct LiveAudit<Snapshot: Equatable & Sendable> {
     mutating func missing(
         _ live: [Snapshot], isSkipped: (ID) -> Bool, _ differences: inout Differences
     ) {
-        for snapshot in live where !isSkipped(subject.sku(snapshot)) {
-            let id = subject.id(snapshot)
-            if states[id] != nil { continue }
+        for snapshot in live {
+            let name = subject.named(snapshot)
+            if isSkipped(name.sku) || states[name] != nil { continue }
             differences.add(
                 difference(
-                    id, nil, subject.sku(snapshot), subject.sequence(snapshot), "no \(subject.name) \(id)",
+                    name, nil, subject.sequence(snapshot), "no \(subject.name) \(name.id)",
                     "it lives by the ledger"))
         }
     }
 
     /// Tells what is wrong, and what the ledger never came to.
     mutating func finish(_ stock: Stock, isSkipped: (ID) -> Bool, _ differences: inout Differences) {
-        for (id, state) in states.sorted(by: { $0.key < $1.key }) {
+        for (_, difference) in strangers.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            differences.add(difference)
+        }
+        for (name, state) in states.sorted(by: { $0.key < $1.key }) {
             switch state {
             case .right: compared += 1
             case .wrong(let difference):
                 if !isSkipped(difference.sku ?? "") { differences.add(difference) }
             case .ahead(let snapshot, let offset):
-                let sku = subject.sku(snapshot)
-                if isSkipped(sku) { continue }
+                if isSkipped(name.sku) { continue }
                 differences.add(
                     difference(
-                        id, offset, sku, subject.sequence(snapshot),
-                        "\(subject.name) \(id) as of sequence \(subject.sequence(snapshot))",
-                        "what the ledger says, which ends at sequence \(stock.sequence(of: sku))"))
+                        name, offset, subject.sequence(snapshot),
+                        "\(subject.name) \(name.id) as of sequence \(subject.sequence(snapshot))",
+                        "what the ledger says, which ends at sequence \(stock.sequence(of: name.sku))"))
             case .ended(let offset):
-                guard let live = subject.live(stock, id), !isSkipped(subject.sku(live)) else { continue }
+                guard let live = subject.live(stock, name), !isSkipped(name.sku) else { continue }
                 differences.add(
                     difference(
-                        id, offset, subject.sku(live), subject.sequence(live), "no \(subject.name) \(id)",
+                        name, offset, subject.sequence(live), "no \(subject.name) \(name.id)",
                         "it lives by the ledger"))
             }
         }
     }
 
+    /// - Parameter name: nil for a record that cannot be read, under a key that names nothing.
     private func difference(
-        _ id: ID, _ offset: Int64?, _ sku: ID?, _ sequence: Int64?, _ found: String,
-        _ expected: String
+        _ name: OwnedID?, _ offset: Int64?, _ sequence: Int64?, _ found: String, _ expected: String,
+        next: String? = nil
     ) -> Difference {
-        Difference(
-            subject.kind, place: subject.topic.rawValue, partition: partition, offset: offset, sku: sku,
-            sequence: sequence, found: found, expected: expected,
-            next: subject.kind == .reservation
-                ? "holdfast show reservation \(id)" + (sku.map { " --sku \($0)" } ?? "")
-                : sku.map { "holdfast show sku \($0)" } ?? "holdfast verify")
+        let look = name.map { name in
+            subject.kind == .reservation
+                ? "holdfast show reservation \(name.id) --sku \(name.sku)" : "holdfast show sku \(name.sku)"
+        }
+        return Difference(
+            subject.kind, place: subject.topic.rawValue, partition: partition, offset: offset, sku: name?.sku,
+            sequence: sequence, found: found, expected: expected, next: next ?? look ?? "holdfast verify")
     }
 }
 
@@ -175,7 +186,7 @@ final class RecordReaderHolder {
 extension LiveAudit<ReservationSnapshot>.Subject {
     static var reservations: Self {
         Self(
-            kind: .reservation, topic: .reservations, name: "reservation", id: \.id, sku: \.sku,
+            kind: .reservation, topic: .reservations, name: "reservation", named: \.owned,
             sequence: \.sequence,
             decode: { reader, bytes throws(DecodingFailure) in
                 try Audit.decode(bytes) { bytes throws(DecodingFailure) in try reader.reservation(bytes) }
@@ -187,7 +198,7 @@ extension LiveAudit<ReservationSnapshot>.Subject {
 extension LiveAudit<TransferSnapshot>.Subject {
     static var transfers: Self {
         Self(
-            kind: .transfer, topic: .transfers, name: "transfer", id: \.id, sku: \.sku, sequence: \.sequence,
+            kind: .transfer, topic: .transfers, name: "transfer", named: \.owned, sequence: \.sequence,
             decode: { reader, bytes throws(DecodingFailure) in
                 try Audit.decode(bytes) { bytes throws(DecodingFailure) in try reader.transfer(bytes) }
             },

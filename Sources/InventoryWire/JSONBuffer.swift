@@ -27,6 +27,16 @@ struct JSONBuffer: Sendable {
 
     mutating func end() { close(0x7D) }
 
+    /// Nothing but an array of two texts.
+    mutating func pair(_ first: PackedID, _ second: PackedID) {
+        bytes.removeAll()
+        open(0x5B)
+        appendQuoted(first)
+        bytes.append(0x2C)
+        appendQuoted(second)
+        close(0x5D)
+    }
+
     @inline(__always)
     mutating func beginObject(_ name: StaticString) {
         field(name)

@@ -130,6 +130,13 @@ struct JSONObject {
         try Self.packedID(try text(name), name)
     }
 
+    /// A text that is no field.
+    static func packedID(
+        _ value: UnsafeMutablePointer<yyjson_val>, _ name: StaticString
+    ) throws(DecodingFailure) -> PackedID {
+        try packedID(try text(value, name), name)
+    }
+
     func optionalPackedID(_ name: StaticString) throws(DecodingFailure) -> PackedID? {
         guard let value = value(name) else { return nil }
         return try Self.packedID(try Self.text(value, name), name)

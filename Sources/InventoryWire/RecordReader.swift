@@ -11,6 +11,7 @@ package struct RecordReader: ~Copyable {
     private var pool: UnsafeMutableRawBufferPointer
     /// Those of the last command.
     private var ids: PackedIDs?
+    private var ownedKey = OwnedKey()
 
     package init() { pool = .allocate(byteCount: 1 << 16, alignment: 16) }
 
@@ -79,6 +80,30 @@ package struct RecordReader: ~Copyable {
                 reservedSequence: try object.integer("reserved_sequence", 1 ... .max),
                 sequence: try object.integer("ledger_sequence", 1 ... .max),
                 commandHash: try object.hexadecimal("command_hash"))
+        }
+    }
+
+    /// The reservation or transfer that the key of a record of `stock.reservations` or `stock.transfers` names.
+    ///
+    /// - Returns: nil for bytes that are no such key: earlier versions wrote the id alone.
+    package mutating func ownedID(key: UnsafeRawBufferPointer) -> OwnedID? {
+        guard key.first == 0x5B, let (sku, id) = try? pair(key) else { return nil }
+        ownedKey.set(sku: sku, id: id)
+        // Written otherwise it would be another key of the same name.
+        guard ownedKey.withBytes({ $0.elementsEqual(key) }) else { return nil }
+        return OwnedID(sku: sku.id, id: id.id)
+    }
+
+    private mutating func pair(
+        _ text: UnsafeRawBufferPointer
+    ) throws(DecodingFailure) -> (PackedID, PackedID) {
+        try parse(text, limit: OwnedKey.room) { document throws(DecodingFailure) in
+            guard let root = yyjson_doc_get_root(document), yyjson_is_arr(root), yyjson_arr_size(root) == 2
+            else { throw DecodingFailure(.wrongType, "the key is no array of two texts") }
+            return (
+                try JSONObject.packedID(yyjson_arr_get(root, 0), "sku"),
+                try JSONObject.packedID(yyjson_arr_get(root, 1), "id")
+            )
         }
     }
 
@@ -211,6 +236,19 @@ package struct RecordReader: ~Copyable {
         _ value: UnsafeRawBufferPointer?, limit: Int,
         _ body: (UnsafeMutablePointer<yyjson_doc>) throws(DecodingFailure) -> Result
     ) throws(DecodingFailure) -> Result {
+        try parse(value, limit: limit) { document throws(DecodingFailure) in
+            guard let root = yyjson_doc_get_root(document), yyjson_is_obj(root) else {
+                throw DecodingFailure(.notAnObject, "the value is JSON, but no object")
+            }
+            return try body(document)
+        }
+    }
+
+    /// The same of any JSON.
+    private mutating func parse<Result>(
+        _ value: UnsafeRawBufferPointer?, limit: Int,
+        _ body: (UnsafeMutablePointer<yyjson_doc>) throws(DecodingFailure) -> Result
+    ) throws(DecodingFailure) -> Result {
         guard let value, let start = value.baseAddress, !value.isEmpty else {
             throw DecodingFailure(.emptyValue, "the record has no value")
         }
@@ -230,9 +268,6 @@ package struct RecordReader: ~Copyable {
             throw Self.parseFailure(value, failure)
         }
         defer { yyjson_doc_free(document) }
-        guard let root = yyjson_doc_get_root(document), yyjson_is_obj(root) else {
-            throw DecodingFailure(.notAnObject, "the value is JSON, but no object")
-        }
         return try body(document)
     }
 

@@ -307,7 +307,7 @@ package final class LedgerStore: SinkStore {
                 SELECT s.sku, s.sequence FROM ledger_rows s
                 JOIN holdfast.inventory_transactions t USING (sku, sequence)
                 WHERE NOT EXISTS (SELECT s.* INTERSECT SELECT t.*)
-                ORDER BY s.sku, s.sequence LIMIT 1
+                ORDER BY s.sku COLLATE "C", s.sequence LIMIT 1
                 """))
         guard result.rowCount > 0, let sku = try result.text(0, 0), let sequence = try result.int64(0, 1)
         else { return }

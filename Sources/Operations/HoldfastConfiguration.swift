@@ -194,8 +194,9 @@ package enum HoldfastConfiguration {
         ConfigurationRole(
             "show reservation", summary: "show a reservation: what became of it, and by what",
             details: """
-                holdfast show reservation ID: its state and every ledger entry about it. All partitions of the \
-                ledger are read, unless --sku tells where it is. \
+                holdfast show reservation ID: its state and every ledger entry about it. Ids are unique within a \
+                SKU, so reservations of several SKUs may have it: each is shown. All partitions of the \
+                ledger are read, unless --sku tells whose it is. \
                 It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
                 things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
                 to the first command after it). Progress goes to standard error. Ends with 1 if there is none.
@@ -213,8 +214,9 @@ package enum HoldfastConfiguration {
             "show command", summary: "show a command: where it stands, what it did, and its answer",
             details: """
                 holdfast show command ID: the records of stock.commands that have the id, their results or dead \
-                letters as far as they are still there, and the ledger entries. All partitions are read, unless \
-                --sku tells where it is. \
+                letters as far as they are still there, and the ledger entries. Ids are unique within a SKU, so \
+                commands of several SKUs may have it: each is shown. All partitions are read, unless \
+                --sku tells whose it is. \
                 It reads the topics alone, up to what is committed now, and changes nothing. With --at it tells how \
                 things were: after the command at PARTITION/OFFSET of stock.commands was decided, or at a time (up \
                 to the first command after it). Progress goes to standard error. Ends with 1 if there is none.

@@ -26,9 +26,11 @@ extension Order {
         }
     }
 
-    private func place(of reservationID: ID) -> (line: Int, claim: Int)? {
+    /// - Parameter sku: of the reservation. One of another SKU than the line's may have the name, and is nobody's.
+    private func place(of reservationID: ID, _ sku: ID) -> (line: Int, claim: Int)? {
         guard let address = OrderAddress(reservationID: reservationID), address.orderID == id,
             address.partition == partition, lines.indices.contains(address.line - 1),
+            lines[address.line - 1].sku == sku,
             let claim = lines[address.line - 1].claims.firstIndex(where: { $0.attempt == address.attempt })
         else { return nil }
         return (address.line - 1, claim)
@@ -38,7 +40,7 @@ extension Order {
         _ outcome: Outcome, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         guard let reservation = outcome.reservationID else { return }
-        guard let (line, claim) = place(of: reservation) else {
+        guard let (line, claim) = place(of: reservation, outcome.sku) else {
             if let release = Self.release(ofStray: outcome) { effects.commands.append(release) }
             return
         }
@@ -136,7 +138,8 @@ extension Order {
     }
 
     private mutating func heed(_ notice: Notice) {
-        guard let (line, claim) = place(of: notice.reservationID), lines[line].claims[claim].held > 0,
+        guard let (line, claim) = place(of: notice.reservationID, notice.sku),
+            lines[line].claims[claim].held > 0,
             lines[line].claims[claim].sequence < notice.sequence
         else { return }
         lines[line].claims[claim].sequence = notice.sequence

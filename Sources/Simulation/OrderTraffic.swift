@@ -29,8 +29,8 @@ final class OrderTraffic: Actor {
     private var newest: [ID: OrderOutcome] = [:]
     private var ended: Set<ID> = []
     private var read: [Int32: Int64] = [:]
-    private static let skus: [ID] = ["A", "B", "C"]
-    private static let warehouses: [ID] = ["BER", "HAM"]
+    private static let skus = Traffic.skus
+    private static let warehouses = Traffic.warehouses
 
     init(_ world: World, _ side: OrderSide) {
         self.world = world
@@ -161,14 +161,15 @@ final class OrderTraffic: Actor {
             value: writer.withBytes { Array($0) })
     }
 
-    /// Enough for some orders, and not for all.
+    /// Enough for some orders, and not for all; by commands of one id.
     private func publishStock() {
         for sku in Self.skus {
             append(
                 Command(
-                    id: "stock-\(sku)", sku: sku,
+                    id: "stock", sku: sku,
                     body: .receive(
-                        warehouse: "BER", quantity: Int64(random.within(3...12)), reference: nil)))
+                        warehouse: Self.warehouses[0], quantity: Int64(random.within(3...12)), reference: nil)
+                ))
         }
     }
 

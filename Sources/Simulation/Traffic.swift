@@ -13,8 +13,8 @@ struct Change {
     var commandID: ID { "relay/\(topic.rawValue)/0/\(offset)" }
 }
 
-/// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again, and now and then
-/// something that is no command.
+/// What people and systems publish: few SKUs, small stocks, short TTLs, ids that come again and ids that SKUs share, and
+/// now and then something that is no command.
 final class Traffic: Actor {
     private unowned let world: World
     private var random: SeededGenerator
@@ -28,8 +28,9 @@ final class Traffic: Actor {
     private var again: [Command] = []
     /// What was published for the relay to carry, in order.
     private(set) var changes: [Change] = []
-    private static let warehouses: [ID] = ["BER", "HAM"]
-    private static let skus: [ID] = ["A", "B", "C"]
+    /// One text in two Unicode forms is two ids.
+    static let warehouses: [ID] = ["Z\u{FC}rich", "Zu\u{308}rich"]
+    static let skus: [ID] = ["A", "\u{C9}", "E\u{301}"]
 
     init(_ world: World) {
         self.world = world
@@ -127,27 +128,41 @@ final class Traffic: Actor {
         if !sent.isEmpty, random.oneIn(20) { return random.one(of: sent) }
         var command = Command(id: "c\(number)", sku: random.one(of: Self.skus), body: .retire)
         if !sent.isEmpty, random.oneIn(60) { command.id = random.one(of: sent).id }
+        // Whoever names commands by the order has the same id for each of its SKUs.
+        if let last = sent.last, last.sku != command.sku, random.oneIn(4) { command.id = last.id }
         command.body = body()
-        // A command about a reservation is for its SKU, as a rule.
-        if let id = command.reservationID, let made = sent.last(where: { $0.reservationID == id }),
-            !random.oneIn(30)
-        {
-            command.sku = made.sku
-        }
-        if let id = command.transferID, let made = sent.last(where: { $0.transferID == id }) {
-            command.sku = made.sku
-        }
+        // A command about a reservation or a transfer is for one of the SKUs that have one of the name, as a rule.
+        if let maker = maker(of: command), !random.oneIn(30) { command.sku = maker.sku }
         sent.append(command)
         return command
     }
 
+    /// A command that made what another one is about; nil for one that makes something itself.
+    private func maker(of command: Command) -> Command? {
+        var makers: [Command] = []
+        switch command.body {
+        case .reserve, .transferDispatch: return nil
+        default:
+            if let id = command.reservationID {
+                makers = sent.filter { $0.kind == .reserve && $0.reservationID == id }
+            }
+            if let id = command.transferID {
+                makers = sent.filter { $0.kind == .transferDispatch && $0.transferID == id }
+            }
+        }
+        return makers.isEmpty ? nil : random.one(of: makers)
+    }
+
+    /// The number of an order, which names what is done for it: two commands in a row are of one, as a rule.
+    private var order: Int { number / 2 }
+
     private func body() -> Command.Body {
-        let reservation: ID = "r\(random.within(max(0, number - 14)...number))"
+        let reservation: ID = "r\(random.within(max(0, order - 7)...order))"
         let transfer: ID = "t\(random.within(max(0, number / 12 - 1)...(number / 12)))"
         let warehouse = random.one(of: Self.warehouses)
         switch random.below(100) {
         case 0..<18: return .receive(warehouse: warehouse, quantity: units(5), reference: nil)
-        case 18..<52: return reserve(random.oneIn(12) ? reservation : "r\(number)")
+        case 18..<52: return reserve(random.oneIn(12) ? reservation : "r\(order)")
         case 52..<66: return .confirm(reservationID: reservation, quantity: random.oneIn(4) ? 1 : nil)
         case 66..<74: return .release(reservationID: reservation, quantity: random.oneIn(4) ? 1 : nil)
         case 74..<79:
@@ -183,7 +198,7 @@ final class Traffic: Actor {
     private func reserve(_ id: ID) -> Command.Body {
         .reserve(
             Command.Reserve(
-                reservationID: id, orderID: "o\(number / 2)", quantity: units(3),
+                reservationID: id, orderID: "o\(order)", quantity: units(3),
                 warehouse: random.oneIn(4) ? random.one(of: Self.warehouses) : nil,
                 expiry: .after(milliseconds: Int64(random.within(5...300))),
                 allowPartial: random.oneIn(4), allowSplit: !random.oneIn(5)))

@@ -26,6 +26,8 @@ package struct CommandProcessor: ~Copyable {
     private var writer = RecordWriter()
     private var chain = LedgerChain()
     private var key = RecordKey()
+    /// Of reservations and transfers.
+    private var ownedKey = OwnedKey()
     private var effects = Effects()
     /// Where the first entry of each reservation or transfer stands that the present command changed.
     private var touched: [Int] = []
@@ -115,10 +117,11 @@ package struct CommandProcessor: ~Copyable {
             let ids = effects.entries[place].packed
             if let found = stock.reservation(ids) {
                 writer.write(reservation: found.live, of: found.sku)
-                try send(.reservations, key: ids.reservation, output)
+                ownedKey.set(sku: found.sku, id: ids.reservation)
+                try sendOwned(.reservations, output)
             } else {
-                key.set(ids.reservation)
-                try key.withBytes { key throws(LogFailure) in try output(.reservations, key, nil) }
+                ownedKey.set(sku: ids.sku, id: ids.reservation)
+                try buryOwned(.reservations, output)
             }
         }
     }
@@ -150,12 +153,13 @@ package struct CommandProcessor: ~Copyable {
             touched.append(place)
         }
         for place in touched {
-            guard let id = effects.entries[place].transferID else { continue }
-            if let live = stock.transfer(id) {
+            guard let name = effects.entries[place].ownedTransfer else { continue }
+            ownedKey.set(name)
+            if let live = stock.transfer(name) {
                 writer.write(transfer: live)
-                try send(.transfers, key: id, output)
+                try sendOwned(.transfers, output)
             } else {
-                try bury(id, .transfers, output)
+                try buryOwned(.transfers, output)
             }
         }
     }
@@ -262,10 +266,16 @@ package struct CommandProcessor: ~Copyable {
         try writer.withBytes { value throws(LogFailure) in try output(.deadLetters, record.key, value) }
     }
 
-    /// The tombstone of what `id` named.
-    private mutating func bury(_ id: ID, _ topic: Topic, _ output: Output) throws(LogFailure) {
-        key.set(id)
-        try key.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
+    /// Sends what was written last under `ownedKey`.
+    private func sendOwned(_ topic: Topic, _ output: Output) throws(LogFailure) {
+        try ownedKey.withBytes { key throws(LogFailure) in
+            try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }
+        }
+    }
+
+    /// The tombstone of what `ownedKey` names.
+    private func buryOwned(_ topic: Topic, _ output: Output) throws(LogFailure) {
+        try ownedKey.withBytes { key throws(LogFailure) in try output(topic, key, nil) }
     }
 
     /// Sends what was written last to the order as well, if the reservation's name is an order's address.

@@ -30,6 +30,9 @@ package struct DelayLoop: ~Copyable {
     private var reservations: DelayQueue
     private var transfers: DelayQueue
     private var reader = RecordReader()
+    private var key = OwnedKey()
+    /// By topic and partition.
+    private var strangers: [Topic: [Int32: StrangeKeys]] = [:]
 
     /// - Parameters:
     ///   - sendLimit: how many requests of each topic are sent before acknowledgements are looked at again.
@@ -84,15 +87,20 @@ package struct DelayLoop: ~Copyable {
     }
 
     package mutating func revoked(_ topic: Topic, _ partition: Int32) {
+        strangers[topic]?[partition] = nil
         if topic == .transfers { transfers.revoked(partition) } else { reservations.revoked(partition) }
     }
 
-    package mutating func reachedEnd(of topic: Topic, _ partition: Int32) {
+    /// - Returns: records that are not waited for, as their keys do not name what they hold; nil where there are none,
+    ///   or none since the last end.
+    @discardableResult
+    package mutating func reachedEnd(of topic: Topic, _ partition: Int32) -> StrangeKeys? {
         if topic == .transfers {
             transfers.reachedEnd(of: partition)
         } else {
             reservations.reachedEnd(of: partition)
         }
+        return strangers[topic]?[partition]?.takeNews()
     }
 
     /// A record of one of the two topics.
@@ -111,18 +119,33 @@ package struct DelayLoop: ~Copyable {
         }
         switch (topic, record.value) {
         case (.transfers, let value?):
-            transfers.saw(try reader.transfer(value), partition: partition, offset: record.offset)
+            let live = try reader.transfer(value)
+            guard isOwn(record, live.owned, topic, partition) else { return }
+            transfers.saw(live, partition: partition, offset: record.offset)
         case (_, let value?):
-            reservations.saw(try reader.reservation(value), partition: partition, offset: record.offset)
+            let live = try reader.reservation(value)
+            guard isOwn(record, live.owned, topic, partition) else { return }
+            reservations.saw(live, partition: partition, offset: record.offset)
         case (_, nil):
             guard let key = record.key else { return }
-            let id = ID(decoding: key)
+            strangers[topic]?[partition]?.end(key)
+            guard let name = reader.ownedID(key: key) else { return }
             if topic == .transfers {
-                transfers.sawEnd(of: id, partition: partition)
+                transfers.sawEnd(of: name, partition: partition)
             } else {
-                reservations.sawEnd(of: id, partition: partition)
+                reservations.sawEnd(of: name, partition: partition)
             }
         }
+    }
+
+    /// Whether a record's key names what it holds; else notes it.
+    private mutating func isOwn(
+        _ record: LogRecord, _ name: OwnedID, _ topic: Topic, _ partition: Int32
+    ) -> Bool {
+        if key.isKey(record.key, of: name) { return true }
+        strangers[topic, default: [:]][partition, default: StrangeKeys()].add(
+            record.key, offset: record.offset)
+        return false
     }
 
     // MARK: What is acknowledged

@@ -26,8 +26,7 @@ package struct DelayQueue: Sendable {
 
     private struct Entry: Sendable {
         var partition: Int32
-        var id: ID
-        var sku: ID
+        var name: OwnedID
         /// Milliseconds since 1970.
         var dueAt: Int64
         /// The place of the reservation's message: it makes the command id.
@@ -49,7 +48,7 @@ package struct DelayQueue: Sendable {
     }
 
     private struct Partition: Sendable {
-        var slots: [ID: UInt32] = [:]
+        var slots: [OwnedID: UInt32] = [:]
         /// The reader has been at the topic's end, so what is still here is live.
         var isComplete = false
     }
@@ -104,31 +103,27 @@ package struct DelayQueue: Sendable {
     /// A message of the topic: a reservation that lives, or has a new due time.
     package mutating func saw(_ reservation: ReservationSnapshot, partition: Int32, offset: Int64) {
         saw(
-            reservation.id, reservation.sku, dueAt: reservation.expiresAt.milliseconds, partition: partition,
-            offset: offset)
+            reservation.owned, dueAt: reservation.expiresAt.milliseconds, partition: partition, offset: offset
+        )
     }
 
     /// A message of the topic: a transfer that is under way, or was told to be overdue.
     package mutating func saw(_ transfer: TransferSnapshot, partition: Int32, offset: Int64) {
         if let expectedAt = transfer.expectedAt, !transfer.isOverdue {
-            saw(
-                transfer.id, transfer.sku, dueAt: expectedAt.milliseconds, partition: partition,
-                offset: offset)
+            saw(transfer.owned, dueAt: expectedAt.milliseconds, partition: partition, offset: offset)
         } else {
-            sawEnd(of: transfer.id, partition: partition)
+            sawEnd(of: transfer.owned, partition: partition)
         }
     }
 
-    private mutating func saw(
-        _ id: ID, _ sku: ID, dueAt: Int64, partition: Int32, offset: Int64
-    ) {
+    private mutating func saw(_ name: OwnedID, dueAt: Int64, partition: Int32, offset: Int64) {
         guard partitions[partition] != nil else { return }
-        if let slot = partitions[partition]!.slots[id] { free(slot) }
+        if let slot = partitions[partition]!.slots[name] { free(slot) }
         let slot = store(
             Entry(
-                partition: partition, id: id, sku: sku, dueAt: dueAt, offset: offset, attempt: 0, version: 0,
+                partition: partition, name: name, dueAt: dueAt, offset: offset, attempt: 0, version: 0,
                 isFree: false))
-        partitions[partition]!.slots[id] = slot
+        partitions[partition]!.slots[name] = slot
         if partitions[partition]!.isComplete { takeTurn(slot, at: dueAt) }
     }
 
@@ -141,8 +136,8 @@ package struct DelayQueue: Sendable {
     }
 
     /// A tombstone of the topic: the reservation or transfer has ended.
-    package mutating func sawEnd(of id: ID, partition: Int32) {
-        if let slot = partitions[partition]?.slots.removeValue(forKey: id) { free(slot) }
+    package mutating func sawEnd(of name: OwnedID, partition: Int32) {
+        if let slot = partitions[partition]?.slots.removeValue(forKey: name) { free(slot) }
     }
 
     /// When the next request is due by our clock, in milliseconds since 1970.
@@ -206,9 +201,12 @@ package struct DelayQueue: Sendable {
         let command =
             switch kind {
             case .reservations:
-                Command(id: "expire/\(place)", sku: entry.sku, body: .expire(reservationID: entry.id))
+                Command(
+                    id: "expire/\(place)", sku: entry.name.sku, body: .expire(reservationID: entry.name.id))
             case .transfers:
-                Command(id: "transfer_due/\(place)", sku: entry.sku, body: .transferDue(transferID: entry.id))
+                Command(
+                    id: "transfer_due/\(place)", sku: entry.name.sku,
+                    body: .transferDue(transferID: entry.name.id))
             }
         return Request(
             tag: UInt64(slot) << 32 | UInt64(entry.version), partition: entry.partition, command: command)
@@ -235,8 +233,7 @@ package struct DelayQueue: Sendable {
     private mutating func free(_ slot: UInt32) {
         entries[Int(slot)].version &+= 1
         entries[Int(slot)].isFree = true
-        entries[Int(slot)].id = ""
-        entries[Int(slot)].sku = ""
+        entries[Int(slot)].name = OwnedID(sku: "", id: "")
         freeSlots.append(slot)
     }
 

@@ -13,6 +13,7 @@ package struct LedgerRebuild: ~Copyable {
     package private(set) var entryCount = 0
     private var reader = RecordReader()
     private var writer = RecordWriter()
+    private var key = OwnedKey()
     private var chain = LedgerChain()
 
     /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
@@ -66,28 +67,38 @@ package struct LedgerRebuild: ~Copyable {
     /// Gives the state away.
     package consuming func takeStock() -> Stock { stock }
 
-    /// Gives the newest record of each live key of one of `topics`, as live processing wrote it; ordered by key.
+    /// Gives the newest record of each live key of one of `topics`, as live processing wrote it, always in the same
+    /// order.
     package mutating func forEachRecord<Failure: Error>(
-        of topic: Topic, _ body: (_ key: ID, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
+        of topic: Topic, _ body: (_ key: [UInt8], _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         switch topic {
         case .levels:
             for levels in stock.allLevels {
                 writer.write(levels: levels)
-                try writer.withBytes { value throws(Failure) in try body(levels.sku, value) }
+                try writer.withBytes { value throws(Failure) in try body(levels.sku.bytes, value) }
             }
         case .reservations:
             for reservation in stock.allReservations {
                 writer.write(reservation: reservation)
-                try writer.withBytes { value throws(Failure) in try body(reservation.id, value) }
+                try give(reservation.owned, body)
             }
         case .transfers:
             for transfer in stock.allTransfers {
                 writer.write(transfer: transfer)
-                try writer.withBytes { value throws(Failure) in try body(transfer.id, value) }
+                try give(transfer.owned, body)
             }
         default: preconditionFailure("\(topic.rawValue) does not follow from the ledger")
         }
+    }
+
+    /// What was written last.
+    private mutating func give<Failure: Error>(
+        _ name: OwnedID, _ body: (_ key: [UInt8], _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        key.set(name)
+        let bytes = key.withBytes { Array($0) }
+        try writer.withBytes { value throws(Failure) in try body(bytes, value) }
     }
 }
 
@@ -106,8 +117,8 @@ package struct CompactedView: Sendable {
     package var count: Int { newest.count }
 
     /// Whether the topic holds exactly this record for its key; the key is then done with.
-    package mutating func take(_ key: ID, _ value: UnsafeRawBufferPointer) -> Bool {
-        newest.removeValue(forKey: key.bytes) == SHA256Digest.hash(value)
+    package mutating func take(_ key: [UInt8], _ value: UnsafeRawBufferPointer) -> Bool {
+        newest.removeValue(forKey: key) == SHA256Digest.hash(value)
     }
 
     /// The keys that are not done with.

@@ -6,6 +6,8 @@ package struct PartitionImage: Sendable {
     fileprivate var restore: StockRestore
     /// The next offset to read of each topic that was read.
     fileprivate var positions: [Topic: Int64] = [:]
+    /// Of `stock.reservations` and `stock.transfers`.
+    fileprivate var strangers: [Topic: StrangeKeys] = [:]
 
     /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
     package init(settings: Settings = Settings()) { restore = StockRestore(settings: settings) }
@@ -58,6 +60,11 @@ package struct Restorer {
         try update(&image)
         let progress = image.progress
         let newestSource = image.restore.newestEntry?.source.offset
+        for topic in [Topic.reservations, .transfers] {
+            guard let strangers = image.strangers[topic], !strangers.isEmpty else { continue }
+            throw LogFailure(
+                .halt, operation: "restore of partition \(log.partition)", message: strangers.told(of: topic))
+        }
         do throws(Inconsistency) {
             return (try image.restore.finish(), newestSource, progress)
         } catch {
@@ -73,6 +80,7 @@ package struct Restorer {
     /// Reads on from where the image ends, to the end of each topic.
     package func update(_ image: inout PartitionImage) throws(LogFailure) {
         var reader = RecordReader()
+        var key = OwnedKey()
         try readOn(.levels, &image) { record, restore throws(LogFailure) in
             if let value = record.value {
                 restore.add(
@@ -81,26 +89,40 @@ package struct Restorer {
                 restore.end(sku: ID(decoding: key))
             }
         }
+        var strangers = image.strangers[.reservations] ?? StrangeKeys()
         try readOn(.reservations, &image) { record, restore throws(LogFailure) in
-            if let value = record.value {
-                restore.add(
-                    try decoded(.reservations, record) { () throws(DecodingFailure) in
-                        try reader.reservation(value)
-                    })
-            } else if let key = record.key {
-                restore.end(reservationID: ID(decoding: key))
+            guard let value = record.value else {
+                guard let key = record.key else { return }
+                strangers.end(key)
+                if let name = reader.ownedID(key: key) { restore.end(reservation: name) }
+                return
             }
+            let live = try decoded(.reservations, record) { () throws(DecodingFailure) in
+                try reader.reservation(value)
+            }
+            guard key.isKey(record.key, of: live.owned) else {
+                return strangers.add(record.key, offset: record.offset)
+            }
+            restore.add(live)
         }
+        image.strangers[.reservations] = strangers
+        strangers = image.strangers[.transfers] ?? StrangeKeys()
         try readOn(.transfers, &image) { record, restore throws(LogFailure) in
-            if let value = record.value {
-                restore.add(
-                    try decoded(.transfers, record) { () throws(DecodingFailure) in
-                        try reader.transfer(value)
-                    })
-            } else if let key = record.key {
-                restore.end(transferID: ID(decoding: key))
+            guard let value = record.value else {
+                guard let key = record.key else { return }
+                strangers.end(key)
+                if let name = reader.ownedID(key: key) { restore.end(transfer: name) }
+                return
             }
+            let live = try decoded(.transfers, record) { () throws(DecodingFailure) in
+                try reader.transfer(value)
+            }
+            guard key.isKey(record.key, of: live.owned) else {
+                return strangers.add(record.key, offset: record.offset)
+            }
+            restore.add(live)
         }
+        image.strangers[.transfers] = strangers
         try readLedgerTail(into: &image)
     }
 

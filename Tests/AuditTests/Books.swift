@@ -154,3 +154,10 @@ func commands(_ count: Int, seed: UInt64) -> [Command] {
         return command
     }
 }
+
+/// The key of a record of `stock.reservations` or `stock.transfers`.
+func ownedKey(_ name: OwnedID) -> [UInt8] {
+    var key = OwnedKey()
+    key.set(name)
+    return key.withBytes { Array($0) }
+}

@@ -26,8 +26,8 @@ struct EarlierLogTests {
             var rebuild = LedgerRebuild(continuing: processor.stock)
             for topic in LedgerRebuild.topics {
                 rebuild.forEachRecord(of: topic) { key, value in
-                    if key.text.hasPrefix(PartitionBook.prefix) { return }
-                    key.bytes.withUnsafeBytes { books.append(topic, $0, value) }
+                    if key.starts(with: PartitionBook.prefix.utf8) { return }
+                    key.withUnsafeBytes { books.append(topic, $0, value) }
                 }
             }
         }

@@ -93,7 +93,7 @@ struct DelayTests {
             // The committed one is due last: by then the others would have been acted on.
             writer.write(reservation: snapshot(ID(id), dueAt: now + (isCommitted ? 3_000 : 500)))
             try writer.withBytes { value in
-                _ = try Array(id.utf8).withUnsafeBytes { key in
+                _ = try Stage.key(OwnedID(sku: "A", id: "\(id)")).withUnsafeBytes { key in
                     try producer.produce(
                         topic, partition: .number(stage.place(of: "A")), key: key, value: value)
                 }
@@ -130,7 +130,7 @@ struct DelayTests {
             writer.write(reservation: reservation)
             let place = PartitionChoice.number(stage.place(of: "A"))
             try writer.withBytes { value in
-                try reservation.id.bytes.withUnsafeBytes { key in
+                try Stage.key(reservation.owned).withUnsafeBytes { key in
                     while try producer.produce(topic, partition: place, key: key, value: value) == .queueFull
                     {
                         producer.poll(timeoutMilliseconds: 10)

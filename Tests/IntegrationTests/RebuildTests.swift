@@ -87,14 +87,87 @@ struct RebuildTests {
         try stage.publish(
             to: .levels, key: "GHOST",
             value: Array(level.text.replacingOccurrences(of: "LAST", with: "GHOST").utf8))
-        let claim = try #require(try stage.read(.reservations).last { $0.keyText == "r-last" })
+        let claim = try #require(try stage.read(.reservations).last { $0.keyText == #"["LAST","r-last"]"# })
         // The partition of its SKU, not of its own key.
         try stage.publish(
-            to: .reservations, key: "r-last", value: nil, partition: .number(stage.place(of: "LAST")))
+            to: .reservations, key: #"["LAST","r-last"]"#, value: nil,
+            partition: .number(stage.place(of: "LAST")))
         try stage.publish(
-            to: .reservations, key: "r-ghost",
+            to: .reservations, key: #"["LAST","r-ghost"]"#,
             value: Array(claim.text.replacingOccurrences(of: "r-last", with: "r-ghost").utf8),
             partition: .number(stage.place(of: "LAST")))
+    }
+
+    @Test(
+        "Reservations and transfers under keys of an earlier version are named by all who read them, and a rebuild gives them their keys",
+        .timeLimit(.minutes(3)))
+    func earlierKeys() throws {
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        let first = try stage.start("process")
+        try stage.publish(
+            ["A", "B"].flatMap { sku in
+                [
+                    Command(
+                        id: "in-\(sku)", sku: "\(sku)",
+                        body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                    Command(
+                        id: "claim-\(sku)", sku: "\(sku)",
+                        body: .reserve(
+                            Command.Reserve(
+                                reservationID: "r-\(sku)", orderID: "o", quantity: 1,
+                                expiry: .after(milliseconds: 600_000)))),
+                    Command(
+                        id: "move-\(sku)", sku: "\(sku)",
+                        body: .transferDispatch(
+                            Command.TransferDispatch(
+                                transferID: "t-\(sku)", from: "BER", to: "HAM", quantity: 1))),
+                ]
+            })
+        try stage.awaitAnswers()
+        #expect(first.process.stop(milliseconds: 5_000) == 0)
+        let live = try newest(stage)
+        // As an earlier version left them.
+        for (topic, letter) in [(Topic.reservations, "r"), (.transfers, "t")] {
+            for record in try stage.read(topic) {
+                try stage.publish(
+                    to: topic, key: record.keyText.contains("\"A\"") ? "\(letter)-A" : "\(letter)-B",
+                    value: record.value, partition: .number(0))
+                try stage.publish(to: topic, key: record.keyText, value: nil, partition: .number(0))
+            }
+        }
+        let verified = try stage.run(["verify", "--without-database"])
+        #expect(verified.code == 1 && verified.output.contains("under the key r-A"), "\(verified.output)")
+        #expect(verified.output.contains("holdfast rebuild --from-ledger --in-place"))
+        let grown = try stage.run([
+            "topics", "grow", "--to-prefix", stage.prefix + "v2.", "--partitions", "2",
+        ])
+        #expect(grown.code == 1 && grown.output.contains("an earlier version wrote them"), "\(grown.output)")
+        let delay = try stage.start("delay")
+        let second = try stage.start("process")
+        for (role, topic) in [(second, "stock.reservations"), (delay, "stock.transfers")] {
+            try eventually("the records are named") {
+                let log = role.process.logTail(lines: 1_000)
+                return log.contains("\(topic) has 2 records under keys that do not name")
+                    && log.contains("`holdfast rebuild --from-ledger --in-place`")
+            }
+        }
+        for role in [second, delay] { #expect(role.process.stop(milliseconds: 5_000) == 0) }
+
+        let mended = try stage.run(Self.inPlace + ["--json"])
+        #expect(mended.code == 0 && mended.output.contains("\"written\":8"), "\(mended.output)")
+        #expect(try newest(stage) == live)
+        let right = try stage.run(["verify", "--without-database"])
+        #expect(right.code == 0, "\(right.output)")
+        try stage.start("process")
+        try stage.publish([
+            Command(id: "pay", sku: "A", body: .confirm(reservationID: "r-A", quantity: nil)),
+            Command(
+                id: "there", sku: "B", body: .transferReceive(transferID: "t-B", quantity: 1, damaged: 0)),
+        ])
+        #expect(try stage.outcome(of: "pay").kind == .confirmed)
+        #expect(try stage.outcome(of: "there").kind == .transferReceived)
+        try stage.checkBooks()
     }
 
     @Test("A rebuild names what is wrong with the ledger and with its own flags", .timeLimit(.minutes(2)))

@@ -196,7 +196,7 @@ struct VerifyTests {
         let gone = victims[0]
         // Into the partition of its SKU, where processors write it.
         let tombstone = Stage.Record(
-            partition: stage.place(of: gone.sku.text), offset: 0, timestamp: 0, key: gone.id.bytes,
+            partition: stage.place(of: gone.sku.text), offset: 0, timestamp: 0, key: Stage.key(gone.owned),
             value: nil)
         try stage.publish([tombstone], to: .reservations)
         var levels = try stage.levels()["SKU-7"]!

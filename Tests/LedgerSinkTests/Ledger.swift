@@ -114,6 +114,23 @@ enum Ledger {
         return entries
     }
 
+    /// What commands of several SKUs give when they come 10 ms apart.
+    static func entries(of commands: [Command]) -> [LedgerEntry] {
+        var stock = Stock()
+        var chain = LedgerChain()
+        var entries: [LedgerEntry] = []
+        for (number, command) in commands.enumerated() {
+            var effects = Effects()
+            _ = stock.handle(
+                command, at: Timestamp(milliseconds: start + Int64(number) * 10),
+                source: Source(partition: 0, offset: Int64(number)), into: &effects)
+            let last = chain.seal(&effects.entries, after: stock.chainHash(of: command.packedSKU))
+            stock.seal(command.packedSKU, with: last)
+            entries += effects.entries
+        }
+        return entries
+    }
+
     static func receipt(_ sequence: Int64, _ quantity: Int64) -> LedgerEntry {
         entries([.receive(warehouse: "BER", quantity: quantity, reference: nil)])[0]
     }

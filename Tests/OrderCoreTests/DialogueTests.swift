@@ -552,6 +552,38 @@ struct DialogueTests {
         #expect(shop.held() == 0)
     }
 
+    @Test(
+        "A reservation of another SKU under the name of a line's is nobody's: it goes back, and the line keeps its units"
+    )
+    func strayOfAnotherSKU() {
+        var shop = shop()
+        shop.place("o", .allOrNothing, [("A", 4)])
+        shop.run()
+        let name = OrderAddress(partition: 3, orderID: "o", line: 1, attempt: 1).reservationID
+        #expect(shop.stock.allReservations.map(\.id) == [name])
+        for ttl in [1_000, 500_000] as [Int64] {
+            shop.decide(
+                "B",
+                .reserve(
+                    Command.Reserve(
+                        reservationID: name, orderID: "stray", quantity: 2, expiry: .after(milliseconds: ttl))
+                ))
+            #expect(shop.held("stray") == 2)
+            if ttl == 1_000 {
+                // It expires before the order hears of it.
+                shop.now += 1_000
+                shop.expireDue()
+            }
+            shop.run()
+            #expect(shop.held("stray") == 0)
+            #expect(shop.held() == 4 && shop.story() == ["reserved"])
+        }
+        shop.pay()
+        shop.run()
+        #expect(shop.story() == ["reserved", "confirmed!"])
+        #expect(shop.shipped() == 4)
+    }
+
     @Test("A deadline that has passed before the order came refuses it")
     func bornDead() {
         var shop = shop()

@@ -4,9 +4,9 @@ import Testing
 
 @Suite("The delay queue")
 struct DelayQueueTests {
-    func reservation(_ id: ID, due: Int64) -> ReservationSnapshot {
+    func reservation(_ id: ID, of sku: ID = "A", due: Int64) -> ReservationSnapshot {
         ReservationSnapshot(
-            id: id, orderID: "o", sku: "A", allocations: [Allocation(warehouse: "BER", quantity: 1)],
+            id: id, orderID: "o", sku: "\(sku)", allocations: [Allocation(warehouse: "BER", quantity: 1)],
             reservedAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: due),
             reservedSequence: 1, sequence: 1)
     }
@@ -39,9 +39,20 @@ struct DelayQueueTests {
     @Test("A reservation that ended is not expired")
     func ended() {
         var queue = queue([reservation("r1", due: 100), reservation("r2", due: 100)])
-        queue.sawEnd(of: "r1", partition: 3)
+        queue.sawEnd(of: OwnedID(sku: "A", id: "r1"), partition: 3)
         #expect(queue.takeDue(at: 100, limit: 10).map(\.command.reservationID) == ["r2"])
         #expect(queue.count == 1)
+    }
+
+    @Test("Two SKUs have reservations of one id, and the end of one is not that of the other")
+    func sharedIDs() {
+        var queue = queue([
+            reservation("r1", of: "A", due: 100), reservation("r1", of: "B", due: 100),
+            reservation("r1", of: "C", due: 100),
+        ])
+        #expect(queue.count == 3)
+        queue.sawEnd(of: OwnedID(sku: "B", id: "r1"), partition: 3)
+        #expect(queue.takeDue(at: 100, limit: 10).map(\.command.sku) == ["A", "C"])
     }
 
     @Test(
@@ -53,7 +64,7 @@ struct DelayQueueTests {
         queue.saw(reservation("r2", due: 100), partition: 3, offset: 1)
         #expect(!queue.isComplete)
         #expect(queue.takeDue(at: 900, limit: 10).isEmpty)
-        queue.sawEnd(of: "r1", partition: 3)
+        queue.sawEnd(of: OwnedID(sku: "A", id: "r1"), partition: 3)
         queue.reachedEnd(of: 3)
         #expect(queue.isComplete)
         #expect(queue.takeDue(at: 900, limit: 10).map(\.command.reservationID) == ["r2"])
@@ -163,7 +174,7 @@ struct DelayQueueTests {
     func lateAcknowledgement() {
         var queue = queue([reservation("r1", due: 100)])
         let request = queue.takeDue(at: 100, limit: 10)[0]
-        queue.sawEnd(of: "r1", partition: 3)
+        queue.sawEnd(of: OwnedID(sku: "A", id: "r1"), partition: 3)
         queue.saw(reservation("r2", due: 900), partition: 3, offset: 5)
         queue.failed(request.tag, at: 200)
         queue.delivered(request.tag, appendedAt: 51, at: 50)
@@ -202,7 +213,7 @@ struct DelayQueueTests {
         var queue = queue([])
         for number in 0..<100_000 {
             queue.saw(reservation("r\(number)", due: 1_000_000), partition: 3, offset: Int64(number))
-            queue.sawEnd(of: "r\(number)", partition: 3)
+            queue.sawEnd(of: OwnedID(sku: "A", id: "r\(number)"), partition: 3)
             _ = queue.nextDue()
         }
         #expect(queue.count == 0)
@@ -226,7 +237,7 @@ struct DelayQueueTests {
         queue.saw(transfer("late", due: 500), partition: 3, offset: 1)
         queue.saw(transfer("arrives", due: 500), partition: 3, offset: 2)
         #expect(queue.takeDue(at: 499, limit: 10).isEmpty)
-        queue.sawEnd(of: "arrives", partition: 3)
+        queue.sawEnd(of: OwnedID(sku: "A", id: "arrives"), partition: 3)
         #expect(
             queue.takeDue(at: 500, limit: 10).map(\.command) == [
                 Command(id: "transfer_due/3/1/1", sku: "A", body: .transferDue(transferID: "late"))

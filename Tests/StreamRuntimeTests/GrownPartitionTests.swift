@@ -81,7 +81,7 @@ struct GrownPartitionTests {
         try decide(begin.opening.count, &processor)
         var rebuild = LedgerRebuild(continuing: processor.takeStock())
         for topic in LedgerRebuild.topics {
-            rebuild.forEachRecord(of: topic) { append(topic, $0.bytes, Array($1)) }
+            rebuild.forEachRecord(of: topic) { append(topic, $0, Array($1)) }
         }
         topics.committedOffset = Int64(begin.opening.count + 1)
         return topics
@@ -146,6 +146,51 @@ struct GrownPartitionTests {
             #expect(
                 after[id]?.sequence == before[id]?.sequence && after[id]?.kind == before[id]?.kind, "\(id)")
         }
+    }
+
+    @Test("SKUs of two partitions that have reservations and transfers of one id come together with both")
+    func sharedIDs() throws {
+        let olds = ["X", "Y"].enumerated().map { number, sku in
+            let topics = MemoryTopics()
+            for (id, body) in [
+                ("in", .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                (
+                    "o1",
+                    .reserve(
+                        Command.Reserve(
+                            reservationID: "o1", orderID: "o1", quantity: Int64(number + 1),
+                            expiry: .after(milliseconds: 9_000_000)))
+                ),
+                (
+                    "move",
+                    .transferDispatch(
+                        Command.TransferDispatch(transferID: "o1", from: "BER", to: "HAM", quantity: 1))
+                ),
+            ] as [(String, Command.Body)] {
+                topics.publish(Command(id: "\(id)", sku: "\(sku)", body: body), at: 1_000)
+            }
+            _ = PartitionWorkerTests().run(MemoryLog(topics))
+            return topics
+        }
+        let topics = try grown(olds, settings: Settings())
+        let stock = try Restorer(log: MemoryLog(topics)).restore().stock
+        #expect(stock.liveReservations == 2 && stock.liveTransfers == 2)
+        for (sku, units) in [("X", 1), ("Y", 2)] as [(String, Int64)] {
+            let name = OwnedID(sku: "\(sku)", id: "o1")
+            #expect(stock.reservation(name)?.quantity == units)
+            #expect(stock.transfer(name)?.remaining == 1)
+        }
+        topics.publish(
+            Command(id: "o1", sku: "X", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
+        topics.publish(
+            Command(id: "pay", sku: "Y", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
+        _ = PartitionWorkerTests().run(MemoryLog(topics))
+        let kinds = try topics.committed(.results).suffix(2).map { record in
+            var reader = RecordReader()
+            return try record.value!.withUnsafeBytes { try reader.outcome($0).outcome.kind }
+        }
+        // X has used o1 as a command's id before, for its reserve.
+        #expect(kinds == [.rejected, .confirmed])
     }
 
     @Test("A partition that is only half grown decides nothing, and says what to run")

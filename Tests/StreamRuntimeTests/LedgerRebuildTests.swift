@@ -51,7 +51,7 @@ struct LedgerRebuildTests {
             var newest: [[UInt8]: [UInt8]] = [:]
             for record in topics.committed(topic) { newest[record.key!] = record.value }
             var made: [[UInt8]: [UInt8]] = [:]
-            rebuild.forEachRecord(of: topic) { made[$0.bytes] = Array($1) }
+            rebuild.forEachRecord(of: topic) { made[$0] = Array($1) }
             #expect(made == newest, "\(topic.rawValue)")
             #expect(topic == .transfers || !made.isEmpty)
         }
@@ -69,9 +69,9 @@ struct LedgerRebuildTests {
         records.append(Record(key: Array("GONE".utf8), value: [0x7B, 0x7D], timestamp: 0, isCommitted: true))
         records.append(Record(key: Array("GONE".utf8), value: nil, timestamp: 0, isCommitted: true))
         var view = view(records)
-        var differing: [String] = []
-        rebuild.forEachRecord(of: .levels) { if !view.take($0, $1) { differing.append($0.text) } }
-        #expect(differing.map { Array($0.utf8) } == [records[damaged].key!])
+        var differing: [[UInt8]] = []
+        rebuild.forEachRecord(of: .levels) { if !view.take($0, $1) { differing.append($0) } }
+        #expect(differing == [records[damaged].key!])
         #expect(view.rest == [Array("GHOST".utf8)])
     }
 

@@ -90,12 +90,60 @@ struct PartitionWorkerTests {
         #expect(topics.committed(.results).count == 2)
         #expect(topics.committed(.ledger).count == 2)
         #expect(topics.committed(.levels).count == 1, "the level is written once a transaction")
-        #expect(topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == ["r1"])
+        #expect(
+            topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == [
+                #"["A","r1"]"#
+            ])
         #expect(
             log.operations.prefix(10) == [
                 "open", "committedOffset", "read stock.levels", "read stock.reservations",
                 "read stock.transfers", "read stock.ledger", "startReading", "poll", "begin", "produce",
             ])
+    }
+
+    @Test("An order's number names the reservation of each of its lines, and a command of each SKU")
+    func sharedIDs() throws {
+        let topics = MemoryTopics()
+        for (number, sku) in ["A", "B", "E"].enumerated() {
+            func publish(_ id: String, _ body: Command.Body) {
+                topics.publish(Command(id: "\(id)", sku: "\(sku)", body: body), at: Int64(10 + number))
+            }
+            publish("in", .receive(warehouse: "BER", quantity: 5, reference: nil))
+            publish("in2", .receive(warehouse: "HAM", quantity: 5, reference: nil))
+            publish(
+                "o1",
+                .reserve(
+                    Command.Reserve(
+                        reservationID: "o1", orderID: "o1", quantity: Int64(number + 1),
+                        expiry: .after(milliseconds: 900_000))))
+            publish(
+                "move",
+                .transferDispatch(
+                    Command.TransferDispatch(
+                        transferID: "o1", from: "BER", to: "HAM", quantity: 1,
+                        expectedAt: Timestamp(milliseconds: 900_000))))
+        }
+        topics.publish(
+            Command(id: "out", sku: "B", body: .release(reservationID: "o1", quantity: nil)), at: 20)
+        _ = run(MemoryLog(topics))
+        var reader = RecordReader()
+        let kinds = try topics.committed(.results).map {
+            try $0.value!.withUnsafeBytes { try reader.outcome($0).outcome.kind }
+        }
+        #expect(kinds.filter { $0 == .reserved }.count == 3 && !kinds.contains(.rejected), "\(kinds)")
+        var newest: [String: Bool] = [:]
+        for record in topics.committed(.reservations) + topics.committed(.transfers) {
+            newest[String(decoding: record.key!, as: UTF8.self), default: true] = record.value != nil
+        }
+        #expect(newest == [#"["A","o1"]"#: true, #"["B","o1"]"#: true, #"["E","o1"]"#: true])
+        let reservations = topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) }
+        #expect(reservations == [#"["A","o1"]"#, #"["B","o1"]"#, #"["E","o1"]"#, #"["B","o1"]"#])
+        #expect(topics.committed(.reservations).last?.value == nil)
+        let restored = try Restorer(log: MemoryLog(topics)).restore().stock
+        #expect(restored.liveReservations == 2 && restored.liveTransfers == 3)
+        #expect(restored.reservation(OwnedID(sku: "A", id: "o1"))?.quantity == 1)
+        #expect(restored.reservation(OwnedID(sku: "B", id: "o1")) == nil)
+        #expect(restored.reservation(OwnedID(sku: "E", id: "o1"))?.quantity == 3)
     }
 
     @Test("Input that is no command goes to dead.letters with its reason, and the next command is processed")

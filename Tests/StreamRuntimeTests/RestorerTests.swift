@@ -80,6 +80,96 @@ struct RestorerTests {
         }
     }
 
+    /// The same topics as an earlier version wrote them, with the bare id as the key; and the keys.
+    private func written(earlier topics: MemoryTopics) -> (topics: MemoryTopics, keys: [Topic: [[UInt8]]]) {
+        let old = MemoryTopics()
+        old.records = topics.records
+        old.committedOffset = topics.committedOffset
+        var reader = RecordReader()
+        var keys: [Topic: [[UInt8]]] = [:]
+        for topic in [Topic.reservations, .transfers] {
+            for (place, record) in (topics.records[topic] ?? []).enumerated() {
+                let name = record.key!.withUnsafeBytes { reader.ownedID(key: $0) }!
+                old.records[topic]![place].key = Array("\(name.id)".utf8)
+                keys[topic, default: []].append(Array("\(name.id)".utf8))
+            }
+        }
+        return (old, keys)
+    }
+
+    @Test(
+        "Records under keys of an earlier version stop the partition, which names what to run; a rebuild mends it"
+    )
+    func strangeKeys() throws {
+        let worker = PartitionWorkerTests()
+        let topics = MemoryTopics()
+        worker.publishMix(60, to: topics, seed: 5)
+        for (number, sku) in ["A", "B"].enumerated() {
+            topics.publish(
+                Command(
+                    id: "last-\(number)", sku: "\(sku)",
+                    body: .receive(warehouse: "BER", quantity: 9, reference: nil)),
+                at: 2_000)
+            topics.publish(
+                Command(
+                    id: "kept-\(number)", sku: "\(sku)",
+                    body: .reserve(
+                        Command.Reserve(
+                            reservationID: "kept-\(number)", orderID: "o", quantity: 1,
+                            expiry: .after(milliseconds: 900_000)))), at: 2_000)
+        }
+        _ = worker.run(MemoryLog(topics))
+        let (old, keys) = written(earlier: topics)
+        old.publish(
+            Command(id: "next", sku: "A", body: .receive(warehouse: "BER", quantity: 1, reference: nil)),
+            at: 2_001)
+        let halted = worker.run(MemoryLog(old)).halted
+        #expect(halted?.contains("stock.reservations has ") == true, "\(halted ?? "it went on")")
+        #expect(halted?.contains("such as ") == true)
+        #expect(halted?.contains("`holdfast rebuild --from-ledger --in-place`") == true)
+
+        // What the rebuild writes: each live record under its key, tombstones of the keys that should not be there.
+        var rebuild = LedgerRebuild()
+        for (offset, record) in old.committed(.ledger).enumerated() {
+            try record.key!.withUnsafeBytes { key in
+                try record.value!.withUnsafeBytes {
+                    try rebuild.add(LogRecord(key: key, value: $0, offset: Int64(offset), timestamp: 0))
+                }
+            }
+        }
+        for topic in [Topic.reservations, .transfers] {
+            var view = CompactedView()
+            for record in old.committed(topic) {
+                record.key!.withUnsafeBytes { key in
+                    (record.value ?? []).withUnsafeBytes {
+                        view.add(
+                            LogRecord(
+                                key: key, value: record.value == nil ? nil : $0, offset: 0, timestamp: 0))
+                    }
+                }
+            }
+            func write(_ key: [UInt8], _ value: [UInt8]?) {
+                old.records[topic, default: []].append(
+                    MemoryTopics.Record(key: key, value: value, timestamp: 0, isCommitted: true))
+            }
+            rebuild.forEachRecord(of: topic) { key, value in
+                let isThere = view.take(key, value)
+                #expect(!isThere)
+                write(key, Array(value))
+            }
+            #expect(Set(view.rest).isSubset(of: keys[topic] ?? []))
+            for key in view.rest { write(key, nil) }
+        }
+        #expect(worker.run(MemoryLog(old)).halted == nil)
+        topics.records[.commands] = old.records[.commands]
+        _ = worker.run(MemoryLog(topics))
+        let (mended, right) = (
+            try Restorer(log: MemoryLog(old)).restore(), try Restorer(log: MemoryLog(topics)).restore()
+        )
+        #expect(mended.stock.allReservations == right.stock.allReservations)
+        #expect(mended.stock.liveReservations >= 2)
+    }
+
     @Test("It reads on from where it was, and nothing twice")
     func readsOn() throws {
         let worker = PartitionWorkerTests()

@@ -93,6 +93,8 @@ COMMENT ON COLUMN holdfast.inventory_transactions.backordered IS
     'Units of the SKU that are backordered after the entry; null where the entry does not change them';
 COMMENT ON COLUMN holdfast.inventory_transactions.at IS
     'When the broker appended the command that caused the entry';
+COMMENT ON COLUMN holdfast.inventory_transactions.command_id IS
+    'Unique within the SKU; commands of other SKUs may have the same, as reservations and transfers may';
 COMMENT ON COLUMN holdfast.inventory_transactions.origin IS
     'The sequence of the entry that began the reservation or the transfer';
 COMMENT ON COLUMN holdfast.inventory_transactions.details IS

@@ -60,11 +60,14 @@ CREATE TABLE IF NOT EXISTS holdfast.reservations (
     CHECK ((remaining = 0) = (ended_sequence IS NOT NULL))
 );
 
--- An id is unique among live reservations only: long after its end it may be used again.
+-- An id is unique among the live reservations of its SKU only: long after its end it may be used again, and other SKUs
+-- may use it at any time. So the ledger entry that made the reservation is its key.
 CREATE INDEX IF NOT EXISTS reservations_id ON holdfast.reservations (id, sku, reserved_sequence);
 CREATE INDEX IF NOT EXISTS reservations_order ON holdfast.reservations (order_id);
 
 COMMENT ON TABLE holdfast.reservations IS 'Every reservation, live and ended';
+COMMENT ON COLUMN holdfast.reservations.id IS
+    'The reservation_id, unique among the live reservations of its SKU; other SKUs may use the same';
 COMMENT ON COLUMN holdfast.reservations.warehouse_id IS
     'The first warehouse that served it, null for one that was backordered as a whole; '
     'reservation_allocations has all';
@@ -96,6 +99,8 @@ CREATE TABLE IF NOT EXISTS holdfast.transfers (
 CREATE INDEX IF NOT EXISTS transfers_id ON holdfast.transfers (id);
 
 COMMENT ON TABLE holdfast.transfers IS 'Every transfer, under way and ended';
+COMMENT ON COLUMN holdfast.transfers.id IS
+    'The transfer_id, unique among the transfers of its SKU that are under way; other SKUs may use the same';
 COMMENT ON COLUMN holdfast.transfers.remaining IS 'The units that are still under way';
 COMMENT ON COLUMN holdfast.transfers.dispatched_sequence IS 'The ledger entry that made it';
 COMMENT ON COLUMN holdfast.transfers.ledger_sequence IS 'The ledger entry that the row stands for';

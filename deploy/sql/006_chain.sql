@@ -50,7 +50,7 @@ LANGUAGE sql STABLE AS $$
         WINDOW chain AS (PARTITION BY l.sku ORDER BY l.sequence)
     ) t
     WHERE t.before <> t.sequence - 1 OR t.hash <> t.computed
-    ORDER BY t.sku, t.sequence
+    ORDER BY t.sku COLLATE "C", t.sequence
 $$;
 
 COMMENT ON FUNCTION holdfast.check_chain() IS

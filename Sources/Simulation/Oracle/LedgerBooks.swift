@@ -128,13 +128,14 @@ package struct LedgerBooks {
         for sku in sequences.keys.sorted() where !levels.contains(where: { $0.sku == sku }) {
             problems.append("the ledger has \(sku), the levels do not")
         }
-        let live = Set(claims.values.filter { !$0.hasEnded }.map(\.reservationID))
-        let told = Set(reservations.map(\.id))
-        for id in live.symmetricDifference(told).sorted() {
+        let live = Set(
+            claims.filter { !$0.value.hasEnded }.map { OwnedID(sku: $0.key.sku, id: $0.value.reservationID) })
+        let told = Set(reservations.map(\.owned))
+        for name in live.symmetricDifference(told).sorted() {
             problems.append(
-                live.contains(id)
-                    ? "reservation \(id) lives in the ledger alone"
-                    : "reservation \(id) has ended in the ledger alone")
+                live.contains(name)
+                    ? "reservation \(name.id) of \(name.sku) lives in the ledger alone"
+                    : "reservation \(name.id) of \(name.sku) has ended in the ledger alone")
         }
     }
 }

@@ -125,7 +125,7 @@ final class OrderAudit {
                 DECLARE order_rows NO SCROLL CURSOR FOR SELECT outcome_offset, order_id FROM holdfast.orders
                 WHERE outcome_partition = \(partition) AND outcome_offset >= \(offsets.lowerBound)
                     AND outcome_offset < \(offsets.upperBound)
-                ORDER BY outcome_offset, order_id
+                ORDER BY outcome_offset, order_id COLLATE "C"
                 """)
         }
 

@@ -102,7 +102,7 @@ final class ShowRole {
     }
 
     /// Whether a record can hold the id: by its bytes, or because it has characters that are written otherwise.
-    private static func mayHold(_ value: [UInt8]?, _ id: [UInt8]) -> Bool {
+    static func mayHold(_ value: [UInt8]?, _ id: [UInt8]) -> Bool {
         guard let value else { return false }
         return holds(value, id) || value.contains(0x5C)
     }
@@ -283,7 +283,7 @@ final class ShowRole {
     }
 
     private func text(_ what: String, _ stories: [ReservationStory], _ history: History) -> String {
-        var lines = ["\(what) \(AuditText.printable(id))"]
+        var lines = ["\(what) \(AuditText.printable(id))" + history.ownersText]
         if stories.isEmpty {
             lines.append("no reservation was made")
         } else {
@@ -418,6 +418,8 @@ struct History {
     let limit: Int
     private(set) var count = 0
     private(set) var newest: Recorded<LedgerEntry>?
+    /// Whose entries there are: an id is unique within its SKU, and others may use it, too.
+    private(set) var skus: Set<ID> = []
     private var ring: [Recorded<LedgerEntry>] = []
 
     init(limit: Int) { self.limit = limit }
@@ -425,6 +427,7 @@ struct History {
     mutating func add(_ entry: Recorded<LedgerEntry>) {
         count += 1
         newest = entry
+        skus.insert(entry.value.sku)
         if limit == 0 { return }
         // Trimmed by halves, so that a long history costs a constant for each entry.
         ring.append(entry)
@@ -433,13 +436,22 @@ struct History {
 
     var entries: ArraySlice<Recorded<LedgerEntry>> { ring.suffix(limit) }
 
+    /// Behind a title: that the id is of several SKUs.
+    var ownersText: String {
+        skus.count < 2
+            ? ""
+            : ", of \(skus.count) SKUs; --sku shows one: "
+                + skus.sorted().map(AuditText.printable).joined(separator: ", ")
+    }
+
     func text(of what: String) -> [String] {
         guard !entries.isEmpty else { return ["", "\(count) ledger entries"] }
+        let areOfOne = skus.count < 2
         var rows = [
             [
                 "sequence", "time", "command at", "command", "command id", "movement", "units", "warehouse",
-                "on hand", "reserved", "about", "",
-            ]
+                "on hand", "reserved", "about",
+            ] + (areOfOne ? [""] : ["SKU", ""])
         ]
         for recorded in entries {
             let entry = recorded.value
@@ -452,12 +464,14 @@ struct History {
                 entry.movement.rawValue, "\(entry.quantity)", (entry.warehouse ?? "-").text,
                 entry.hasBalances ? "\(entry.balances.onHand)" : "-",
                 entry.hasBalances ? "\(entry.balances.reserved)" : "-", about.joined(separator: " "),
-                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference?.text ?? "",
             ])
+            if !areOfOne { rows[rows.count - 1].append(entry.sku) }
+            rows[rows.count - 1].append(
+                entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference?.text ?? "")
         }
         let which = entries.count < count ? "the last \(entries.count) of \(count)" : "all \(count)"
         return ["", "History: \(which) ledger entries", ""]
-            + AuditText.table(rows, left: [1, 2, 3, 4, 5, 7, 10, 11])
+            + AuditText.table(rows, left: [1, 2, 3, 4, 5, 7, 10, 11, 12])
     }
 
     /// Fields of a JSON object.
@@ -547,7 +561,7 @@ struct CommandStory {
             return ["", title]
                 + lines.flatMap { ["  \(place($0.record))", "    \(AuditText.printable($0.text))"] }
         }
-        var text = ["command \(AuditText.printable(id))"]
+        var text = ["command \(AuditText.printable(id))" + history.ownersText]
         text += lines("in stock.commands:", commands)
         if commands.isEmpty { text += ["", "not in stock.commands, or not any more"] }
         text += lines("answered in stock.results:", results)

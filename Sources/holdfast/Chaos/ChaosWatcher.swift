@@ -56,7 +56,7 @@ final class ChaosWatcher: Sendable {
         reader.start(from: starts) { [self] in
             FulfilmentReader.Steps(
                 result: { outcome, partition in self.saw(outcome, partition) },
-                reservation: { id, isLive in self.saw(id, isLive) })
+                reservation: { name, isLive in self.saw(name, isLive) })
         }
     }
 
@@ -82,8 +82,8 @@ final class ChaosWatcher: Sendable {
         }
     }
 
-    private func saw(_ reservation: ID, _ isLive: Bool) {
+    private func saw(_ reservation: OwnedID, _ isLive: Bool) {
         guard !isLive else { return }
-        state.withLock { if $0.awaited == reservation { $0.awaited = nil } }
+        state.withLock { if $0.awaited == reservation.id { $0.awaited = nil } }
     }
 }

@@ -225,7 +225,10 @@ final class DelayRole {
     }
 
     private func reachedEnd(_ name: String, _ partition: Int32) {
-        loop.reachedEnd(of: topic(name), partition)
+        if let strangers = loop.reachedEnd(of: topic(name), partition) {
+            // Processors refuse to work on them, so what they hold is expired by nobody until then.
+            logger.error(strangers.told(of: topic(name)), ["partition": partition])
+        }
         if loop.isComplete { readiness.ready() }
     }
 

@@ -37,7 +37,9 @@ struct DemoAudit {
         }
         try scan.read(.reservations, from: starts[.reservations]!) { message in
             guard let key = message.key else { return }
-            books.add(reservation: ID(decoding: key), isLive: message.value != nil)
+            let name = reader.ownedID(key: key)
+            let isLive = message.value != nil
+            if let name { books.add(reservation: name, isLive: isLive) }
         }
         return books
     }

@@ -35,13 +35,13 @@ struct DemoBooks {
     private(set) var entries: [LedgerEntry] = []
     private(set) var books: [String: SKUBook] = [:]
     private(set) var levels: [String: LevelsSnapshot] = [:]
-    private(set) var live: Set<String> = []
+    private(set) var live: Set<OwnedID> = []
     private(set) var faults: [String] = []
     private(set) var expired = 0
     private(set) var expiredEarly = 0
     /// How late each expiry was decided, in milliseconds after it was due.
     private(set) var expiryDelays: [Int64] = []
-    private var dueTimes: [String: Int64] = [:]
+    private var dueTimes: [OwnedID: Int64] = [:]
     private var speculative: [Place: [UInt8]] = [:]
     private(set) var speculativeRepeats = 0
     private(set) var contradictions = 0
@@ -108,9 +108,9 @@ struct DemoBooks {
     }
 
     private mutating func follow(_ entry: LedgerEntry) {
-        guard let id = entry.reservationID else { return }
-        if let due = entry.expiresAt { dueTimes[id.text] = due.milliseconds }
-        guard entry.movement == .expire, let due = dueTimes[id.text] else { return }
+        guard let name = entry.ownedReservation else { return }
+        if let due = entry.expiresAt { dueTimes[name] = due.milliseconds }
+        guard entry.movement == .expire, let due = dueTimes[name] else { return }
         expired += 1
         if entry.at.milliseconds < due { expiredEarly += 1 }
         expiryDelays.append(entry.at.milliseconds - due)
@@ -120,9 +120,11 @@ struct DemoBooks {
         if isOurs(snapshot.sku) { levels[snapshot.sku.text] = snapshot }
     }
 
-    mutating func add(reservation id: ID, isLive: Bool) {
-        guard (OrderAddress(reservationID: id)?.orderID ?? id).text.hasPrefix(prefix) else { return }
-        if isLive { live.insert(id.text) } else { live.remove(id.text) }
+    mutating func add(reservation name: OwnedID, isLive: Bool) {
+        guard (OrderAddress(reservationID: name.id)?.orderID ?? name.id).text.hasPrefix(prefix) else {
+            return
+        }
+        if isLive { live.insert(name) } else { live.remove(name) }
     }
 
     /// SKUs whose levels are not what their ledger adds up to.

@@ -13,7 +13,7 @@ final class FulfilmentReader: Sendable {
         /// A result of a command about a SKU of the run, and its partition.
         var result: (Outcome, Int32) throws(KafkaError) -> Void
         /// The message of a reservation of the run.
-        var reservation: (_ id: ID, _ isLive: Bool) -> Void = { _, _ in }
+        var reservation: (_ name: OwnedID, _ isLive: Bool) -> Void = { _, _ in }
         /// After each batch.
         var between: () -> Void = {}
         /// After the last one.
@@ -21,7 +21,7 @@ final class FulfilmentReader: Sendable {
     }
 
     private struct State {
-        var live: Set<String> = []
+        var live: Set<OwnedID> = []
         var failure: String?
     }
 
@@ -82,7 +82,7 @@ final class FulfilmentReader: Sendable {
                     if message.isFrom(results) {
                         try saw(result: message, &reader, steps)
                     } else {
-                        saw(reservation: message, steps)
+                        saw(reservation: message, &reader, steps)
                     }
                 } catch {
                     failure = error
@@ -103,14 +103,14 @@ final class FulfilmentReader: Sendable {
         try steps.result(outcome, message.partition)
     }
 
-    private func saw(reservation message: borrowing Message, _ steps: Steps) {
+    private func saw(reservation message: borrowing Message, _ reader: inout RecordReader, _ steps: Steps) {
         guard let key = message.key else { return }
-        let id = String(decoding: key, as: UTF8.self)
-        guard id.hasPrefix(run) else { return }
+        let name = reader.ownedID(key: key)
         let isLive = message.value != nil
+        guard let name, name.id.text.hasPrefix(run) else { return }
         state.withLock { state in
-            if isLive { state.live.insert(id) } else { state.live.remove(id) }
+            if isLive { state.live.insert(name) } else { state.live.remove(name) }
         }
-        steps.reservation(ID(id), isLive)
+        steps.reservation(name, isLive)
     }
 }

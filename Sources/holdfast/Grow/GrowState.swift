@@ -68,11 +68,8 @@ struct GrowState {
         guard let fault else { return rebuild }
         throw RoleFailure(
             .differenceFound,
-            "partition \(partition), SKU \(fault.sku): \(fault.description). If holdfast verify finds the ledger of "
-                + "the old topics right, then SKUs of two partitions have used the same reservation_id or transfer_id "
-                + "at the same time, and cannot be in one partition: delete the topics of \(grow.target.prefix), and "
-                + "give a multiple of \(extents[.ledger]!.count) as --partitions, which never brings SKUs of two "
-                + "partitions together")
+            "partition \(partition), SKU \(fault.sku): \(fault.description); holdfast verify on the old topics tells "
+                + "more. What was copied must not be used")
     }
 
     // MARK: Comparing
@@ -82,19 +79,17 @@ struct GrowState {
         _ partition: Int32, _ rebuild: inout LedgerRebuild, _ line: inout GrowReport.Line
     ) throws {
         for topic in LedgerRebuild.topics {
-            var views = try views(of: topic, partition)
+            var view = try view(of: topic, partition)
             var live = 0
-            var others: [ID: [UInt8]] = [:]
+            var others: [[UInt8]: [UInt8]] = [:]
             rebuild.forEachRecord(of: topic) { key, value in
-                if PartitionBook.isBook(key) { return }
+                if topic == .levels, TopicsGrow.isBook(key) { return }
                 live += 1
-                // Each partition's records may have any id.
-                for index in views.indices where views[index].take(key, value) { return }
+                if view.take(key, value) { return }
                 others[key] = Array(value)
             }
-            if let key = views.flatMap(\.rest).first {
-                throw different(
-                    topic, ID(decoding: key), "does not follow from the new ledger")
+            if let key = view.rest.first {
+                throw different(topic, key, "does not follow from the new ledger")
             }
             switch topic {
             case .levels:
@@ -103,43 +98,56 @@ struct GrowState {
             case .reservations: line.reservations = live
             default: line.transfers = live
             }
-            if topic != .levels, let key = others.keys.min() {
+            if topic != .levels, let key = others.keys.min(by: { $0.lexicographicallyPrecedes($1) }) {
                 throw different(topic, key, "is not what the new ledger makes of it")
             }
         }
     }
 
-    /// The keys of a topic that are the partition's, with the hashes of their records, by the partition where they are.
-    private func views(of topic: Topic, _ partition: Int32) throws -> [CompactedView] {
-        var views = Array(repeating: CompactedView(), count: extents[topic]!.count)
+    /// The keys of a topic that are the partition's, with the hashes of their records. Each names its SKU, so no two of
+    /// the earlier partitions have the same.
+    private func view(of topic: Topic, _ partition: Int32) throws -> CompactedView {
+        var view = CompactedView()
+        var strangers: [Int32: StrangeKeys] = [:]
         var reader = RecordReader()
         try grow.scan(grow.source).read(topic, from: extents[topic]!.mapValues(\.lowerBound)) { message in
             grow.progress(
                 "comparing \(topic.rawValue)", ["partition": partition, "offset": message.offset])
-            guard let key = message.key, !TopicsGrow.isBook(Array(key)) else { return }
-            let sku: ID? =
-                switch topic {
-                case .levels: ID(decoding: key)
-                case .reservations: message.value.flatMap { try? reader.reservation($0).sku }
-                default: message.value.flatMap { try? reader.transfer($0).sku }
+            let key = message.key.map { Array($0) } ?? []
+            let (isEnd, place, offset) = (message.value == nil, message.partition, message.offset)
+            var sku: [UInt8]? = key
+            if topic != .levels {
+                let name = key.withUnsafeBytes { reader.ownedID(key: $0) }
+                sku = name.map { $0.sku.bytes }
+            }
+            if let sku {
+                if topic == .levels, TopicsGrow.isBook(sku) { return }
+                if grow.place(sku) == partition { view.add(message.logRecord) }
+                return
+            }
+            key.withUnsafeBytes {
+                if isEnd {
+                    strangers[place]?.end($0)
+                } else {
+                    strangers[place, default: StrangeKeys()].add($0, offset: offset)
                 }
-            if message.value == nil || sku.map(grow.place) == partition {
-                views[Int(message.partition)].add(message.logRecord)
             }
         }
-        return views
+        if let (partition, found) = strangers.first(where: { !$0.value.isEmpty }) {
+            throw RoleFailure(
+                .differenceFound,
+                "partition \(partition): \(found.told(of: topic)), drain them, and run this again")
+        }
+        return view
     }
 
     /// What was told last of a SKU's levels depends on which warehouses were active then; all else does not.
-    private func compareWithoutAlerts(_ others: [ID: [UInt8]]) throws {
+    private func compareWithoutAlerts(_ others: [[UInt8]: [UInt8]]) throws {
         if others.isEmpty { return }
         var reader = RecordReader()
-        var before: [ID: [UInt8]] = [:]
+        var before: [[UInt8]: [UInt8]] = [:]
         try grow.scan(grow.source).read(.levels, from: extents[.levels]!.mapValues(\.lowerBound)) { message in
-            guard let key = message.key.map({ ID(decoding: $0) }), others[key] != nil
-            else {
-                return
-            }
+            guard let key = message.key.map({ Array($0) }), others[key] != nil else { return }
             before[key] = message.value.map { Array($0) }
         }
         func calm(_ bytes: [UInt8]?) -> LevelsSnapshot? {
@@ -152,17 +160,17 @@ struct GrowState {
             }
             return levels
         }
-        for (sku, bytes) in others.sorted(by: { $0.key < $1.key }) {
+        for (sku, bytes) in others.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             guard let now = calm(bytes), calm(before[sku]) == now else {
                 throw different(.levels, sku, "is not what the new ledger makes of it")
             }
         }
     }
 
-    private func different(_ topic: Topic, _ key: ID, _ what: String) -> RoleFailure {
+    private func different(_ topic: Topic, _ key: [UInt8], _ what: String) -> RoleFailure {
         RoleFailure(
             .differenceFound,
-            "\(grow.source.name(topic)): \(AuditText.printable(key)) \(what); holdfast verify on the old topics tells "
+            "\(grow.source.name(topic)): \(Printable.text(key)) \(what); holdfast verify on the old topics tells "
                 + "more. What was copied must not be used")
     }
 
@@ -177,12 +185,12 @@ struct GrowState {
             try scan.read(topic, from: [partition: extent.lowerBound]) { view.add($0.logRecord) }
             try rebuild.forEachRecord(of: topic) { key, value in
                 if view.take(key, value) { return }
-                try producer.write(topic, key: key.bytes, value: value)
+                try producer.write(topic, key: key, value: value)
                 grow.progress("writing \(topic.rawValue)", ["partition": partition])
             }
             if let key = view.rest.first {
                 throw grow.stranger(
-                    topic, partition, "holds \(AuditText.printable(String(decoding: key, as: UTF8.self)))")
+                    topic, partition, "holds \(Printable.text(key))")
             }
         }
         try producer.finish()

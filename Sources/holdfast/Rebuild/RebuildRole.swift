@@ -160,7 +160,7 @@ struct RebuildRole {
                 counts.live[topic, default: 0] += 1
                 if view.take(key, value) { return }
                 counts.put[topic, default: 0] += 1
-                try producer?.write(topic, key: key.bytes, value: value)
+                try producer?.write(topic, key: key, value: value)
             }
             for key in view.rest {
                 counts.removed[topic, default: 0] += 1

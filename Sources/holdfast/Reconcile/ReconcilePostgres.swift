@@ -144,7 +144,7 @@ final class ReconcilePostgres {
         let columns = ["on_hand", "reserved", "in_transit", "damaged", "set_apart", "available"]
         let sql = """
             SELECT sku, warehouse_id, safety_stock, \(columns.map { "quantity_\($0)" }.joined(separator: ", "))
-            FROM holdfast.inventory ORDER BY sku, warehouse_id
+            FROM holdfast.inventory ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
             """
         try eachRow(of: sql, connection) { page, row in
             var found: Value = ["safety_stock": try page.int64(row, 2) ?? 0]
@@ -158,7 +158,7 @@ final class ReconcilePostgres {
     private func compareReservations(_ connection: Connection) throws {
         let sql = """
             SELECT sku, id, remaining, expires_at FROM holdfast.reservations WHERE status = 'reserved'
-            ORDER BY sku, id
+            ORDER BY sku COLLATE "C", id COLLATE "C"
             """
         try eachRow(of: sql, connection) { page, row in
             try look(
@@ -171,7 +171,10 @@ final class ReconcilePostgres {
     }
 
     private func compareTransfers(_ connection: Connection) throws {
-        let sql = "SELECT sku, id, remaining FROM holdfast.transfers WHERE ended_at IS NULL ORDER BY sku, id"
+        let sql = """
+            SELECT sku, id, remaining FROM holdfast.transfers WHERE ended_at IS NULL
+            ORDER BY sku COLLATE "C", id COLLATE "C"
+            """
         try eachRow(of: sql, connection) { page, row in
             try look(.transfer, page, row, ["remaining": try page.int64(row, 2) ?? 0])
         }

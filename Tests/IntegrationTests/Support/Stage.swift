@@ -338,12 +338,25 @@ final class Stage {
         return levels
     }
 
+    /// The key of a record of `stock.reservations` or `stock.transfers`.
+    static func key(_ name: OwnedID) -> [UInt8] {
+        var key = OwnedKey()
+        key.set(name)
+        return key.withBytes { Array($0) }
+    }
+
+    private static func name(_ record: Record, _ reader: inout RecordReader) throws -> OwnedID {
+        var name: OwnedID?
+        (record.key ?? []).withUnsafeBytes { name = reader.ownedID(key: $0) }
+        return try #require(name, "the key \(record.keyText)")
+    }
+
     /// The reservations that live.
-    func liveReservations() throws -> [ID: ReservationSnapshot] {
+    func liveReservations() throws -> [OwnedID: ReservationSnapshot] {
         var reader = RecordReader()
-        var live: [ID: ReservationSnapshot] = [:]
+        var live: [OwnedID: ReservationSnapshot] = [:]
         for record in try read(.reservations) {
-            live[record.keyID] = try record.value.map {
+            live[try Self.name(record, &reader)] = try record.value.map {
                 try $0.withUnsafeBytes { try reader.reservation($0) }
             }
         }
@@ -351,11 +364,11 @@ final class Stage {
     }
 
     /// The transfers that live.
-    func liveTransfers() throws -> [ID: TransferSnapshot] {
+    func liveTransfers() throws -> [OwnedID: TransferSnapshot] {
         var reader = RecordReader()
-        var live: [ID: TransferSnapshot] = [:]
+        var live: [OwnedID: TransferSnapshot] = [:]
         for record in try read(.transfers) {
-            live[record.keyID] = try record.value.map {
+            live[try Self.name(record, &reader)] = try record.value.map {
                 try $0.withUnsafeBytes { try reader.transfer($0) }
             }
         }
