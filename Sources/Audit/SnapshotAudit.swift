@@ -285,7 +285,9 @@ struct LevelsAudit {
     /// The ledger was followed past an entry that may have opened or closed a warehouse.
     mutating func passedSwitch(_ stock: Stock) {
         for (sku, state) in states {
-            guard case .otherSwitch(let snapshot, _) = state, stock.levels(of: sku) == snapshot else { continue }
+            guard case .otherSwitch(let snapshot, _) = state, stock.levels(of: sku) == snapshot else {
+                continue
+            }
             states[sku] = .right
         }
     }

@@ -475,6 +475,7 @@ package final class LedgerStore: SinkStore {
 extension LedgerEntry {
     /// Whether it shows in any projection: it changes a level, or a reservation, a transfer or what is laid down.
     fileprivate var isProjected: Bool {
-        hasBalances || origin != nil || movement == .setPolicy || movement == .setWarehouse || movement == .retire
+        hasBalances || origin != nil || movement == .setPolicy || movement == .setWarehouse
+            || movement == .retire
     }
 }

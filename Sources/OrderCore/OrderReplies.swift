@@ -253,7 +253,8 @@ extension Order {
     }
 
     private mutating func heed(_ notice: Notice) {
-        guard let (line, claim) = place(of: notice.reservationID, notice.sku), lines[line].claims[claim].held > 0,
+        guard let (line, claim) = place(of: notice.reservationID, notice.sku),
+            lines[line].claims[claim].held > 0,
             lines[line].claims[claim].sequence < notice.sequence
         else { return }
         lines[line].claims[claim].sequence = notice.sequence

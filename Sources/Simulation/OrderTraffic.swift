@@ -202,7 +202,8 @@ final class OrderTraffic: Actor {
                 Command(
                     id: "stock", sku: sku,
                     body: .receive(
-                        warehouse: Self.warehouses[0], quantity: Int64(random.within(3...12)), reference: nil)))
+                        warehouse: Self.warehouses[0], quantity: Int64(random.within(3...12)), reference: nil)
+                ))
         }
     }
 

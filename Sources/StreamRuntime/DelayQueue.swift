@@ -104,7 +104,8 @@ package struct DelayQueue: Sendable {
     /// A message of the topic: a reservation that lives, or has a new due time.
     package mutating func saw(_ reservation: ReservationSnapshot, partition: Int32, offset: Int64) {
         saw(
-            reservation.owned, dueAt: reservation.expiresAt.milliseconds, partition: partition, offset: offset)
+            reservation.owned, dueAt: reservation.expiresAt.milliseconds, partition: partition, offset: offset
+        )
     }
 
     /// A message of the topic: a transfer that is under way, or was told to be overdue.

@@ -31,7 +31,8 @@ package struct StrangeKeys: Equatable, Sendable {
     package func told(of topic: Topic) -> String {
         guard let (key, offset) = offsets.min(by: { $0.value < $1.value }) else { return "" }
         let text = String(decoding: key.prefix(64).map { $0 < 0x20 || $0 == 0x7F ? 0x3F : $0 }, as: UTF8.self)
-        return "\(topic.rawValue) has \(offsets.count) records under keys that do not name their SKU and id, such as "
+        return
+            "\(topic.rawValue) has \(offsets.count) records under keys that do not name their SKU and id, such as "
             + "\(text) at offset \(offset): an earlier version wrote them. Stop all processors, run `holdfast rebuild "
             + "--from-ledger --in-place`, and start them again"
     }

@@ -439,7 +439,9 @@ struct History {
     /// Behind a title: that the id is of several SKUs.
     var ownersText: String {
         skus.count < 2
-            ? "" : ", of \(skus.count) SKUs; --sku shows one: " + skus.sorted().map(AuditText.printable).joined(separator: ", ")
+            ? ""
+            : ", of \(skus.count) SKUs; --sku shows one: "
+                + skus.sorted().map(AuditText.printable).joined(separator: ", ")
     }
 
     func text(of what: String) -> [String] {
@@ -463,7 +465,7 @@ struct History {
                 entry.hasBalances ? "\(entry.balances.onHand)" : "-",
                 entry.hasBalances ? "\(entry.balances.reserved)" : "-", about.joined(separator: " "),
             ])
-            if !areOfOne { rows[rows.count - 1].append(entry.sku) }
+            if !areOfOne { rows[rows.count - 1].append(entry.sku.text) }
             rows[rows.count - 1].append(
                 entry.reason?.rawValue ?? entry.reasonCode?.rawValue ?? entry.reference?.text ?? "")
         }

@@ -121,7 +121,9 @@ struct DemoBooks {
     }
 
     mutating func add(reservation name: OwnedID, isLive: Bool) {
-        guard (OrderAddress(reservationID: name.id)?.orderID ?? name.id).text.hasPrefix(prefix) else { return }
+        guard (OrderAddress(reservationID: name.id)?.orderID ?? name.id).text.hasPrefix(prefix) else {
+            return
+        }
         if isLive { live.insert(name) } else { live.remove(name) }
     }
 

@@ -135,7 +135,8 @@ struct GrowState {
         }
         if let (partition, found) = strangers.first(where: { !$0.value.isEmpty }) {
             throw RoleFailure(
-                .differenceFound, "partition \(partition): \(found.told(of: topic)), drain them, and run this again")
+                .differenceFound,
+                "partition \(partition): \(found.told(of: topic)), drain them, and run this again")
         }
         return view
     }
