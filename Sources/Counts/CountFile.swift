@@ -41,6 +41,21 @@ package struct CountFile: Sendable {
         package var repeatedHeaders: [Int] = []
         /// The names of columns that are not read.
         package var columns: [String] = []
+
+        package init(
+            encoding: TextPieces.Encoding = .utf8, separator: CSVReader.Separator = .comma,
+            hasSeparatorLine: Bool = false, rows: Int = 0, blankRows: Int = 0, rowsAboveHeader: Int = 0,
+            repeatedHeaders: [Int] = [], columns: [String] = []
+        ) {
+            self.encoding = encoding
+            self.separator = separator
+            self.hasSeparatorLine = hasSeparatorLine
+            self.rows = rows
+            self.blankRows = blankRows
+            self.rowsAboveHeader = rowsAboveHeader
+            self.repeatedHeaders = repeatedHeaders
+            self.columns = columns
+        }
     }
 
     package private(set) var reading = Reading()

@@ -1,13 +1,13 @@
 import InventoryCore
 
 /// A number of units as it stands in a field. What has two readings is not read, but refused with what to write.
-enum CountNumber: Equatable {
+package enum CountNumber: Equatable, Sendable {
     case blank
     case units(Int64)
     /// Why it is no number of units, and what to write.
     case refused(String)
 
-    init(_ written: String) {
+    package init(_ written: String) {
         let text = CountText.cleanNumber(written)
         guard !text.isEmpty else {
             self = .blank

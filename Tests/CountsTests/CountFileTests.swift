@@ -2,7 +2,7 @@ import InventoryCore
 import Operations
 import Testing
 
-@testable import Counts
+import Counts
 
 /// Files of spreadsheets and scanners: what is read of each, and what is refused.
 @Suite("The file of a warehouse's count")

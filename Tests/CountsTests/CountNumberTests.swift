@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Counts
+import Counts
 
 @Suite("Numbers of a count")
 struct CountNumberTests {

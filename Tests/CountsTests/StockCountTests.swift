@@ -1,7 +1,7 @@
 import InventoryCore
 import Testing
 
-@testable import Counts
+import Counts
 
 /// A count against the stock that there is.
 @Suite("A warehouse's count against the stock")
