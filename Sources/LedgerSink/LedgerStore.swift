@@ -62,7 +62,7 @@ package final class LedgerStore: SinkStore {
     ) throws -> Int {
         try transaction {
             try session.moveOffsets(batch)
-            guard !batch.isEmpty else { return 0 }
+            guard !batch.rows.isEmpty else { return 0 }
             let new = try storeRows(batch.rows)
             try project(batch.rows.filter(\.entry.isProjected), areNew: areNew)
             return new

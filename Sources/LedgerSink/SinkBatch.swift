@@ -21,13 +21,18 @@ package struct SinkBatch<Row: SinkRow>: Sendable {
     /// Ascending by offset in each partition.
     package private(set) var rows: [Row] = []
     package private(set) var spans: [Int32: SinkSpan]
+    /// Records that were read and are not kept.
+    private var passedOver = 0
 
     /// An empty batch that begins where the last one ended.
     package init(from offsets: [Int32: Int64]) {
         spans = offsets.mapValues { SinkSpan(expected: $0, next: $0) }
     }
 
-    package var isEmpty: Bool { rows.isEmpty }
+    /// How many records were read, those that are not kept included: PostgreSQL's offset moves behind these too.
+    package var records: Int { rows.count + passedOver }
+
+    package var isEmpty: Bool { records == 0 }
 
     /// Where the next batch begins.
     package var nextOffsets: [Int32: Int64] { spans.mapValues(\.next) }
@@ -35,6 +40,12 @@ package struct SinkBatch<Row: SinkRow>: Sendable {
     package mutating func add(_ row: Row) {
         rows.append(row)
         passed(row.partition, next: row.offset + 1)
+    }
+
+    /// A record that is not kept.
+    package mutating func passOver(_ partition: Int32, offset: Int64) {
+        passedOver += 1
+        passed(partition, next: offset + 1)
     }
 
     /// Everything before `next` was read: also markers and aborted records, which are never given.

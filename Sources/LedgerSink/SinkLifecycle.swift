@@ -59,9 +59,9 @@ package struct SinkLifecycle: Sendable {
         return isStopping ? finish() : .gather
     }
 
-    package mutating func gathered(rows: Int) -> Action {
+    package mutating func gathered(records: Int) -> Action {
         precondition(state == .gathering, "gathered in \(state)")
-        if rows > 0 {
+        if records > 0 {
             state = .storing
             return .store
         }

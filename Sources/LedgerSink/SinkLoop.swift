@@ -57,8 +57,8 @@ package struct TopicLoop<Row: SinkRow>: ~Copyable {
 
     // MARK: Gathering
 
-    /// Whether a batch of at most `limit` rows takes more.
-    package func takesMore(limit: Int) -> Bool { batch.rows.count < limit && fault == nil }
+    /// Whether a batch of at most `limit` records takes more.
+    package func takesMore(limit: Int) -> Bool { batch.records < limit && fault == nil }
 
     /// A record of the topic.
     // Called for each record from another module, where the compiler does not know the row's layout.
@@ -72,7 +72,7 @@ package struct TopicLoop<Row: SinkRow>: ~Copyable {
             if let row = try Row(value, partition: partition, offset: offset, &reader) {
                 batch.add(row)
             } else {
-                batch.passed(partition, next: offset + 1)
+                batch.passOver(partition, offset: offset)
             }
         } catch {
             fault = SinkFault(
@@ -93,7 +93,7 @@ package struct TopicLoop<Row: SinkRow>: ~Copyable {
     /// - Throws: what a person must look at; then nothing of the batch is stored.
     package mutating func gathered() throws(SinkFault) {
         if let fault { throw fault }
-        action = lifecycle.gathered(rows: batch.rows.count)
+        action = lifecycle.gathered(records: batch.records)
     }
 
     // MARK: Storing

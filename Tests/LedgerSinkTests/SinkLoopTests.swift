@@ -50,6 +50,21 @@ struct SinkLoopTests {
         #expect(loop.batch.spans[0]?.expected == 5 && loop.batch.spans[0]?.next == 9)
     }
 
+    @Test("A record that is not kept counts as read: how far it takes the topic is stored, though there is no row")
+    func passesOver() throws {
+        var loop = TopicLoop<OutcomeRow>(topic: "order.outcomes")
+        loop.connected(offsets: [0: 5], ends: [0: 0...6])
+        let refused = Array(
+            #"{"order_id":"o-1","outcome":"refused","event_id":"e-2","event":"order.paid","reason":"nothing_to_pay","at":"2026-11-24T09:00:00.000Z"}"#
+                .utf8)
+        refused.withUnsafeBytes { loop.read($0, partition: 0, offset: 5) }
+        try loop.gathered()
+        #expect(loop.action == .store && loop.batch.rows.isEmpty)
+        #expect(loop.batch.spans[0]?.expected == 5 && loop.batch.spans[0]?.next == 6)
+        loop.stored()
+        #expect(loop.action == .gather && loop.isCaughtUp == true && loop.batch.isEmpty)
+    }
+
     @Test("Whatever fails, the batch is dropped, and the next begins where PostgreSQL says")
     func failures() throws {
         var loop = loop()

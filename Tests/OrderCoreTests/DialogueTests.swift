@@ -558,9 +558,9 @@ struct DialogueTests {
         shop.run()
         let name = OrderAddress(partition: 3, orderID: "o", line: 1, attempt: 1).reservationID
         #expect(shop.stock.allReservations.map(\.id) == [name])
-        for ttl in [1_000, 500_000] as [Int64] {
+        for (sku, ttl) in [("B", 1_000), ("C", 500_000)] as [(ID, Int64)] {
             shop.decide(
-                "B",
+                sku,
                 .reserve(
                     Command.Reserve(
                         reservationID: name, orderID: "stray", quantity: 2, expiry: .after(milliseconds: ttl))))

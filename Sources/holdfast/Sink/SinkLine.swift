@@ -232,7 +232,7 @@ final class SinkLine<Store: SinkStore> {
         var deadline: Deadline?
         while loop.takesMore(limit: limit), refusal == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
-            let room = limit - loop.batch.rows.count
+            let room = limit - loop.batch.records
             let polled = consumer.consumeBatch(
                 maxMessages: room, timeoutMilliseconds: min(interval, 50)
             ) {
