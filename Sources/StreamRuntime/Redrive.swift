@@ -185,7 +185,12 @@ package struct Redrive: ~Copyable {
 
     private mutating func checkPublished(_ record: Record) throws(DecodingFailure) -> Int32? {
         try bytes(record.key) { key throws(DecodingFailure) in
-            try bytes(record.value) { value throws(DecodingFailure) in
+            // Whether the warehouse has a record, the relay will see.
+            if record.topic == .warehouses, record.value == nil {
+                _ = try RecordReader.withdrawnWarehouse(key: key)
+                return nil
+            }
+            return try bytes(record.value) { value throws(DecodingFailure) in
                 var relay = Relay(partitionCount: 1) { _ in 0 }
                 _ = try relay.deliveries(
                     of: LogRecord(key: key, value: value, offset: 0, timestamp: nil), from: record.topic,

@@ -251,7 +251,9 @@ struct DelayQueueTests {
         queue.sawEnd(of: OwnedID(sku: "A", id: "arrives"), partition: 3)
         #expect(
             queue.takeDue(at: 500, limit: 10).map(\.command) == [
-                Command(id: "transfer_due/3/1/1", sku: "A", body: .transferDue(transferID: "late"))
+                Command(
+                    id: "transfer_due/3/1/1", sku: "A", issuedAt: Timestamp(milliseconds: 500),
+                    body: .transferDue(transferID: "late"))
             ])
         queue.saw(transfer("late", due: 500, isOverdue: true), partition: 3, offset: 3)
         #expect(queue.count == 0)

@@ -102,7 +102,9 @@ struct RelayLoopTests {
             return try sendings.map { try command($0) }
         }
         func laying(_ published: PublishedPolicies) -> Command {
-            Command(id: "relay/products/2/9", sku: "A", body: .setPolicies(published))
+            Command(
+                id: "relay/products/2/9", sku: "A", issuedAt: Timestamp(milliseconds: 1_789_999_999_000),
+                body: .setPolicies(published))
         }
         #expect(try commands(product(record)) == [laying(record.policies)])
         record.policies.warehouses = []
