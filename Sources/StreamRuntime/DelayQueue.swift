@@ -197,10 +197,11 @@ package struct DelayQueue: Sendable {
             Turn(dueAt: now + Self.retryDelay, slot: slot, version: entries[Int(slot)].version))
     }
 
-    /// When a request is issued by the broker's clock, as far as it is known; never later. Before anything was heard of
-    /// that clock, only that it is due is known.
-    private func issuedAt(_ now: Int64, _ dueAt: Int64) -> Timestamp {
-        Timestamp(milliseconds: max(0, hasHeard ? now + clockOffset : dueAt))
+    /// When a request is issued by the broker's clock, never later; nil until an acknowledgement has told that clock. The
+    /// due time would not do: after a long outage it is older than the window covers, and a `transfer_due` that is
+    /// refused as too old tells nobody that the transfer is late.
+    private func issuedAt(_ now: Int64) -> Timestamp? {
+        hasHeard ? Timestamp(milliseconds: max(0, now + clockOffset)) : nil
     }
 
     private func request(_ slot: UInt32, at now: Int64) -> Request {
@@ -210,11 +211,11 @@ package struct DelayQueue: Sendable {
             switch kind {
             case .reservations:
                 Command(
-                    id: "expire/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now, entry.dueAt),
+                    id: "expire/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now),
                     body: .expire(reservationID: entry.name.id))
             case .transfers:
                 Command(
-                    id: "transfer_due/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now, entry.dueAt),
+                    id: "transfer_due/\(place)", sku: entry.name.sku, issuedAt: issuedAt(now),
                     body: .transferDue(transferID: entry.name.id))
             }
         return Request(
