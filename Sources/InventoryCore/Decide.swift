@@ -50,8 +50,10 @@ extension Stock {
     /// What becomes of a command that was decided before, or may have been; nil for a new one.
     ///
     /// A command that says when it was issued is never decided twice: where it is not remembered any more, it is told
-    /// by that time. What made a reservation or a transfer that lives is known by that one.
+    /// by that time. What made a reservation or a transfer that lives is known by that one. An `expire` or a
+    /// `transfer_due` is never refused so: decided again, it changes nothing, and nobody would ask for it anew.
     private func decideRepeat(_ cause: Cause) -> Decision? {
+        let changesNothing = cause.kind == .expire || cause.kind == .transferDue
         if let item = itemIndex(cause),
             let first = window.decision(of: cause.command.packedID, item: item)
         {
@@ -60,9 +62,10 @@ extension Stock {
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
             }
             let isRepeat = first.commandHash == cause.hash && !isIssued(cause, after: first.at)
-            if isRepeat, !isLiving(cause) { return reject(.commandTooOld, cause) }
+            if isRepeat, !changesNothing, !isLiving(cause) { return reject(.commandTooOld, cause) }
         }
-        guard let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause) else { return nil }
+        guard !changesNothing, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)
+        else { return nil }
         return reject(.commandTooOld, cause)
     }
 
