@@ -42,12 +42,15 @@ struct OrderMoment {
 /// What an order asks of the stock processor, and what it tells.
 extension Order {
     /// Sends a command about a claim, which has none on its way.
+    ///
+    /// - Parameter isDated: whether it says when it was issued. Then the stock refuses it rather than decide it twice.
     mutating func send(
-        _ pending: Pending, line: Int, claim: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
+        _ pending: Pending, isDated: Bool = true, line: Int, claim: Int, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
     ) {
         precondition(lines[line].claims[claim].pending == nil, "order \(id) asks twice at once")
         var pending = pending
-        pending.issuedAt = moment.at
+        pending.issuedAt = isDated ? moment.at : nil
         lines[line].claims[claim].pending = pending
         lines[line].claims[claim].commands += 1
         askedAt = moment.at
@@ -78,7 +81,8 @@ extension Order {
         case .move: body = .reallocate(reservationID: reservation, allocations: pending.allocations)
         }
         return Command(
-            id: commandID(line: line, claim: claim, pending), sku: lines[line].sku, body: body)
+            id: commandID(line: line, claim: claim, pending), sku: lines[line].sku,
+            issuedAt: pending.issuedAt, body: body)
     }
 
     /// Derived from order, line, attempt and the commands before: a repeat is a duplicate for the stock processor.

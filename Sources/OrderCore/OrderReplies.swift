@@ -16,6 +16,9 @@ extension Order {
 
     /// The command that gives back what was granted to nobody: to an order that is not known (any more), or for a
     /// command that was answered otherwise before; nil where nothing was granted.
+    ///
+    /// It does not say when it was issued: it is of the whole reservation, so that it may be decided again without harm, and
+    /// must be decided however late the grant is read.
     package static func release(ofStray outcome: Outcome) -> Command? {
         guard let id = outcome.reservationID, outcome.command == .reserve else { return nil }
         switch outcome.kind {
@@ -65,7 +68,7 @@ extension Order {
         _ outcome: Outcome, _ pending: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment,
         _ effects: inout OrderEffects
     ) {
-        if outcome.rejection?.rawValue == "command_too_old" {
+        if outcome.rejection == .commandTooOld {
             return askAnew(pending, line, claim, moment, &effects)
         }
         if let doubt = lines[line].claims[claim].doubt {
@@ -161,8 +164,9 @@ extension Order {
 
     // MARK: Doubt
 
-    /// A command came too late for the stock to know whether it was decided before. What its reservation makes whole is
-    /// asked again under a new number; of a part nobody knows whether it is done, so that is asked first.
+    /// A command came too late for the stock to know whether it was decided before. What its reservation makes whole may be
+    /// decided twice: it is asked again under a new number, undated, so that it is decided. Of a part nobody knows whether
+    /// it is done, so that is asked first.
     private mutating func askAnew(
         _ pending: Pending, _ line: Int, _ claim: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
@@ -170,7 +174,7 @@ extension Order {
         if isPart, lines[line].claims[claim].held > 0 {
             ask(howManyFor: pending, line, claim, moment, &effects)
         } else {
-            send(pending, line: line, claim: claim, moment, &effects)
+            send(pending, isDated: false, line: line, claim: claim, moment, &effects)
         }
     }
 
@@ -181,7 +185,8 @@ extension Order {
     ) {
         lines[line].claims[claim].doubt = doubt
         let end = lines[line].claims[claim].expiresAt ?? lifetime(moment)
-        send(Pending(.extend, expiresAt: end), line: line, claim: claim, moment, &effects)
+        send(
+            Pending(.extend, expiresAt: end), isDated: false, line: line, claim: claim, moment, &effects)
     }
 
     /// - Parameter doubt: of which the stock says now how many units it has left; it has no quantity where it did nothing.
@@ -203,6 +208,10 @@ extension Order {
             return refuse(outcome, pending, line, claim, moment, &effects)
         }
         let gone = max(0, lines[line].claims[claim].held - outcome.quantity)
+        if gone == 0, doubt.quantity != nil {
+            // It was not carried out.
+            return send(doubt, isDated: false, line: line, claim: claim, moment, &effects)
+        }
         let done = min(gone, doubt.quantity ?? 0)
         if doubt.verb == .confirm {
             let units = first(done, of: lines[line].claims[claim].parts, in: doubt.warehouse)

@@ -109,4 +109,61 @@ struct LossTests {
         #expect(shop.story() == ["reserved", "changed"])
         #expect(shop.told().last?.lines[0].reason == nil)
     }
+
+    /// The stock answers the next command so, as if it had forgotten whether it was decided.
+    private func forget(_ shop: inout Shop, isDone: Bool) {
+        let command = shop.commands[0].queue[0]
+        if isDone {
+            shop.decideNext(0)
+            shop.replies = []
+        } else {
+            shop.commands[0].queue.removeFirst()
+            if shop.commands[0].queue.isEmpty { shop.commands.remove(at: 0) }
+        }
+        let outcome = Outcome(
+            kind: .rejected, command: command.kind, commandID: command.id, sku: command.sku,
+            rejection: .commandTooOld, reservationID: command.reservationID, orderID: "o",
+            sequence: 1, at: Timestamp(milliseconds: shop.now))
+        shop.replies = [(command.sku, [.result(outcome)])]
+    }
+
+    @Test("A command that is too old to be known again neither hangs its order nor is done twice")
+    func tooOld() {
+        for isDone in [true, false] {
+            var shop = Shop(stock: ["A": 10])
+            shop.place("o", .allOrNothing, [("A", 6)])
+            #expect(shop.commands[0].queue[0].issuedAt?.milliseconds == shop.now)
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.story() == ["reserved"] && shop.held() == 6)
+            // A part.
+            shop.cancel("o", one(2))
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.held() == 4)
+            #expect(shop.told().last?.lines[0].reserved == 4)
+            shop.pay("o", one(1))
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.shipped() == 1 && shop.held() == 3)
+            #expect(shop.told().last?.lines[0].shipped == 1)
+            // The whole.
+            shop.pay()
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.story().last == "confirmed!")
+            #expect(shop.shipped() == 4 && shop.held() == 0)
+        }
+    }
+
+    @Test("A command that is sent again is the same, with the time that led to it first")
+    func sameAgain() {
+        var shop = Shop(stock: ["A": 10])
+        shop.place("o", .allOrNothing, [("A", 6)])
+        let first = shop.commands[0].queue[0]
+        shop.wait(30_000)
+        #expect(shop.commands[0].queue == [first, first])
+        shop.run()
+        #expect(shop.held() == 6)
+    }
 }
