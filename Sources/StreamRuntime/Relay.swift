@@ -23,8 +23,6 @@ package struct Relay: ~Copyable {
     private let partitionOf: (ID) -> Int32
     private let idPrefix: String
     private var reader = RecordReader()
-    /// The warehouses that have a record. A tombstone of any other withdraws nothing.
-    private var published: Set<ID> = []
 
     /// - Parameters:
     ///   - partitionCount: of `stock.commands`.
@@ -66,26 +64,13 @@ package struct Relay: ~Copyable {
         }
     }
 
-    /// Forgets which warehouses have a record: `warehouses` is read from its start again.
-    package mutating func forget() { published = [] }
-
-    /// Takes note of a record of `warehouses` that was carried before.
-    package mutating func remember(_ record: LogRecord) { _ = try? warehouse(record) }
-
-    /// A warehouse whose record is gone takes no new allocation. A tombstone of one that has no record closes none:
-    /// its key is somebody's mistake.
+    /// A warehouse whose record is gone takes no new allocation. Whether it had a record is not asked: compaction may
+    /// have taken that away before the tombstone is read.
     private mutating func warehouse(_ record: LogRecord) throws(DecodingFailure) -> Warehouse {
         guard record.value != nil else {
-            let id = try RecordReader.withdrawnWarehouse(key: record.key)
-            guard published.remove(id) != nil else {
-                throw DecodingFailure(
-                    .keyMismatch, "a tombstone's key must be a warehouse that has a record; \(id) has none")
-            }
-            return Warehouse(id: id, isActive: false)
+            return Warehouse(id: try RecordReader.withdrawnWarehouse(key: record.key), isActive: false)
         }
-        let warehouse = try reader.warehouse(key: record.key, value: record.value).warehouse
-        published.insert(warehouse.id)
-        return warehouse
+        return try reader.warehouse(key: record.key, value: record.value).warehouse
     }
 
     /// Settings whose record is gone are the standard ones.

@@ -12,8 +12,7 @@ package struct RelayLoop: ~Copyable {
     package enum Action: Equatable, Sendable {
         /// Drop what there is and open the producer: that ends the transaction of whoever had the id before.
         case open
-        /// Ask the group for its offsets, and place the reader there; at the start where it has none. `warehouses` is
-        /// read from its start, so that the relay knows which warehouses have a record.
+        /// Ask the group for its offsets, and place the reader there; at the start where it has none.
         case place
         /// Read what is there, having waited for it a little: give each record to `read`, and send what it says.
         case read
@@ -74,8 +73,6 @@ package struct RelayLoop: ~Copyable {
     package private(set) var failuresInARow = 0
     private var state = State.opening
     private var isStopping = false
-    /// Where the group stood when the reader was placed.
-    private var carried: [Source: Int64] = [:]
     private var counts = Counts()
     private var relay: Relay
     private var writer = RecordWriter()
@@ -98,26 +95,16 @@ package struct RelayLoop: ~Copyable {
         become(.placing, .place)
     }
 
-    /// - Parameter offsets: of the group, as far as it has any.
-    package mutating func placed(at offsets: [Source: Int64] = [:]) {
+    package mutating func placed() {
         precondition(state == .placing, "placed in \(state)")
-        carried = offsets
-        relay.forget()
         become(.reading, .read)
     }
-
-    /// Whether an earlier transaction carried the record: it gives nothing, and needs no transaction.
-    package func isCarried(_ offset: Int64, from source: Source) -> Bool { offset < carried[source] ?? 0 }
 
     /// A record of what people publish.
     /// - Parameter now: by the relay's clock, in milliseconds since 1970.
     /// - Returns: what it gives: commands, a dead letter if it cannot be read, or nothing.
     package mutating func read(_ record: LogRecord, from source: Source, at now: Int64) -> [Sending] {
         precondition(state == .reading, "read in \(state)")
-        if isCarried(record.offset, from: source) {
-            if source.topic == .warehouses { relay.remember(record) }
-            return []
-        }
         offsets[source] = record.offset + 1
         counts.records += 1
         do throws(DecodingFailure) {

@@ -242,7 +242,8 @@ private struct Line {
                         policy: has("all") ? Line(words: Array(words.prefix { $0 != "in" })).policy : nil,
                         warehouses: locals.map {
                             WarehousePolicy(warehouse: $0.id(1), policy: $0.policy)
-                        })))
+                        }))
+            )
         case "retire": return (id(1), .retire)
         case "warehouse": return (PartitionBook.sku(0), .setWarehouse(warehouse))
         case "settings": return (PartitionBook.sku(0), .setSettings(settings))

@@ -968,7 +968,8 @@ package struct NaiveStock {
             }
             if !claim.reserve.allowSplit, claim.reserve.warehouse == nil, let first = claim.parts.first {
                 // The one that serves it already is preferred, and must do where none has it all.
-                let there = isActive(first.warehouse)
+                let there =
+                    isActive(first.warehouse)
                     ? available(sku, first.warehouse, claim.reserve.channel) : 0
                 if there > 0, open.isEmpty || open.contains(first.warehouse) {
                     return (index, first.warehouse, min(there, claim.backordered))

@@ -73,7 +73,8 @@ final class RelayService: Host, Actor {
             }
             loop.opened()
         case .place:
-            loop.placed(at: try place())
+            try place()
+            loop.placed()
         case .read:
             try read()
             loop.gathered()
@@ -83,20 +84,16 @@ final class RelayService: Host, Actor {
         }
     }
 
-    private func place() throws(RequestFailure) -> [RelayLoop.Source: Int64] {
-        var carried: [RelayLoop.Source: Int64] = [:]
+    private func place() throws(RequestFailure) {
         for topic in Topic.published {
             let place = world.index(topic, 0)
             do throws(BrokerError) {
                 let committed = try world.broker.committedOffset(place) ?? 0
-                let start = topic == .warehouses ? 0 : committed
-                next[place] = flaw == .notPlaced ? max(next[place] ?? 0, committed) : start
-                carried[RelayLoop.Source(topic, 0)] = flaw == .notPlaced ? 0 : committed
+                next[place] = flaw == .notPlaced ? max(next[place] ?? 0, committed) : committed
             } catch {
                 throw .broker(error)
             }
         }
-        return carried
     }
 
     private func read() throws(RequestFailure) {

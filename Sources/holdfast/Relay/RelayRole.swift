@@ -76,14 +76,13 @@ final class RelayRole {
             loop.opened()
         case .place:
             let offsets = try session!.place()
-            logger.info("reading", ["offsets": offsets.map(\.description).joined(separator: " ")])
+            logger.info("reading", ["offsets": offsets])
             readiness.ready()
-            loop.placed(at: session!.carried(offsets))
+            loop.placed()
         case .read:
             let session = session!
             try session.read { record, source throws(KafkaError) in
-                let isCarried = loop.isCarried(record.offset, from: source)
-                if !isCarried, !loop.isTransactionOpen { try session.begin() }
+                if !loop.isTransactionOpen { try session.begin() }
                 return loop.read(record, from: source, at: Int64(Date().timeIntervalSince1970 * 1000))
             }
             loop.gathered()
@@ -153,8 +152,8 @@ final class RelayRole {
 
         deinit { marks.forgetAll() }
 
-        /// - Returns: where the group stands.
-        func place() throws -> [TopicPartitionOffset] {
+        /// - Returns: where it reads on, for the log.
+        func place() throws -> String {
             let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
             let names = InventoryWire.Topic.published.map { settings.name($0) }
             let found = try admin.describeTopics(names, timeoutMilliseconds: RelayRole.callTimeout)
@@ -165,25 +164,9 @@ final class RelayRole {
                 $0.isSet
                     ? $0 : TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning)
             }
-            // The relay must know which warehouses have a record.
-            let starts = offsets.map {
-                $0.partition.topic == settings.name(.warehouses)
-                    ? TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning) : $0
-            }
-            try consumer.assign(starts)
-            marks.place(starts)
-            return offsets
-        }
-
-        /// By source: the offset up to which earlier transactions have carried.
-        func carried(_ offsets: [TopicPartitionOffset]) -> [RelayLoop.Source: Int64] {
-            var carried: [RelayLoop.Source: Int64] = [:]
-            for offset in offsets {
-                guard let source = sources.first(where: { settings.name($0.topic) == offset.partition.topic })
-                else { continue }
-                carried[RelayLoop.Source(source.topic, offset.partition.partition)] = max(0, offset.offset)
-            }
-            return carried
+            try consumer.assign(offsets)
+            marks.place(offsets)
+            return offsets.map(\.description).joined(separator: " ")
         }
 
         func begin() throws(KafkaError) { try producer.begin() }
