@@ -127,6 +127,17 @@ extension FieldTests {
                 String(file.dropLast(4)), expected: code == 2 ? alternative : expected, code, output,
                 sourceLocation: #_sourceLocation)
         }
+        for (file, said) in [
+            ("semicolons.csv", "2 rows read (UTF-8, fields divided by semicolons)"),
+            ("blank-rows-at-end.csv", "passed over: 3 blank rows"),
+            ("same-sku-two-bins.csv", "summed: TEA-250 in BER: lines 2, 3"),
+            ("total-row.csv", "1 row refused; the sums are without them"),
+        ] {
+            let (_, output) = try field.count(field.path(file), applying: false)
+            try field.check("\(file.dropLast(4)) says", expected: said, seconds: 0) {
+                output.contains(said) ? said : output.replacing("\n", with: " / ")
+            }
+        }
         try field.check("commands sent by looking", expected: "3") { "\(try field.read(.commands).count)" }
         try field.checkAudits()
     }
