@@ -50,10 +50,10 @@ extension Stock {
     /// What becomes of a command that was decided before, or may have been; nil for a new one.
     ///
     /// A command that says when it was issued is never decided twice: where it is not remembered any more, it is told
-    /// by that time. What made a reservation or a transfer that lives is known by that one. An `expire` or a
-    /// `transfer_due` is never refused so: decided again, it changes nothing, and nobody would ask for it anew.
+    /// by that time. What made a reservation or a transfer that lives is known by that one. What may be decided any
+    /// number of times is never refused so.
     private func decideRepeat(_ cause: Cause) -> Decision? {
-        let changesNothing = cause.kind == .expire || cause.kind == .transferDue
+        let isRepeatable = cause.command.isRepeatable
         if let item = itemIndex(cause),
             let first = window.decision(of: cause.command.packedID, item: item)
         {
@@ -62,9 +62,9 @@ extension Stock {
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
             }
             let isRepeat = first.commandHash == cause.hash && !isIssued(cause, after: first.at)
-            if isRepeat, !changesNothing, !isLiving(cause) { return reject(.commandTooOld, cause) }
+            if isRepeat, !isRepeatable, !isLiving(cause) { return reject(.commandTooOld, cause) }
         }
-        guard !changesNothing, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)
+        guard !isRepeatable, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)
         else { return nil }
         return reject(.commandTooOld, cause)
     }

@@ -233,7 +233,7 @@ package struct CommandProcessor: ~Copyable {
                 "the key belongs into another partition than \(partition): publish with the murmur2 partitioner"
             )
         }
-        if let lead = command.lead(at: at), lead > Limits.clockLead {
+        if let lead = command.lead(at: at), lead > Limits.clockLead, !command.isRepeatable {
             throw DecodingFailure(
                 .issuedInFuture,
                 "issued_at is \(lead) ms after the record's time, and at most \(Limits.clockLead) ms are taken: "

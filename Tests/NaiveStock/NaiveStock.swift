@@ -107,7 +107,9 @@ package struct NaiveStock {
     /// Whether a command may be one that was forgotten.
     private func isTooOld(_ command: Command) -> Bool {
         guard let issued = command.issuedAt?.milliseconds, !isLiving(command) else { return false }
-        if command.kind == .expire || command.kind == .transferDue { return false }
+        let isRepeatable = [.expire, .transferDue, .setPolicies, .setWarehouse, .setSettings]
+            .contains(command.kind)
+        if isRepeatable { return false }
         if let (first, _, moment) = answers[Name(sku: command.sku, id: command.id)], moment.number >= oldest,
             same(first, command), issued <= moment.at + Limits.clockLead
         {

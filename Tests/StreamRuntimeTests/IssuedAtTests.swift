@@ -41,6 +41,15 @@ struct IssuedAtTests {
         #expect(letter.reason == .issuedInFuture)
     }
 
+    @Test("What may be decided any number of times is decided, whatever time it says")
+    func repeatable() throws {
+        let expire = Command(
+            id: "c", sku: "A", issuedAt: Timestamp(milliseconds: Self.now + 60_000),
+            body: .expire(reservationID: "r"))
+        let sent = try process(expire, at: Self.now)
+        #expect(sent[.deadLetters] == nil && sent[.results] != nil)
+    }
+
     @Test("A command that is issued up to a second after its record's time, or long before, is decided", arguments: [
         Limits.clockLead, 0, -1, -Limits.longestTTL,
     ])
