@@ -66,7 +66,9 @@ struct DecisionRing: Sendable {
     mutating func makeRoom(for most: Int, _ base: Base) -> Base {
         precondition(most <= Self.pieceBytes, "a piece of \(most) bytes")
         let last = chunks.count - 1
-        if last >= firstChunk, chunks[last].used + most <= chunks[last].bytes.count { return chunks[last].base }
+        if last >= firstChunk, chunks[last].used + most <= chunks[last].bytes.count {
+            return chunks[last].base
+        }
         return makeRoomAnew(for: most, base)
     }
 
@@ -121,7 +123,8 @@ struct DecisionRing: Sendable {
         chunks[number].bytes.withUnsafeMutableBytes { bytes in
             (bytes.baseAddress! + start + had).copyMemory(from: more, byteCount: count)
             bytes.storeBytes(
-                of: UInt16(truncatingIfNeeded: had + count).littleEndian, toByteOffset: start, as: UInt16.self)
+                of: UInt16(truncatingIfNeeded: had + count).littleEndian, toByteOffset: start, as: UInt16.self
+            )
         }
         chunks[number].used = start + Self.aligned(had + count)
         return place

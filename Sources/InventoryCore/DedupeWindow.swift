@@ -58,7 +58,9 @@ struct DedupeWindow: Sendable {
 
     /// How the reservation ended, if that is remembered at `now`.
     func ending(of reservationID: PackedID, item: Int, at now: Timestamp) -> Remembered? {
-        guard let place = Self.placeOfEnding(byReservation, ring, code, reservationID, item) else { return nil }
+        guard let place = Self.placeOfEnding(byReservation, ring, code, reservationID, item) else {
+            return nil
+        }
         let found = remembered(place)
         return isYoung(found, at: now) ? found : nil
     }
@@ -80,7 +82,9 @@ struct DedupeWindow: Sendable {
         while true {
             let found = remembered(place)
             units += found.shipped
-            guard let earlier = found.earlierShipment.map(ring.place(told:)), earlier < place else { return units }
+            guard let earlier = found.earlierShipment.map(ring.place(told:)), earlier < place else {
+                return units
+            }
             place = earlier
         }
     }
@@ -198,7 +202,9 @@ struct DedupeWindow: Sendable {
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
         }
-        if entry.pointee.endsTransfer, let id = entry.pointee.transferID { takeEnding(ofTransfer: PackedID(id), item, place) }
+        if entry.pointee.endsTransfer, let id = entry.pointee.transferID {
+            takeEnding(ofTransfer: PackedID(id), item, place)
+        }
     }
 
     private mutating func write(
@@ -236,7 +242,9 @@ struct DedupeWindow: Sendable {
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
         }
-        if entry.pointee.endsTransfer, let id = entry.pointee.transferID { takeEnding(ofTransfer: PackedID(id), item, place) }
+        if entry.pointee.endsTransfer, let id = entry.pointee.transferID {
+            takeEnding(ofTransfer: PackedID(id), item, place)
+        }
         return true
     }
 
@@ -248,7 +256,9 @@ struct DedupeWindow: Sendable {
             byCommand.remove(hash, old)
             byCommand.insert(hash, new)
         }
-        if found.parts.contains(where: { $0.movement == .ship || $0.movement == .reacquire }), !found.order.isNone {
+        if found.parts.contains(where: { $0.movement == .ship || $0.movement == .reacquire }),
+            !found.order.isNone
+        {
             let hash = Self.hash(found.order, found.item)
             byOrder.remove(hash, old)
             byOrder.insert(hash, new)
@@ -264,7 +274,8 @@ struct DedupeWindow: Sendable {
         byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
     }
 
-    private mutating func takeShipment(_ order: PackedID, _ item: Int, _ place: Int64, after earlier: Int64?) {
+    private mutating func takeShipment(_ order: PackedID, _ item: Int, _ place: Int64, after earlier: Int64?)
+    {
         let hash = Self.hash(order, item)
         if let earlier { byOrder.remove(hash, DecisionRing.told(earlier)) }
         byOrder.insert(hash, DecisionRing.told(place))
@@ -345,7 +356,9 @@ struct DedupeWindow: Sendable {
                     found.order, found.item, place, after: shipment(for: found.order, item: found.item))
             }
             guard let last = found.parts.last else { continue }
-            if !found.reservation.isNone, last.remaining == 0 { takeEnding(found.reservation, found.item, place) }
+            if !found.reservation.isNone, last.remaining == 0 {
+                takeEnding(found.reservation, found.item, place)
+            }
             if !found.transfer.isNone, last.movement != .transferIn || last.remaining == 0 {
                 takeEnding(ofTransfer: found.transfer, found.item, place)
             }

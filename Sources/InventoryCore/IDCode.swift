@@ -44,7 +44,8 @@ struct IDCode: Sendable {
                 place.storeBytes(of: slot, toByteOffset: 1, as: UInt8.self)
                 return 18
             }
-        } else if let (digits, value) = Self.number(start, count), let slot = slot(of: start, count - digits) {
+        } else if let (digits, value) = Self.number(start, count), let slot = slot(of: start, count - digits)
+        {
             place.storeBytes(of: Self.number, as: UInt8.self)
             place.storeBytes(of: slot, toByteOffset: 1, as: UInt8.self)
             return 2 + Varint.write(value, to: place + 2)

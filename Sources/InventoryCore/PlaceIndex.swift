@@ -43,9 +43,9 @@ package struct PlaceIndex: Sendable {
     }
 
     /// Gives each place with its hash, in no order that means anything.
-    func forEach(_ body: (_ hash: UInt32, _ place: Int) -> Void) {
-        for slot in slots where slot != 0 {
-            body(UInt32(truncatingIfNeeded: slot >> 32), Int(slot & 0xFFFF_FFFF) - 1)
+    var all: [(hash: UInt32, place: Int)] {
+        slots.lazy.filter { $0 != 0 }.map {
+            (UInt32(truncatingIfNeeded: $0 >> 32), Int($0 & 0xFFFF_FFFF) - 1)
         }
     }
 

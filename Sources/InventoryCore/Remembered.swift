@@ -71,7 +71,8 @@ struct Remembered: Equatable, Sendable {
         return parts.indices.map { place in
             let part = parts[place]
             var entry = LedgerEntry(
-                ids, generation: generation, sequence: sequence + Int64(place), movement: part.movement, at: at,
+                ids, generation: generation, sequence: sequence + Int64(place), movement: part.movement,
+                at: at,
                 source: source, command: command, commandHash: commandHash, warehouse: part.warehouse,
                 quantity: part.quantity, remaining: part.remaining, deltas: part.deltas)
             // What takes units tells no expiry, also where its units had been claimed again before.
@@ -98,7 +99,8 @@ struct Remembered: Equatable, Sendable {
 extension Remembered.Part {
     init(_ entry: UnsafePointer<LedgerEntry>) {
         self.init(
-            movement: entry.pointee.movement, effect: Remembered.Effect(entry), quantity: entry.pointee.quantity,
+            movement: entry.pointee.movement, effect: Remembered.Effect(entry),
+            quantity: entry.pointee.quantity,
             remaining: entry.pointee.remaining, warehouse: entry.pointee.warehouse)
     }
 
@@ -287,7 +289,8 @@ struct RememberedCode: Sendable {
     }
 
     /// When and by which command.
-    static func cause(_ place: UnsafeRawPointer, _ base: DecisionRing.Base) -> (at: Timestamp, source: Source) {
+    static func cause(_ place: UnsafeRawPointer, _ base: DecisionRing.Base) -> (at: Timestamp, source: Source)
+    {
         var next = place + 4
         return cause(&next, base)
     }
@@ -346,7 +349,8 @@ struct RememberedCode: Sendable {
         let flags = Self.flags(place)
         var next = place + 4
         let (at, source) = Self.cause(&next, base)
-        var found = Remembered(kind: Self.kind(place), isFirst: flags.contains(.first), at: at, source: source)
+        var found = Remembered(
+            kind: Self.kind(place), isFirst: flags.contains(.first), at: at, source: source)
         if found.kind == .nothing { return found }
         found.item = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
         found.command = next.load(fromByteOffset: 4, as: CommandKind.self)

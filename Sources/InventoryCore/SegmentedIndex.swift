@@ -41,6 +41,6 @@ struct SegmentedIndex: Sendable {
     private mutating func split() {
         let whole = segments[0]
         segments = Array(repeating: PlaceIndex(), count: Self.most)
-        whole.forEach { hash, place in segments[segment(of: hash)].insert(hash, place) }
+        for (hash, place) in whole.all { segments[segment(of: hash)].insert(hash, place) }
     }
 }

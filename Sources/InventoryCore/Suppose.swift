@@ -9,9 +9,9 @@ extension Stock {
     }
 
     /// Lays other settings down, without an entry.
-    package mutating func suppose(_ settings: Settings) { 
+    package mutating func suppose(_ settings: Settings) {
         layDown(settings, from: rememberedFrom, at: Timestamp(milliseconds: 0))
-     }
+    }
 
     /// What is laid down for a SKU, or for a SKU in a warehouse; nil if nothing is.
     package func policy(of sku: ID, in warehouse: ID? = nil) -> Policy? {

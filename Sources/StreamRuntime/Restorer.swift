@@ -142,7 +142,9 @@ package struct Restorer {
             try readLedger(into: &image)
             let found = Int64(image.restore.tailCount)
             if found >= wanted || start == offsets.lowerBound { return }
-            span = min(8 * span, span / max(1, found) * wanted + wanted / 8 + 16)
+            // By as much as the commands that were found say; further than before in any case.
+            let estimate = span * wanted / max(1, found) + wanted / 8
+            span = min(8 * span, max(2 * span, estimate))
         }
     }
 

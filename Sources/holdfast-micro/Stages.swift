@@ -51,7 +51,8 @@ enum Stages {
     }
 
     private static func decode(_ source: inout CommandSource, _ count: Int, _ rounds: Int) -> Rounds {
-        var processor = CommandProcessor(stock: Stock(settings: Records.settings), partition: 0, ownsKey: { _ in true })
+        var processor = CommandProcessor(
+            stock: Stock(settings: Records.settings), partition: 0, ownsKey: { _ in true })
         var records = Records()
         for _ in 0..<count { records.append(source.next()) }
         var units: Int64 = 0

@@ -57,14 +57,17 @@ struct VerifyTests {
     private static let twoForms: [Command] = ["CAF\u{C9}", "CAFE\u{301}"].flatMap { sku in
         [
             Command(
-                id: "in", sku: "\(sku)", body: .receive(warehouse: "Z\u{FC}rich", quantity: 5, reference: nil)),
+                id: "in", sku: "\(sku)", body: .receive(warehouse: "Z\u{FC}rich", quantity: 5, reference: nil)
+            ),
             Command(
-                id: "in2", sku: "\(sku)", body: .receive(warehouse: "Zu\u{308}rich", quantity: 3, reference: nil)),
+                id: "in2", sku: "\(sku)",
+                body: .receive(warehouse: "Zu\u{308}rich", quantity: 3, reference: nil)),
             Command(
                 id: "o1", sku: "\(sku)",
                 body: .reserve(
                     Command.Reserve(
-                        reservationID: "o1", orderID: "o1", quantity: 7, expiry: .after(milliseconds: 900_000)))),
+                        reservationID: "o1", orderID: "o1", quantity: 7, expiry: .after(milliseconds: 900_000)
+                    ))),
             Command(
                 id: "move", sku: "\(sku)",
                 body: .transferDispatch(
@@ -367,7 +370,8 @@ struct VerifyTests {
         #expect(try audit(moved).differences.first.map(\.kind) == [.transfer])
     }
 
-    @Test("A record under a key of an earlier version is named with what to run, and a tombstone takes it away")
+    @Test(
+        "A record under a key of an earlier version is named with what to run, and a tombstone takes it away")
     func strangeKeys() throws {
         let genuine = try books()
         let live = try #require(try audit(genuine).stock.allReservations.first)

@@ -1,8 +1,7 @@
+import Counts
 import InventoryCore
 import Operations
 import Testing
-
-import Counts
 
 /// Files of spreadsheets and scanners: what is read of each, and what is refused.
 @Suite("The file of a warehouse's count")

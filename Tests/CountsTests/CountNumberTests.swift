@@ -1,6 +1,5 @@
-import Testing
-
 import Counts
+import Testing
 
 @Suite("Numbers of a count")
 struct CountNumberTests {

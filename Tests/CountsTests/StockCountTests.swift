@@ -1,7 +1,6 @@
+import Counts
 import InventoryCore
 import Testing
-
-import Counts
 
 /// A count against the stock that there is.
 @Suite("A warehouse's count against the stock")

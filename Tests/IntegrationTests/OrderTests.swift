@@ -21,7 +21,9 @@ extension Stage {
 
     func orderOutcomes() throws -> [OrderOutcome] {
         var reader = RecordReader()
-        return try read(.orderOutcomes).compactMap { try $0.value!.withUnsafeBytes { try reader.orderOutcome($0) } }
+        return try read(.orderOutcomes).compactMap {
+            try $0.value!.withUnsafeBytes { try reader.orderOutcome($0) }
+        }
     }
 
     /// What was told of an order, in a word each; `released!` is final.

@@ -90,7 +90,8 @@ struct RebuildTests {
         let claim = try #require(try stage.read(.reservations).last { $0.keyText == #"["LAST","r-last"]"# })
         // The partition of its SKU, not of its own key.
         try stage.publish(
-            to: .reservations, key: #"["LAST","r-last"]"#, value: nil, partition: .number(stage.place(of: "LAST")))
+            to: .reservations, key: #"["LAST","r-last"]"#, value: nil,
+            partition: .number(stage.place(of: "LAST")))
         try stage.publish(
             to: .reservations, key: #"["LAST","r-ghost"]"#,
             value: Array(claim.text.replacingOccurrences(of: "r-last", with: "r-ghost").utf8),
@@ -108,7 +109,8 @@ struct RebuildTests {
             ["A", "B"].flatMap { sku in
                 [
                     Command(
-                        id: "in-\(sku)", sku: "\(sku)", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                        id: "in-\(sku)", sku: "\(sku)",
+                        body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
                     Command(
                         id: "claim-\(sku)", sku: "\(sku)",
                         body: .reserve(
@@ -137,7 +139,9 @@ struct RebuildTests {
         let verified = try stage.run(["verify", "--without-database"])
         #expect(verified.code == 1 && verified.output.contains("under the key r-A"), "\(verified.output)")
         #expect(verified.output.contains("holdfast rebuild --from-ledger --in-place"))
-        let grown = try stage.run(["topics", "grow", "--to-prefix", stage.prefix + "v2.", "--partitions", "2"])
+        let grown = try stage.run([
+            "topics", "grow", "--to-prefix", stage.prefix + "v2.", "--partitions", "2",
+        ])
         #expect(grown.code == 1 && grown.output.contains("an earlier version wrote them"), "\(grown.output)")
         let delay = try stage.start("delay")
         let second = try stage.start("process")
@@ -158,7 +162,8 @@ struct RebuildTests {
         try stage.start("process")
         try stage.publish([
             Command(id: "pay", sku: "A", body: .confirm(reservationID: "r-A", quantity: nil)),
-            Command(id: "there", sku: "B", body: .transferReceive(transferID: "t-B", quantity: 1, damaged: 0)),
+            Command(
+                id: "there", sku: "B", body: .transferReceive(transferID: "t-B", quantity: 1, damaged: 0)),
         ])
         #expect(try stage.outcome(of: "pay").kind == .confirmed)
         #expect(try stage.outcome(of: "there").kind == .transferReceived)

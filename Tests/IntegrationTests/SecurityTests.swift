@@ -348,7 +348,8 @@ struct SecurityTests {
             reservation: ReservationSnapshot(
                 id: "r1", orderID: "o1", sku: "A", allocations: [Allocation(warehouse: "BER", quantity: 1)],
                 reservedAt: past, expiresAt: past, reservedSequence: 1, sequence: 1))
-        try secured.publish(stage.name(.reservations), key: #"["A","r1"]"#, value: writer.withBytes { Array($0) })
+        try secured.publish(
+            stage.name(.reservations), key: #"["A","r1"]"#, value: writer.withBytes { Array($0) })
     }
 
     // MARK: What is wrong with the connection to PostgreSQL

@@ -171,7 +171,9 @@ struct CostTests {
         }
     }
 
-    @Test("A remembered command takes at most 100 bytes, a window that has few takes little, and a full one grows no further")
+    @Test(
+        "A remembered command takes at most 100 bytes, a window that has few takes little, and a full one grows no further"
+    )
     func window() {
         let count = 131_072
         var sales = Sales(remembering: count)

@@ -76,7 +76,8 @@ struct PackedStateTests {
     }
 
     @Test(
-        "The dedupe window has the newest commands of the ledger, whatever their ids are", arguments: [16, 77])
+        "The dedupe window has the newest commands of the ledger, whatever their ids are",
+        arguments: [16, 77])
     func window(count: Int) throws {
         var random = SeededGenerator(seed: 12)
         var stock = Stock(settings: Settings(dedupeCount: count))

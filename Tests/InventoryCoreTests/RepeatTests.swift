@@ -40,7 +40,9 @@ struct RepeatTests {
             body: .reserve(Command.Reserve(reservationID: id, orderID: "o", quantity: quantity)))
     }
 
-    @Test("After 70,000 other commands a receive that comes again counts once, and a reserve that was refused is refused")
+    @Test(
+        "After 70,000 other commands a receive that comes again counts once, and a reserve that was refused is refused"
+    )
     func manyOthers() {
         var log = Log()
         _ = log.handle(Self.receive("in"))
@@ -87,17 +89,21 @@ struct RepeatTests {
             if number % 3 == 2, distance <= known.count {
                 command = known[known.count - distance].command
             } else {
-                let skew = [nil, -60_000, -5_000, -20, 0, 500, Limits.clockLead].randomElement(using: &random)!
+                let skew = [nil, -60_000, -5_000, -20, 0, 500, Limits.clockLead].randomElement(
+                    using: &random)!
                 let issued = skew.map { log.now + $0 }
                 command =
                     Bool.random(using: &random)
                     ? Self.receive("c\(number)", .random(in: 1...5, using: &random), issued: issued)
                     : Self.reserve("c\(number)", .random(in: 1...90, using: &random), issued: issued)
             }
-            guard command.lead(at: Timestamp(milliseconds: log.now)) ?? 0 <= Limits.clockLead else { continue }
+            guard command.lead(at: Timestamp(milliseconds: log.now)) ?? 0 <= Limits.clockLead else {
+                continue
+            }
             let outcome = log.handle(command)
             let expected = model.handle(command, at: log.now)
-            #expect(NaiveStock.Answer(of: outcome) == expected.0 && outcome.isDuplicate == expected.isDuplicate)
+            #expect(
+                NaiveStock.Answer(of: outcome) == expected.0 && outcome.isDuplicate == expected.isDuplicate)
             if let before = known.last(where: { $0.command.id == command.id }) {
                 if command.issuedAt == nil {
                     if !outcome.isDuplicate { grantedTwice += 1 }
@@ -151,7 +157,9 @@ struct RepeatTests {
         }
     }
 
-    @Test("After the settings made the window shorter or longer, what it forgot is refused, before and after a restore")
+    @Test(
+        "After the settings made the window shorter or longer, what it forgot is refused, before and after a restore"
+    )
     func otherSettings() throws {
         var log = Log()
         let start = log.now
@@ -164,7 +172,8 @@ struct RepeatTests {
             for count in [20, 100] where number == 30 && count == 20 || number == 40 && count == 100 {
                 _ = log.handle(
                     Command(
-                        id: "s\(count)", sku: PartitionBook.sku(0), body: .setSettings(Settings(dedupeCount: count))))
+                        id: "s\(count)", sku: PartitionBook.sku(0),
+                        body: .setSettings(Settings(dedupeCount: count))))
             }
         }
         for stock in [log.stock, try RestoreTests.restored(log.stock, log.ledger)] {
@@ -207,7 +216,9 @@ struct RepeatTests {
             // Of the first log, whose times are later than all that is remembered of the second.
             for number in 0..<30 {
                 let issued = start + Int64(number) * 100 + 1_000_000
-                #expect(log.handle(Self.receive("c\(number)", 1, "A", issued: issued)).rejection == .commandTooOld)
+                #expect(
+                    log.handle(Self.receive("c\(number)", 1, "A", issued: issued)).rejection == .commandTooOld
+                )
             }
             // By now the window holds the refusals.
             log.now += 5_000

@@ -21,7 +21,8 @@ struct RestoreTests {
     ///   - ledger: all of it.
     ///   - settings: those that hold until the log says others.
     static func restored(
-        _ stock: Stock, _ ledger: [LedgerEntry], settings: Settings = Settings(), change: (inout StockRestore) -> Void = { _ in }
+        _ stock: Stock, _ ledger: [LedgerEntry], settings: Settings = Settings(),
+        change: (inout StockRestore) -> Void = { _ in }
     ) throws -> Stock {
         var restore = StockRestore(settings: settings)
         for levels in stock.allLevels { restore.add(levels) }
@@ -151,7 +152,9 @@ struct RestoreTests {
     @Test("Reserved that is not the sum of the live reservations is refused")
     func wrongReserved() {
         let live = Scenario.check(Self.day)
-        expectInconsistency(of: "A") { try Self.restored(live.stock, live.ledger) { $0.end(reservationID: "r2", of: "A") } }
+        expectInconsistency(of: "A") {
+            try Self.restored(live.stock, live.ledger) { $0.end(reservationID: "r2", of: "A") }
+        }
     }
 
     @Test("A ledger that goes on beyond the levels is refused")

@@ -174,7 +174,8 @@ private struct Line {
     func command(id: ID) -> Command {
         let (sku, body) = skuAndBody
         return Command(
-            id: id, sku: sku, generation: number(after: "generation"), issuedAt: time(after: "issued"), body: body)
+            id: id, sku: sku, generation: number(after: "generation"), issuedAt: time(after: "issued"),
+            body: body)
     }
 
     private var skuAndBody: (ID, Command.Body) {

@@ -144,7 +144,8 @@ private enum Words {
             "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
             "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
             "set_settings.earlier_log": command(
-                28, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows)), sku: PartitionBook.sku(3)),
+                28, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows)),
+                sku: PartitionBook.sku(3)),
         ]
     }()
 
@@ -259,7 +260,8 @@ private enum Words {
 
     /// A partition that was grown from none that had any entries.
     private static let grown: [(at: Int64, body: Command.Body)] = [
-        (0, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows))), (1, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .ended))),
+        (0, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows))),
+        (1, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .ended))),
     ]
 
     /// A product whose only warehouse closes.
@@ -306,7 +308,8 @@ private enum Words {
     /// Which command each rejection refuses in the golden records.
     static func refused(_ reason: Rejection) -> CommandKind {
         switch reason {
-        case .commandIDConflict, .commandTooOld, .generationMismatch, .skuRetired, .reservationIDConflict, .expiryOutOfRange,
+        case .commandIDConflict, .commandTooOld, .generationMismatch, .skuRetired, .reservationIDConflict,
+            .expiryOutOfRange,
             .warehouseInactive, .orderLimitExceeded, .deliveryTooLate, .splitRequired, .insufficientStock:
             .reserve
         case .reservationNotFound, .reservationExpired, .reservationReleased, .reservationLost,
@@ -827,7 +830,8 @@ struct ContractTests {
         #expect(
             seen
                 == Set(DecodingFailure.Reason.allCases).subtracting([
-                    .tooLarge, .wrongPartition, .issuedInFuture, .unknownOrder, .eventIDConflict, .eventRefused,
+                    .tooLarge, .wrongPartition, .issuedInFuture, .unknownOrder, .eventIDConflict,
+                    .eventRefused,
                 ]))
     }
 

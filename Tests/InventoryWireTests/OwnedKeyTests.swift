@@ -42,7 +42,8 @@ struct OwnedKeyTests {
     @Test("Ids of any length and characters come back, each under its own key")
     func roundTrip() {
         let texts = [
-            "A", "AB", "B", #"""#, #"\"#, #"\""#, #"",""#, "\u{E9}", "e\u{301}", "\u{1F600}", "'", "[", "]", ",",
+            "A", "AB", "B", #"""#, #"\"#, #"\""#, #"",""#, "\u{E9}", "e\u{301}", "\u{1F600}", "'", "[", "]",
+            ",",
             String(repeating: "x", count: 128), String(repeating: #"""#, count: 128),
         ]
         var keys: Set<[UInt8]> = []

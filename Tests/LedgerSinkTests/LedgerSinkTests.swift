@@ -286,18 +286,26 @@ struct LedgerStoreTests {
     @Test("SKUs and warehouses in two Unicode forms are two, and no check finds fault", arguments: [1, 100])
     func unicodeForms(batch size: Int) throws {
         let (nfc, nfd) = ("Z\u{FC}rich", "Zu\u{308}rich")
-        let commands = ["CAF\u{C9}", "CAFE\u{301}"].flatMap { sku in
-            [
-                Command(id: "in", sku: "\(sku)", body: .receive(warehouse: "\(nfc)", quantity: 5, reference: nil)),
-                Command(id: "in2", sku: "\(sku)", body: .receive(warehouse: "\(nfd)", quantity: 3, reference: nil)),
-                Command(
-                    id: "r", sku: "\(sku)",
-                    body: .reserve(
-                        Command.Reserve(
-                            reservationID: "r", orderID: "o", quantity: 7, expiry: .after(milliseconds: 60_000)))),
-                Command(id: "policy", sku: "\(sku)", body: .setPolicy(warehouse: "\(nfd)", Policy(safetyStock: 1))),
-            ]
-        } + [Command(id: "out", sku: "CAFE\u{301}", body: .release(reservationID: "r", quantity: nil))]
+        let commands =
+            ["CAF\u{C9}", "CAFE\u{301}"].flatMap { sku in
+                [
+                    Command(
+                        id: "in", sku: "\(sku)",
+                        body: .receive(warehouse: "\(nfc)", quantity: 5, reference: nil)),
+                    Command(
+                        id: "in2", sku: "\(sku)",
+                        body: .receive(warehouse: "\(nfd)", quantity: 3, reference: nil)),
+                    Command(
+                        id: "r", sku: "\(sku)",
+                        body: .reserve(
+                            Command.Reserve(
+                                reservationID: "r", orderID: "o", quantity: 7,
+                                expiry: .after(milliseconds: 60_000)))),
+                    Command(
+                        id: "policy", sku: "\(sku)",
+                        body: .setPolicy(warehouse: "\(nfd)", Policy(safetyStock: 1))),
+                ]
+            } + [Command(id: "out", sku: "CAFE\u{301}", body: .release(reservationID: "r", quantity: nil))]
         let database = try Database()
         _ = try database.store().offsets(of: 0..<1)
         try database.store().store(Ledger.entries(of: commands), by: size)
@@ -311,34 +319,42 @@ struct LedgerStoreTests {
             """)
         #expect(
             levels == [
-                ["43414645cc81", "5a75cc8872696368", "3", "0", "1"], ["43414645cc81", "5ac3bc72696368", "5", "0", "0"],
-                ["434146c389", "5a75cc8872696368", "3", "2", "1"], ["434146c389", "5ac3bc72696368", "5", "5", "0"],
+                ["43414645cc81", "5a75cc8872696368", "3", "0", "1"],
+                ["43414645cc81", "5ac3bc72696368", "5", "0", "0"],
+                ["434146c389", "5a75cc8872696368", "3", "2", "1"],
+                ["434146c389", "5ac3bc72696368", "5", "5", "0"],
             ])
         #expect(
             try connection.rows("SELECT status FROM holdfast.reservations ORDER BY sku COLLATE \"C\"")
                 == [["released"], ["reserved"]])
     }
 
-    @Test("Reservations, transfers and commands of two SKUs have one id, and each SKU its own rows", arguments: [1, 100])
+    @Test(
+        "Reservations, transfers and commands of two SKUs have one id, and each SKU its own rows",
+        arguments: [1, 100])
     func sharedIDs(batch size: Int) throws {
-        let commands = ["A", "B"].enumerated().flatMap { number, sku in
-            [
-                Command(id: "in", sku: "\(sku)", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+        let commands =
+            ["A", "B"].enumerated().flatMap { number, sku in
+                [
+                    Command(
+                        id: "in", sku: "\(sku)", body: .receive(warehouse: "BER", quantity: 5, reference: nil)
+                    ),
+                    Command(
+                        id: "o1", sku: "\(sku)",
+                        body: .reserve(
+                            Command.Reserve(
+                                reservationID: "o1", orderID: "o1", quantity: Int64(number + 1),
+                                expiry: .after(milliseconds: 60_000)))),
+                    Command(
+                        id: "move", sku: "\(sku)",
+                        body: .transferDispatch(
+                            Command.TransferDispatch(transferID: "t1", from: "BER", to: "HAM", quantity: 1))),
+                ]
+            } + [
+                Command(id: "out", sku: "A", body: .release(reservationID: "o1", quantity: nil)),
                 Command(
-                    id: "o1", sku: "\(sku)",
-                    body: .reserve(
-                        Command.Reserve(
-                            reservationID: "o1", orderID: "o1", quantity: Int64(number + 1),
-                            expiry: .after(milliseconds: 60_000)))),
-                Command(
-                    id: "move", sku: "\(sku)",
-                    body: .transferDispatch(
-                        Command.TransferDispatch(transferID: "t1", from: "BER", to: "HAM", quantity: 1))),
+                    id: "there", sku: "B", body: .transferReceive(transferID: "t1", quantity: 1, damaged: 0)),
             ]
-        } + [
-            Command(id: "out", sku: "A", body: .release(reservationID: "o1", quantity: nil)),
-            Command(id: "there", sku: "B", body: .transferReceive(transferID: "t1", quantity: 1, damaged: 0)),
-        ]
         let database = try Database()
         _ = try database.store().offsets(of: 0..<1)
         try database.store().store(Ledger.entries(of: commands), by: size)
@@ -346,13 +362,15 @@ struct LedgerStoreTests {
         try expectNoAlarm(connection)
         #expect(
             try connection.rows(
-                "SELECT sku, id, status, remaining::text FROM holdfast.reservations ORDER BY sku COLLATE \"C\"")
+                "SELECT sku, id, status, remaining::text FROM holdfast.reservations ORDER BY sku COLLATE \"C\""
+            )
                 == [["A", "o1", "released", "0"], ["B", "o1", "reserved", "2"]])
         #expect(
             try connection.rows("SELECT sku, id, status FROM holdfast.transfers ORDER BY sku COLLATE \"C\"")
                 == [["A", "t1", "in_transit"], ["B", "t1", "received"]])
         #expect(
-            try connection.rows("SELECT sku, quantity::text FROM holdfast.reservation_allocations ORDER BY sku")
+            try connection.rows(
+                "SELECT sku, quantity::text FROM holdfast.reservation_allocations ORDER BY sku")
                 == [["B", "2"]])
     }
 

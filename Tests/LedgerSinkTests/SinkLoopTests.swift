@@ -50,7 +50,9 @@ struct SinkLoopTests {
         #expect(loop.batch.spans[0]?.expected == 5 && loop.batch.spans[0]?.next == 9)
     }
 
-    @Test("A record that is not kept counts as read: how far it takes the topic is stored, though there is no row")
+    @Test(
+        "A record that is not kept counts as read: how far it takes the topic is stored, though there is no row"
+    )
     func passesOver() throws {
         var loop = TopicLoop<OutcomeRow>(topic: "order.outcomes")
         loop.connected(offsets: [0: 5], ends: [0: 0...6])

@@ -126,7 +126,8 @@ package struct NaiveStock {
         switch command.body {
         case .reserve(let reserve):
             claims.contains {
-                $0.end == nil && $0.reserve.reservationID == reserve.reservationID && same($0.command, command)
+                $0.end == nil && $0.reserve.reservationID == reserve.reservationID
+                    && same($0.command, command)
             }
         case .transferDispatch(let dispatch):
             parcels.contains {
@@ -533,7 +534,9 @@ package struct NaiveStock {
         if let limit = policies[sku]?.unitsPerOrder {
             let has = claims.filter { $0.sku == sku && $0.order == reserve.orderID && $0.end == nil }
                 .reduce(0) { $0 + $1.quantity }
-            let gone = shipped[Name(sku: sku, id: reserve.orderID), default: []].filter { $0.number >= oldest }
+            let gone = shipped[Name(sku: sku, id: reserve.orderID), default: []].filter {
+                $0.number >= oldest
+            }
             if has + gone.reduce(0, { $0 + $1.units }) + reserve.quantity > limit {
                 return refuse(.orderLimitExceeded, command, &new)
             }

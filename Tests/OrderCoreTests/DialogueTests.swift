@@ -551,7 +551,9 @@ struct DialogueTests {
         #expect(shop.held() == 0)
     }
 
-    @Test("A reservation of another SKU under the name of a line's is nobody's: it goes back, and the line keeps its units")
+    @Test(
+        "A reservation of another SKU under the name of a line's is nobody's: it goes back, and the line keeps its units"
+    )
     func strayOfAnotherSKU() {
         var shop = shop()
         shop.place("o", .allOrNothing, [("A", 4)])
@@ -563,7 +565,8 @@ struct DialogueTests {
                 sku,
                 .reserve(
                     Command.Reserve(
-                        reservationID: name, orderID: "stray", quantity: 2, expiry: .after(milliseconds: ttl))))
+                        reservationID: name, orderID: "stray", quantity: 2, expiry: .after(milliseconds: ttl))
+                ))
             #expect(shop.held("stray") == 2)
             if ttl == 1_000 {
                 // It expires before the order hears of it.

@@ -105,7 +105,9 @@ struct DelayQueueTests {
         }
     }
 
-    @Test("An expire is issued by the broker's clock, never later than that; before that is known, it does not say")
+    @Test(
+        "An expire is issued by the broker's clock, never later than that; before that is known, it does not say"
+    )
     func issuedAt() {
         var queue = queue([reservation("r1", due: 1000), reservation("r2", due: 9000)])
         let first = queue.takeDue(at: 8000, limit: 10)[0]

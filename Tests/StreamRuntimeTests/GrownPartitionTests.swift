@@ -180,8 +180,10 @@ struct GrownPartitionTests {
             #expect(stock.reservation(name)?.quantity == units)
             #expect(stock.transfer(name)?.remaining == 1)
         }
-        topics.publish(Command(id: "o1", sku: "X", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
-        topics.publish(Command(id: "pay", sku: "Y", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
+        topics.publish(
+            Command(id: "o1", sku: "X", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
+        topics.publish(
+            Command(id: "pay", sku: "Y", body: .confirm(reservationID: "o1", quantity: nil)), at: 900_100)
         _ = PartitionWorkerTests().run(MemoryLog(topics))
         let kinds = try topics.committed(.results).suffix(2).map { record in
             var reader = RecordReader()

@@ -32,7 +32,9 @@ struct IssuedAtTests {
             body: .receive(warehouse: "BER", quantity: 1, reference: nil))
     }
 
-    @Test("A command that is issued more than a second after its record's time is a dead letter and has no result")
+    @Test(
+        "A command that is issued more than a second after its record's time is a dead letter and has no result"
+    )
     func issuedInFuture() throws {
         let sent = try process(receive(issued: Self.now + Limits.clockLead + 1), at: Self.now)
         #expect(sent.keys.map { $0 } == [.deadLetters])
@@ -50,17 +52,21 @@ struct IssuedAtTests {
         #expect(sent[.deadLetters] == nil && sent[.results] != nil)
     }
 
-    @Test("A command that is issued up to a second after its record's time, or long before, is decided", arguments: [
-        Limits.clockLead, 0, -1, -Limits.longestTTL,
-    ])
+    @Test(
+        "A command that is issued up to a second after its record's time, or long before, is decided",
+        arguments: [
+            Limits.clockLead, 0, -1, -Limits.longestTTL,
+        ])
     func issuedInTime(lead: Int64) throws {
         let sent = try process(receive(issued: Self.now + lead), at: Self.now)
         #expect(sent[.deadLetters] == nil && sent[.results] != nil)
     }
 
-    @Test("A redriven command is issued anew, however old its letter is, and a field that the person set stays", arguments: [
-        true, false,
-    ])
+    @Test(
+        "A redriven command is issued anew, however old its letter is, and a field that the person set stays",
+        arguments: [
+            true, false,
+        ])
     func redriven(isSet: Bool) throws {
         var writer = RecordWriter()
         writer.write(command: receive(issued: Self.now - Limits.longestTTL))

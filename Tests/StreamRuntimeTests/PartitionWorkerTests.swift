@@ -90,7 +90,10 @@ struct PartitionWorkerTests {
         #expect(topics.committed(.results).count == 2)
         #expect(topics.committed(.ledger).count == 2)
         #expect(topics.committed(.levels).count == 1, "the level is written once a transaction")
-        #expect(topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == [#"["A","r1"]"#])
+        #expect(
+            topics.committed(.reservations).map { String(decoding: $0.key!, as: UTF8.self) } == [
+                #"["A","r1"]"#
+            ])
         #expect(
             log.operations.prefix(10) == [
                 "open", "committedOffset", "read stock.levels", "read stock.reservations",
@@ -120,7 +123,8 @@ struct PartitionWorkerTests {
                         transferID: "o1", from: "BER", to: "HAM", quantity: 1,
                         expectedAt: Timestamp(milliseconds: 900_000))))
         }
-        topics.publish(Command(id: "out", sku: "B", body: .release(reservationID: "o1", quantity: nil)), at: 20)
+        topics.publish(
+            Command(id: "out", sku: "B", body: .release(reservationID: "o1", quantity: nil)), at: 20)
         _ = run(MemoryLog(topics))
         var reader = RecordReader()
         let kinds = try topics.committed(.results).map {

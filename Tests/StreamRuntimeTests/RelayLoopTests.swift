@@ -80,7 +80,9 @@ struct RelayLoopTests {
         #expect(try sendings.map { try command($0).id } == ["relay/warehouses/0/4", "relay/warehouses/0/4"])
         // Issued when the relay sends them, less what a clock may be ahead.
         #expect(
-            try sendings.map { try command($0).issuedAt?.milliseconds } == [1_789_999_999_000, 1_789_999_999_000])
+            try sendings.map { try command($0).issuedAt?.milliseconds } == [
+                1_789_999_999_000, 1_789_999_999_000,
+            ])
         let product = product(ProductRecord(sku: "A", name: "a thing"))
         #expect(read(&loop, "A", product, from: Self.products, offset: 9).count == 1)
         _ = read(&loop, "HAM", warehouse("HAM"), offset: 6)

@@ -97,14 +97,18 @@ struct RestorerTests {
         return (old, keys)
     }
 
-    @Test("Records under keys of an earlier version stop the partition, which names what to run; a rebuild mends it")
+    @Test(
+        "Records under keys of an earlier version stop the partition, which names what to run; a rebuild mends it"
+    )
     func strangeKeys() throws {
         let worker = PartitionWorkerTests()
         let topics = MemoryTopics()
         worker.publishMix(60, to: topics, seed: 5)
         for (number, sku) in ["A", "B"].enumerated() {
             topics.publish(
-                Command(id: "last-\(number)", sku: "\(sku)", body: .receive(warehouse: "BER", quantity: 9, reference: nil)),
+                Command(
+                    id: "last-\(number)", sku: "\(sku)",
+                    body: .receive(warehouse: "BER", quantity: 9, reference: nil)),
                 at: 2_000)
             topics.publish(
                 Command(
@@ -139,7 +143,8 @@ struct RestorerTests {
                 record.key!.withUnsafeBytes { key in
                     (record.value ?? []).withUnsafeBytes {
                         view.add(
-                            LogRecord(key: key, value: record.value == nil ? nil : $0, offset: 0, timestamp: 0))
+                            LogRecord(
+                                key: key, value: record.value == nil ? nil : $0, offset: 0, timestamp: 0))
                     }
                 }
             }
@@ -158,7 +163,9 @@ struct RestorerTests {
         #expect(worker.run(MemoryLog(old)).halted == nil)
         topics.records[.commands] = old.records[.commands]
         _ = worker.run(MemoryLog(topics))
-        let (mended, right) = (try Restorer(log: MemoryLog(old)).restore(), try Restorer(log: MemoryLog(topics)).restore())
+        let (mended, right) = (
+            try Restorer(log: MemoryLog(old)).restore(), try Restorer(log: MemoryLog(topics)).restore()
+        )
         #expect(mended.stock.allReservations == right.stock.allReservations)
         #expect(mended.stock.liveReservations >= 2)
     }

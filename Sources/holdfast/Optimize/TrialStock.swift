@@ -49,7 +49,8 @@ struct TrialStock {
             lines: placed.order.lines.enumerated().map { line, wanted in
                 ServedOrder.Line(
                     sku: wanted.sku,
-                    allocations: stock.reservation(ID(Self.id(placed.number, line)), of: wanted.sku)?.allocations ?? [])
+                    allocations: stock.reservation(ID(Self.id(placed.number, line)), of: wanted.sku)?
+                        .allocations ?? [])
             }, shipTo: placed.order.shipTo)
     }
 

@@ -136,10 +136,13 @@ extension FieldTests {
         }
         let refused = "rejected command_too_old"
         for (id, first) in [("c31-in", "received"), ("c31-no", "rejected insufficient_stock")] {
+            let isRight: (String) -> Bool = {
+                ["\(first), \(first) (duplicate)", "\(first), \(refused)"].contains($0)
+            }
             try field.check(
                 "\(id), sent twice", expected: "\(first), then the same as a duplicate, or \(refused)",
                 seconds: 90,
-                isRight: { ["\(first), \(first) (duplicate)", "\(first), \(refused)"].contains($0) }
+                isRight: isRight
             ) {
                 try told(FieldName(id)).map { $0.shown + ($0.duplicate == true ? " (duplicate)" : "") }
                     .joined(separator: ", ")

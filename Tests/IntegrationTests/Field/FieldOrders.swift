@@ -146,18 +146,22 @@ extension FieldTests {
         let forms = try field.texts("1", named: "expires_at")
         for (number, expected) in expected {
             let id = "b21-t\(number)"
+            let isRight: (String) -> Bool = { outcome in
+                expected.components(separatedBy: " or ").contains(outcome)
+            }
             try field.check(
                 forms[id] ?? id, expected: expected,
-                isRight: { outcome in expected.components(separatedBy: " or ").contains(outcome) }
+                isRight: isRight
             ) { try field.answer(FieldName(id)) }
         }
         try field.send("2", replacing: tomorrow)
         try field.settle()
         for (order, form) in [("b21-p0", "T10:15Z"), ("b21-p1", "+0100"), ("b21-p2", "a space for the T")] {
             // A form that is taken is reserved.
+            let isRight: (String) -> Bool = { ["rejected! invalid_time", "reserved"].contains($0) }
             try field.check(
                 "an order with \(form)", expected: "rejected! invalid_time or reserved",
-                isRight: { ["rejected! invalid_time", "reserved"].contains($0) }
+                isRight: isRight
             ) {
                 let reason = try field.outcomes(of: FieldName(order)).last?.unreadable?.reason
                 return try field.story(of: FieldName(order)) + (reason.map { " " + $0 } ?? "")
@@ -209,17 +213,18 @@ extension FieldTests {
             try field.send(step)
             try field.settle()
         }
+        let isRight: (String) -> Bool = { outcome in
+            [
+                "changes told 2, refused 0; A 3 of 3 kept, 0 paid; B 1 paid, 1 shipped",
+                "changes told 1, refused 1; A 3 of 3 kept, 0 paid; B 1 paid, 1 shipped",
+                "changes told 1, refused 1; A 2 of 2 kept, 0 paid; B 1 paid, 1 shipped",
+                "changes told 0, refused 2; A 2 of 2 kept, 0 paid; B 1 paid, 1 shipped",
+            ].contains(outcome)
+        }
         try field.check(
             "the order",
             expected: "each change is told or refused; of A 2 or 3 are kept, B is paid and shipped",
-            isRight: { outcome in
-                [
-                    "changes told 2, refused 0; A 3 of 3 kept, 0 paid; B 1 paid, 1 shipped",
-                    "changes told 1, refused 1; A 3 of 3 kept, 0 paid; B 1 paid, 1 shipped",
-                    "changes told 1, refused 1; A 2 of 2 kept, 0 paid; B 1 paid, 1 shipped",
-                    "changes told 0, refused 2; A 2 of 2 kept, 0 paid; B 1 paid, 1 shipped",
-                ].contains(outcome)
-            }
+            isRight: isRight
         ) {
             let outcomes = try field.outcomes(of: "b24-o1")
             let refusals = try ["b24-e3", "b24-e4"].filter { try !field.refusal(of: FieldName($0)).isEmpty }

@@ -153,7 +153,8 @@ extension FieldTests {
             try field.money(of: "much")
         }
         for (event, what) in [("paid-0", "0"), ("paid-negative", "-1"), ("paid-huge", "10^18")] {
-            try field.check("a payment for \(what) units", expected: "refused", isRight: { !$0.isEmpty }) {
+            let isRight: (String) -> Bool = { !$0.isEmpty }
+            try field.check("a payment for \(what) units", expected: "refused", isRight: isRight) {
                 try field.refusal(of: FieldName(event))
             }
         }

@@ -78,8 +78,9 @@ extension FieldTests {
         }
         try field.send("4")
         try field.settle()
+        let isRight: (String) -> Bool = { $0.hasPrefix("rejected ") }
         try field.check(
-            "a reservation", expected: "rejected", isRight: { $0.hasPrefix("rejected ") }
+            "a reservation", expected: "rejected", isRight: isRight
         ) { try field.answer("b14-2") }
         try field.publish(.warehouses, [("BER", #"{"warehouse":"BER","active":true}"#)])
         try field.settle()
