@@ -268,7 +268,7 @@ struct GrowTests {
         let shown = try three.run(["show", "reservation", "same"])
         #expect(shown.code == 0 && shown.output.contains("reservation same, of 2 SKUs"), "\(shown.output)")
         let one = try three.run(["show", "command", "claim", "--sku", first])
-        #expect(one.code == 0 && one.output.contains(first) && !one.output.contains(second), "\(one.output)")
+        #expect(one.code == 0 && one.output.contains("all 1 ledger entries"), "\(one.output)")
         try three.start("process")
         try three.publish([
             Command(id: "pay-1", sku: ID(first), body: .confirm(reservationID: "same", quantity: nil)),

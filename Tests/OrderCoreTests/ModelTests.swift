@@ -395,15 +395,19 @@ struct ModelTests {
         return (told + done).sorted { $0.0 < $1.0 }.map { "\($0.0) \($0.1)" }.joined(separator: "\n")
     }
 
-    /// A confirmed line that was to ship later has not expired in between.
+    /// A confirmed line that was to ship later has not expired in between. What a later change added is not paid, and may.
     private static func checkConfirmed(_ id: ID, _ shop: Shop) throws(Fault) {
         guard shop.settings.shipsOnShipped,
             let confirmed = shop.told(id).first(where: { $0.kind == .confirmed })
         else { return }
         for line in confirmed.lines where line.reserved > 0 && line.paid >= line.reserved + line.shipped {
-            let expired = shop.ledger.contains {
-                $0.orderID == id && $0.sku == line.sku && $0.movement == .expire && $0.at > confirmed.at
-                    && $0.deltas.backordered == 0
+            let kept = shop.ledger.filter {
+                $0.orderID == id && $0.sku == line.sku && $0.movement == .extend
+            }
+            let expired = shop.ledger.contains { entry in
+                entry.orderID == id && entry.sku == line.sku && entry.movement == .expire
+                    && entry.at > confirmed.at && entry.deltas.backordered == 0
+                    && kept.contains { $0.reservationID == entry.reservationID }
             }
             if expired {
                 throw Fault(

@@ -24,6 +24,8 @@ struct Shop {
     var ledger: [LedgerEntry] = []
     /// By the id of their events, the payments that were sent.
     private var payments: [ID: (order: ID, units: [LineUnits])] = [:]
+    /// Orders of which a payment came that nobody can read: all of it goes back, however much it was.
+    private var unreadablePayments: Set<ID> = []
     private var offset: Int64 = 0
     private var events: Int64 = 0
 
@@ -97,6 +99,7 @@ struct Shop {
         _ id: ID = "o", _ kind: OrderEventKind = .placed, _ lines: [(ID, Int64)] = [],
         eventID: ID? = "unread"
     ) {
+        if kind == .paid { unreadablePayments.insert(id) }
         let event = UnreadableEvent(
             id: eventID, orderID: id, kind: kind,
             at: Timestamp(milliseconds: now),
@@ -262,10 +265,10 @@ struct Shop {
         told(id).map { $0.kind.rawValue + ($0.isFinal ? "!" : "") }
     }
 
-    /// The units of a SKU that payments of an order name, each event's once; exact unless another payment names none. Nil
-    /// where one was refused.
+    /// The units of a SKU that payments of an order name, each event's once; exact unless another payment names none, or
+    /// cannot be read. Nil where one was refused.
     func namedPayments(_ id: ID, _ sku: ID) -> (units: Int64, isExact: Bool)? {
-        var (units, isExact): (Int64, Bool) = (0, true)
+        var (units, isExact): (Int64, Bool) = (0, !unreadablePayments.contains(id))
         for (event, payment) in payments where payment.order == id {
             let isRefused =
                 refused.contains { $0.event.id == event } || answers.contains { $0.eventID == event }
