@@ -144,7 +144,7 @@ struct RebuildTests {
         ])
         #expect(grown.code == 1 && grown.output.contains("an earlier version wrote them"), "\(grown.output)")
         let delay = try stage.start("delay")
-        let second = try stage.start("process")
+        let second = try stage.start("process", awaitReady: false)
         for (role, topic) in [(second, "stock.reservations"), (delay, "stock.transfers")] {
             try eventually("the records are named") {
                 let log = role.process.logTail(lines: 1_000)
