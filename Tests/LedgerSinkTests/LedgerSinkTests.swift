@@ -313,16 +313,16 @@ struct LedgerStoreTests {
         try expectNoAlarm(connection)
         let levels = try connection.rows(
             """
-            SELECT encode(convert_to(sku, 'UTF8'), 'hex'), encode(convert_to(warehouse_id, 'UTF8'), 'hex'),
-                quantity_on_hand::text, quantity_reserved::text, safety_stock::text
+            SELECT sku::bytea::text, warehouse_id::bytea::text, quantity_on_hand::text,
+                quantity_reserved::text, safety_stock::text
             FROM holdfast.inventory ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
             """)
         #expect(
             levels == [
-                ["43414645cc81", "5a75cc8872696368", "3", "0", "1"],
-                ["43414645cc81", "5ac3bc72696368", "5", "0", "0"],
-                ["434146c389", "5a75cc8872696368", "3", "2", "1"],
-                ["434146c389", "5ac3bc72696368", "5", "5", "0"],
+                [#"\x43414645cc81"#, #"\x5a75cc8872696368"#, "3", "0", "1"],
+                [#"\x43414645cc81"#, #"\x5ac3bc72696368"#, "5", "0", "0"],
+                [#"\x434146c389"#, #"\x5a75cc8872696368"#, "3", "2", "1"],
+                [#"\x434146c389"#, #"\x5ac3bc72696368"#, "5", "5", "0"],
             ])
         #expect(
             try connection.rows("SELECT status FROM holdfast.reservations ORDER BY sku COLLATE \"C\"")
