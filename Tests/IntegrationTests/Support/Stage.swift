@@ -351,13 +351,20 @@ final class Stage {
         return try #require(name, "the key \(record.keyText)")
     }
 
+    /// The newest record of each key that is no tombstone.
+    private func newest(of topic: Topic) throws -> [Record] {
+        var newest: [[UInt8]: Record] = [:]
+        for record in try read(topic) { newest[record.key ?? []] = record }
+        return newest.values.filter { $0.value != nil }
+    }
+
     /// The reservations that live.
     func liveReservations() throws -> [OwnedID: ReservationSnapshot] {
         var reader = RecordReader()
         var live: [OwnedID: ReservationSnapshot] = [:]
-        for record in try read(.reservations) {
-            live[try Self.name(record, &reader)] = try record.value.map {
-                try $0.withUnsafeBytes { try reader.reservation($0) }
+        for record in try newest(of: .reservations) {
+            live[try Self.name(record, &reader)] = try record.value!.withUnsafeBytes {
+                try reader.reservation($0)
             }
         }
         return live
@@ -367,9 +374,9 @@ final class Stage {
     func liveTransfers() throws -> [OwnedID: TransferSnapshot] {
         var reader = RecordReader()
         var live: [OwnedID: TransferSnapshot] = [:]
-        for record in try read(.transfers) {
-            live[try Self.name(record, &reader)] = try record.value.map {
-                try $0.withUnsafeBytes { try reader.transfer($0) }
+        for record in try newest(of: .transfers) {
+            live[try Self.name(record, &reader)] = try record.value!.withUnsafeBytes {
+                try reader.transfer($0)
             }
         }
         return live
