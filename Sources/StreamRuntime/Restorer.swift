@@ -8,6 +8,7 @@ package struct PartitionImage: Sendable {
     fileprivate var positions: [Topic: Int64] = [:]
     /// Of `stock.reservations` and `stock.transfers`.
     fileprivate var strangers: [Topic: StrangeKeys] = [:]
+    fileprivate var recordsRead = 0
 
     /// - Parameter settings: those that hold until the log says others; less than the standard only in tests.
     package init(settings: Settings = Settings()) { restore = StockRestore(settings: settings) }
@@ -29,6 +30,8 @@ package struct Restorer {
         package var reservations = 0
         package var transfers = 0
         package var ledgerEntries = 0
+        /// Records that this restore read of the four topics; what a standby had read before is not counted.
+        package var recordsRead = 0
     }
 
     /// How far the reading of one topic has come.
@@ -57,8 +60,10 @@ package struct Restorer {
         from image: consuming PartitionImage = PartitionImage()
     ) throws(LogFailure) -> (stock: Stock, newestSource: Int64?, progress: Progress) {
         var image = image
+        let readBefore = image.recordsRead
         try update(&image)
-        let progress = image.progress
+        var progress = image.progress
+        progress.recordsRead = image.recordsRead - readBefore
         let newestSource = image.restore.newestEntry?.source.offset
         for topic in [Topic.reservations, .transfers] {
             guard let strangers = image.strangers[topic], !strangers.isEmpty else { continue }
@@ -177,6 +182,7 @@ package struct Restorer {
             }
         }
         image.positions[topic] = next
+        image.recordsRead += records
     }
 
     private func decoded<Value>(

@@ -113,9 +113,10 @@ struct FailoverTests {
         // Its session lasts for 6 s from its last heartbeat, which it sends every 1.5 s.
         #expect(split.detection > 1_000 && split.detection <= split.total)
         #expect(split.restored.isWarm == isStandby && split.restored.skus == Self.size)
-        if isStandby {
-            #expect(split.restored.fencing + split.restored.locating + split.restored.restoring < 2_000)
-        }
+        // A level and a reservation of each SKU, and two entries. A standby has read them before; how long the rest
+        // takes depends on what else the machine does.
+        let state = 4 * Self.size
+        #expect(isStandby ? split.restored.recordsRead < state / 4 : split.restored.recordsRead >= state)
         try stage.checkBooks()
     }
 

@@ -46,7 +46,8 @@ final class WorkerReporter: WorkerObserver {
             [
                 "skus": progress.skus, "reservations": progress.reservations,
                 "transfers": progress.transfers,
-                "ledger_entries": progress.ledgerEntries, "standby": start.isWarm,
+                "ledger_entries": progress.ledgerEntries, "records_read": progress.recordsRead,
+                "standby": start.isWarm,
                 "fencing_ms": start.fencing, "locating_ms": start.locating, "restoring_ms": start.restoring,
                 "from_offset": from,
             ])

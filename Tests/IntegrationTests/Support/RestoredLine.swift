@@ -46,6 +46,7 @@ struct RestoredLine {
     let locating: Int
     let restoring: Int
     let isWarm: Bool
+    let recordsRead: Int
 
     init(_ process: ChildProcess) throws {
         let line = try LogLine("restored", of: process)
@@ -55,6 +56,7 @@ struct RestoredLine {
         fencing = try line.number("fencing_ms")
         locating = try line.number("locating_ms")
         restoring = try line.number("restoring_ms")
+        recordsRead = try line.number("records_read")
         isWarm = line.text.contains("standby=true")
     }
 }
