@@ -42,16 +42,13 @@ final class Wire {
 
     /// Takes results to the end; the first error counts, else the last result.
     func results(_ sql: String, _ deadline: Deadline) throws(PostgresError) -> QueryResult {
-        var last: OpaquePointer?
+        var last: QueryResult?
         var failure: PostgresError?
-        while let result = try nextResult(sql, deadline) {
+        while let result = try next(sql, deadline, after: failure) {
             switch PQresultStatus(result) {
-            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-                PQclear(last)
-                last = result
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = QueryResult(raw: result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                 PQclear(result)
-                PQclear(last)
                 isOutOfStep = true
                 throw PostgresError(
                     message: "COPY goes through copyIn only", operation: PostgresError.operation(of: sql),
@@ -61,12 +58,20 @@ final class Wire {
                 PQclear(result)
             }
         }
-        if let failure {
-            PQclear(last)
-            throw failure
-        }
+        if let failure { throw failure }
         guard let last else { throw lost(sql) }
-        return QueryResult(raw: last)
+        return last
+    }
+
+    /// The next result. Where the connection goes away, what the server said before is the cause.
+    private func next(
+        _ sql: String, _ deadline: Deadline, after failure: PostgresError?
+    ) throws(PostgresError) -> OpaquePointer? {
+        do throws(PostgresError) {
+            return try nextResult(sql, deadline)
+        } catch {
+            throw failure ?? error
+        }
     }
 
     /// Waits for the next result; nil at the end of a statement's results. Wraps `PQisBusy`,

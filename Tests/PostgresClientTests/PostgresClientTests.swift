@@ -192,6 +192,31 @@ struct ConnectionTests {
         }
     }
 
+    @Test("A connection that goes away between the results of a statement leaves nothing of them in memory")
+    func lostBetweenResults() throws {
+        /// Resident pages of this process; large blocks go back to the system when they are freed.
+        func resident() throws -> Int {
+            let counts = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
+            return try #require(Int(counts[1])) * Int(getpagesize())
+        }
+        let size = 4 << 20
+        func lose() throws {
+            let end = Date().addingTimeInterval(0.3)
+            let connection = try Connection(
+                url: #require(Server.url), applicationName: "holdfast tests", giveUp: { Date() > end })
+            // The second result makes the server send all of the first.
+            #expect(throws: PostgresError.self) {
+                try connection.execute(
+                    "SELECT repeat('x', \(size)); SELECT repeat('y', 100000); SELECT pg_sleep(20)")
+            }
+            #expect(!connection.isUsable)
+        }
+        try lose()
+        let before = try resident()
+        for _ in 0..<8 { try lose() }
+        #expect(try resident() - before < 4 * size)
+    }
+
     @Test("Notices reach the caller")
     func notices() throws {
         let box = Box()
