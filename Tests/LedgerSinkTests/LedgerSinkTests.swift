@@ -517,6 +517,62 @@ struct LedgerStoreTests {
         #expect(found.map { $0.first } == named.map { "\($0)" })
     }
 
+    @Test("check_chain goes on where an earlier check ended, and looks at a part of a partition alone")
+    func checkChainInParts() throws {
+        let database = try Database()
+        let store = try database.store()
+        try store.store(Array(Ledger.everything.prefix(20)), by: 7)
+        let connection = try database.connect()
+        func ends() throws -> [[String?]] {
+            try connection.rows("SELECT ledger_partition, next_offset FROM holdfast.ledger_ends()")
+        }
+        func found(_ since: Int, _ until: Int? = nil) throws -> [String?] {
+            try connection.rows(
+                "SELECT sequence FROM holdfast.check_chain(0, \(since), \(until.map { "\($0)" } ?? "NULL"))"
+            ).map { $0[0] }
+        }
+        #expect(try ends() == [["0", "20"]])
+        #expect(try found(0) == [])
+        var offsets = try store.offsets(of: 0..<1)
+        var batch = LedgerBatch(from: offsets)
+        for (number, entry) in Ledger.everything.dropFirst(20).prefix(10).enumerated() {
+            batch.add(LedgerRow(partition: 0, offset: Int64(20 + number), entry: entry))
+        }
+        try store.store(batch)
+        offsets = batch.nextOffsets
+        #expect(try ends() == [["0", "\(offsets[0]!)"]])
+        #expect(try found(20) == [])
+        try connection.execute(
+            """
+            ALTER TABLE holdfast.inventory_transactions DISABLE TRIGGER ALL;
+            UPDATE holdfast.inventory_transactions SET note = 'fork lift' WHERE ledger_offset IN (5, 25);
+            """)
+        // An entry has the sequence after its offset here.
+        #expect(try found(20) == ["26"])
+        #expect(try found(0, 20) == ["6"])
+        #expect(try found(6, 25) == [])
+        // The first of a part is held against the one before it, which the part does not have.
+        try connection.execute(
+            "UPDATE holdfast.inventory_transactions SET hash = repeat('0', 64) WHERE ledger_offset = 9")
+        #expect(try found(10, 20) == ["11"])
+        #expect(try connection.rows("SELECT sku FROM holdfast.check_chain(1, 0)").isEmpty)
+    }
+
+    @Test(
+        "check_chain is planned for several processes, and each entry is hashed without a call of a function of ours"
+    )
+    func checkChainPlan() throws {
+        let database = try Database()
+        let connection = try database.connect()
+        try connection.execute(
+            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0")
+        let plan = try connection.query("EXPLAIN VERBOSE SELECT * FROM holdfast.check_chain()", format: .text)
+        let lines = try (0..<plan.rowCount).map { try plan.text($0, 0) ?? "" }.joined(separator: "\n")
+        #expect(lines.contains("Gather"), "\(lines)")
+        #expect(lines.contains("sha256(") && !lines.contains("ledger_hash("), "\(lines)")
+        #expect(!lines.contains("netstring(") && !lines.contains("milliseconds("))
+    }
+
     @Test("A server that goes away in the middle stores nothing of the batch, and can be tried again")
     func goesAway() throws {
         let database = try Database()
