@@ -16,17 +16,29 @@ package final class LedgerStore: SinkStore {
     ///   - topic: The name of the ledger's topic on its cluster, by which its offsets are stored.
     ///   - sourceTopic: The name of the commands' topic, for `source_topic`.
     ///   - schema: Another one than `holdfast`, that is being made beside it.
-    /// - Throws: `SinkFault` when the schema is not there, else `PostgresError`.
+    /// - Throws: `DatabaseRefusal` when the schema is not there or a right is missing, else `PostgresError`.
     package init(
         connection: Connection, role: String, topic: String, sourceTopic: String,
         schema: String = SchemaMigrator.schema
     ) throws {
         self.sourceTopic = sourceTopic
         session = try SinkSession(
-            connection: connection, role: role, topic: topic, schema: schema, table: "sink_offsets",
-            orElse: .schemaMissing)
+            connection: connection, role: role, topic: topic, schema: schema, tables: Self.tables)
         try connection.execute(Self.makeStaging)
     }
+
+    private static let tables: [DatabaseNeeds.Table] = {
+        let kept = ["SELECT", "INSERT", "UPDATE"]
+        let published = kept + ["DELETE"]
+        return [
+            .init(name: "inventory_transactions", rights: ["SELECT", "INSERT"]),
+            .init(name: "inventory", rights: kept, column: "is_closed"),
+            .init(name: "policies", rights: kept),
+            .init(name: "reservations", rights: kept), .init(name: "transfers", rights: kept),
+            .init(name: "sink_offsets", rights: kept), .init(name: "warehouse_states", rights: kept),
+            .init(name: "products", rights: published), .init(name: "warehouses", rights: published),
+        ]
+    }()
 
     func sql(_ text: String) -> String { session.sql(text) }
 

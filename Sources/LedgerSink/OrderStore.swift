@@ -12,15 +12,20 @@ package final class OrderStore: SinkStore {
     /// - Parameters:
     ///   - topic: The name of `order.outcomes` on its cluster, by which its offsets are stored.
     ///   - schema: Another one than `holdfast`, that is being made beside it.
-    /// - Throws: `SinkFault` when the tables are not there, else `PostgresError`.
+    /// - Throws: `DatabaseRefusal` when the tables are not there or a right is missing, else `PostgresError`.
     package init(
         connection: Connection, role: String, topic: String, schema: String = SchemaMigrator.schema
     ) throws {
         session = try SinkSession(
-            connection: connection, role: role, topic: topic, schema: schema, table: "orders",
-            orElse: .ordersMissing)
+            connection: connection, role: role, topic: topic, schema: schema, tables: Self.tables)
         try connection.execute(Self.makeStaging)
     }
+
+    private static let tables =
+        [DatabaseNeeds.Table(name: "sink_offsets", rights: ["SELECT", "INSERT", "UPDATE"])]
+        + ["orders", "order_lines", "shipments_planned"].map {
+            DatabaseNeeds.Table(name: $0, rights: ["SELECT", "INSERT", "UPDATE", "DELETE"])
+        }
 
     package func offsets(of partitions: Range<Int32>) throws -> [Int32: Int64] {
         try session.offsets(of: partitions)

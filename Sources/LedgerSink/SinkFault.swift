@@ -19,12 +19,4 @@ package struct SinkFault: Error, Equatable, Sendable, CustomStringConvertible {
             "the ledger in PostgreSQL has another entry for \(sku), sequence \(sequence) than the topic: "
                 + "is this database another topic's? Compare the two before anything else is written")
     }
-
-    static let schemaMissing = SinkFault(
-        "the database has no schema holdfast: start the sink once with --migrate, "
-            + "or run the files of deploy/sql in order")
-
-    static let ordersMissing = SinkFault(
-        "the database has no tables of orders: start the sink once with --migrate, or run the files of deploy/sql "
-            + "in order")
 }

@@ -9,17 +9,15 @@ package final class SinkSession {
 
     /// - Parameters:
     ///   - topic: the topic's name on its cluster, by which its offsets are stored.
-    ///   - table: one that the store needs.
-    /// - Throws: `SinkFault` when the table is not there, else `PostgresError`.
+    ///   - tables: what the store needs.
+    /// - Throws: `DatabaseRefusal` when something of it is not there, else `PostgresError`.
     init(
-        connection: Connection, role: String, topic: String, schema: String, table: String,
-        orElse missing: SinkFault
+        connection: Connection, role: String, topic: String, schema: String, tables: [DatabaseNeeds.Table]
     ) throws {
         self.connection = connection
         self.topic = topic
         self.schema = schema
-        let isThere = try connection.query("SELECT to_regclass('\(schema).\(table)') IS NOT NULL")
-        guard try isThere.bool(0, 0) == true else { throw missing }
+        try DatabaseNeeds(connection, role: role, schema: schema).checkStorage(tables)
         try connection.execute("SET ROLE \(connection.quoted(identifier: role))")
     }
 

@@ -9,7 +9,8 @@ package final class Connection {
     private let notices: NoticeRouter
     let copyBuffer: UnsafeMutablePointer<UInt8>
 
-    /// Connects; wraps `PQconnectStartParams` and `PQconnectPoll`.
+    /// Connects; wraps `PQconnectStartParams` and `PQconnectPoll`. Refuses a pooler that gives each transaction another
+    /// session (`Pooling`).
     ///
     /// - Parameters:
     ///   - url: A connection URL, or libpq's `key=value` form.
@@ -27,12 +28,16 @@ package final class Connection {
     ) throws(PostgresError) {
         let parameters = try ConnectionParameters(url)
         let seconds = parameters["connect_timeout"].flatMap { Int($0) } ?? connectTimeoutSeconds
-        let deadline = Deadline(milliseconds: max(1, seconds) * 1000, giveUp: giveUp)
-        let handle = try Connecting.open(parameters, url: url, applicationName: applicationName, deadline)
-        wire = Wire(handle, statementMilliseconds: statementTimeoutSeconds * 1000, giveUp: giveUp)
+        let open = { () throws(PostgresError) -> ConnectionHandle in
+            try Connecting.open(
+                parameters, url: url, applicationName: applicationName,
+                Deadline(milliseconds: max(1, seconds) * 1000, giveUp: giveUp))
+        }
+        wire = Wire(try open(), statementMilliseconds: statementTimeoutSeconds * 1000, giveUp: giveUp)
         notices = NoticeRouter(onNotice)
         copyBuffer = .allocate(capacity: BinaryCopyWriter.capacity)
         notices.install(on: wire.raw)
+        try Pooling.refuseLending(wire, giveUp: giveUp, openOther: open)
         try Self.limitSession(wire, statementSeconds: statementTimeoutSeconds)
     }
 

@@ -146,17 +146,36 @@ struct SinkTests {
 /// A database of a test's own on the server that all tests share.
 final class TestDatabase {
     let url: String
-    private let name = "test_\(UInt32.random(in: 0...UInt32.max))"
+    let name = "test_\(UInt32.random(in: 0...UInt32.max))"
+    /// Its owner, if that is a user of its own.
+    let owner: String?
     private let administrator: Connection
 
-    init() throws {
+    /// - Parameters:
+    ///   - options: of `CREATE DATABASE`.
+    ///   - ownerRights: makes a user of its own its owner, with these options of `CREATE ROLE`.
+    init(_ options: String = "", ownerRights: String? = nil) throws {
         let shared = try #require(RealServers.database)
         administrator = try Connection(url: shared, applicationName: "holdfast tests")
-        try administrator.execute("CREATE DATABASE \(name)")
+        owner = ownerRights == nil ? nil : "\(name)_owner"
+        if let owner { try administrator.execute("CREATE ROLE \(owner) LOGIN \(ownerRights ?? "")") }
+        try administrator.execute(
+            "CREATE DATABASE \(name) \(owner.map { "OWNER \($0)" } ?? "") \(options)")
         let path = shared.split(separator: "?").first.map(String.init) ?? shared
         let slash = try #require(path.lastIndex(of: "/"))
-        url = path[..<slash] + "/" + name
+        var server = String(path[..<slash])
+        if let owner {
+            let host = server.split(separator: "@").last?.split(separator: "/").last ?? ""
+            server = "postgresql://\(owner)@\(host)"
+        }
+        url = server + "/" + name
     }
 
-    deinit { _ = try? administrator.execute("DROP DATABASE \(name) WITH (FORCE)") }
+    deinit {
+        _ = try? administrator.execute("DROP DATABASE \(name) WITH (FORCE)")
+        if let owner { _ = try? administrator.execute("DROP ROLE \(owner)") }
+    }
+
+    /// Runs SQL as the server's administrator.
+    func administer(_ sql: String) throws { try administrator.execute(sql) }
 }

@@ -15,7 +15,7 @@ final class Database {
             ?? "DATABASE_URL is not set")
 
     let connectionString: String
-    private let name = "sink_\(UInt32.random(in: 0...UInt32.max))"
+    let name = "sink_\(UInt32.random(in: 0...UInt32.max))"
     private let administrator: Connection
 
     init() throws {

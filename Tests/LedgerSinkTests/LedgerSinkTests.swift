@@ -42,7 +42,7 @@ struct LedgerStoreTests {
         let database = try Database()
         let connection = try database.connect()
         try connection.execute("DROP SCHEMA holdfast CASCADE")
-        #expect(throws: SinkFault.self) {
+        #expect(throws: DatabaseRefusal.self) {
             try LedgerStore(
                 connection: connection, role: "holdfast_application", topic: "t", sourceTopic: "c")
         }

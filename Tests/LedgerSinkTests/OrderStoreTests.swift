@@ -226,8 +226,8 @@ struct OrderStoreTests {
         do {
             _ = try database.orderStore()
             Issue.record("it was taken")
-        } catch let fault as SinkFault {
-            #expect(fault.description.contains("--migrate"))
+        } catch let refusal as DatabaseRefusal {
+            #expect(refusal.description.contains("--migrate"))
         }
     }
 

@@ -1,6 +1,22 @@
 -- The schema and the role of the application. Every file here can be run again without harm;
 -- `holdfast sink --migrate` runs them in order, in one transaction, under an advisory lock.
 
+DO $$
+BEGIN
+    IF current_setting('server_version_num')::integer < 170000 THEN
+        RAISE EXCEPTION 'PostgreSQL % is too old: Holdfast needs 17 or later', current_setting('server_version')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    -- The encoding of a database stays as it is.
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'the database % has the encoding %, which cannot hold every SKU and name',
+                current_database(), current_setting('server_encoding')
+            USING ERRCODE = 'feature_not_supported', HINT = 'Make another database: '
+                'CREATE DATABASE NAME ENCODING ''UTF8'' LOCALE ''C.UTF-8'' TEMPLATE template0';
+    END IF;
+END
+$$;
+
 CREATE SCHEMA IF NOT EXISTS holdfast;
 
 COMMENT ON SCHEMA holdfast IS

@@ -138,6 +138,8 @@ final class SinkLine<Store: SinkStore> {
             loop.failed(.reconnect, error.description)
         case let error as PostgresError where error.isRefusal:
             throw RoleFailure(.usage, "database_url (\(configured)): \(error.description)")
+        case let refusal as DatabaseRefusal:
+            throw RoleFailure(.usage, "database_url (\(configured)): \(refusal)")
         case let error as PostgresError:
             loop.failed(.stop, error.description)
         case let error as SinkFault:

@@ -26,6 +26,7 @@ final class SinkRebuild {
         swap = nil
         wanted = nil
         let connection = try database.connect(statementTimeoutSeconds: SinkDatabase.migrationSeconds)
+        try DatabaseNeeds(connection, role: service.configuration.string("database_role")).checkMigration()
         let swap = try SchemaSwap(connection: connection, files: database.files())
         if !isPrepared { try swap.prepare(dropsOld: dropsOld) }
         isPrepared = true

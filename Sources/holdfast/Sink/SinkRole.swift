@@ -133,6 +133,7 @@ final class SinkRole {
     private func migrate(_ database: SinkDatabase) throws {
         watched.rest()
         let connection = try database.connect(statementTimeoutSeconds: SinkDatabase.migrationSeconds)
+        try DatabaseNeeds(connection, role: service.configuration.string("database_role")).checkMigration()
         logger.info("bringing the schema up to date")
         let files = try SchemaMigrator(files: database.files()).run(on: connection)
         logger.info("the schema is up to date", ["files": files.joined(separator: ", ")])

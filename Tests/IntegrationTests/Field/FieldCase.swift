@@ -11,7 +11,9 @@ final class FieldCase {
     /// The number and the words of the case's folder.
     let name: String
     let stage: Stage
-    let database: TestDatabase
+    /// The database that the sink writes into, and the audits look at.
+    private(set) var url: String
+    private let database: TestDatabase
     private(set) var roles: [String: Stage.Role] = [:]
     private let log: FieldLog
     private var offsets: [String: Consumer] = [:]
@@ -19,18 +21,22 @@ final class FieldCase {
     /// - Parameters:
     ///   - name: of the folder of its inputs, if it has some.
     ///   - coordinating: flags of the coordinator.
-    init(_ name: String, partitions: Int32 = 2, coordinating: [String] = []) throws {
+    ///   - hasSink: whether a sink is at work from the beginning; else `startSink` starts one.
+    init(
+        _ name: String, partitions: Int32 = 2, coordinating: [String] = [], hasSink: Bool = true
+    ) throws {
         self.name = name
         database = try TestDatabase()
+        url = database.url
         stage = try Stage(partitions: partitions)
         log = FieldLog(stage)
-        let starts = [
-            ("process", []), ("coordinate", coordinating), ("relay", []), ("delay", []),
-            ("sink", ["--migrate"]),
-        ]
+        let starts =
+            [
+                ("process", []), ("coordinate", coordinating), ("relay", []), ("delay", []),
+            ] + (hasSink ? [("sink", ["--migrate"])] : [])
         for (role, arguments) in starts {
             roles[role] = try stage.start(
-                role, arguments, environment: ["DATABASE_URL": database.url], awaitReady: false)
+                role, arguments, environment: ["DATABASE_URL": url], awaitReady: false)
         }
         for role in roles.values { try role.awaitReady() }
     }
@@ -44,6 +50,24 @@ final class FieldCase {
     func stop(_ role: String) { roles[role]?.process.stop(milliseconds: 10_000) }
 
     func start(_ role: String) throws { roles[role] = try stage.start(role) }
+
+    /// Starts a sink that makes its schema, and waits until it has caught up.
+    /// - Parameters:
+    ///   - url: of the database; without it of the case's own.
+    ///   - pooler: where the sink reaches it, if not directly.
+    func startSink(on url: String? = nil, through pooler: String? = nil) throws {
+        self.url = url ?? self.url
+        roles["sink"] = try stage.start(
+            "sink", ["--migrate"], environment: ["DATABASE_URL": pooler ?? self.url])
+    }
+
+    /// Lets a role run to its end, which it comes to by itself.
+    /// - Returns: its exit code and what of the texts it says, or all that it says last where it says none.
+    func refusal(_ arguments: [String], url: String, saying texts: [String]) throws -> String {
+        let ended = try stage.run(arguments, environment: ["DATABASE_URL": url])
+        let said = texts.filter { ended.output.contains($0) }
+        return "\(ended.code): " + (said.isEmpty ? ended.output : said.joined(separator: "; "))
+    }
 
     // MARK: Inputs
 
@@ -277,7 +301,7 @@ final class FieldCase {
 
     /// The rows of a query, their columns as texts.
     func sql(_ query: String) throws -> [[String]] {
-        let connection = try Connection(url: database.url, applicationName: "holdfast tests")
+        let connection = try Connection(url: url, applicationName: "holdfast tests")
         let result = try connection.execute(query)
         return try (0..<result.rowCount).map { row in
             try (0..<result.columnCount).map { try result.text(row, $0) ?? "" }
@@ -335,7 +359,7 @@ final class FieldCase {
                 let count = try sql("SELECT count(*) FROM holdfast.\(name)")[0][0]
                 return "\(name.replacing("()", with: "")) \(count)"
             }
-            let verified = try stage.run(["verify"], environment: ["DATABASE_URL": database.url])
+            let verified = try stage.run(["verify"], environment: ["DATABASE_URL": url])
             if verified.code != 0 { print(verified.output) }
             return (counts + ["verify \(verified.code)"]).joined(separator: ", ")
         }
