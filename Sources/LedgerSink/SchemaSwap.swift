@@ -31,10 +31,17 @@ package final class SchemaSwap {
     /// - Throws: `SinkFault` for what would be lost by the swap.
     package func prepare(dropsOld: Bool) throws {
         try refuseDependents()
-        if try isThere(Self.before), !dropsOld {
-            throw SinkFault(
-                "the schema \(Self.before) of an earlier rebuild is still there: look at it and drop it "
-                    + "(DROP SCHEMA \(Self.before) CASCADE), or give --drop-old")
+        if try isThere(Self.before) {
+            guard dropsOld else {
+                throw SinkFault(
+                    "the schema \(Self.before) of an earlier rebuild is still there: look at it and drop it "
+                        + "(DROP SCHEMA \(Self.before) CASCADE), or give --drop-old")
+            }
+            if let obstacle = try dropOld() {
+                throw SinkFault(
+                    "the schema \(Self.before) of an earlier rebuild cannot be dropped: \(obstacle); wait for its end, or "
+                        + "end it")
+            }
         }
         try connection.execute("DROP SCHEMA IF EXISTS \(Self.fresh) CASCADE")
         try SchemaMigrator(files: files, schema: Self.fresh).run(on: connection)
@@ -112,14 +119,12 @@ package final class SchemaSwap {
         return offsets
     }
 
-    /// Puts the fresh schema in the place of the live one, and commits.
+    /// Puts the fresh schema in the place of the live one, which is kept as `before`, and commits.
     ///
-    /// - Parameter dropsOld: whether the old one goes, once nobody reads it any more; else it is kept as `before`.
-    /// - Returns: whether there was an old one.
-    package func finish(dropsOld: Bool) throws -> Bool {
+    /// - Returns: whether there was a live one.
+    package func finish() throws -> Bool {
         let hadOld = try isThere(Self.live)
         if hadOld {
-            if try isThere(Self.before) { try connection.execute("DROP SCHEMA \(Self.before) CASCADE") }
             for grant in try grants() { try connection.execute(grant) }
             if try isThere(table: "orders") { try connection.execute(Self.carryOrders) }
             try connection.execute("ALTER SCHEMA \(Self.live) RENAME TO \(Self.before)")
@@ -128,8 +133,33 @@ package final class SchemaSwap {
         // The bodies of functions hold the schema's name as text.
         for file in files { try connection.execute(file.sql) }
         try connection.commit()
-        if dropsOld { try connection.execute("DROP SCHEMA IF EXISTS \(Self.before) CASCADE") }
         return hadOld
+    }
+
+    /// SQLSTATE `lock_not_available`.
+    private static let lockTimeout = "55P03"
+
+    /// Drops the old schema, which nobody finds any more by the name `holdfast`. Who has begun to read it keeps it.
+    ///
+    /// - Returns: who still reads it after the longest wait for a lock; then it is still there.
+    package func dropOld() throws -> String? {
+        do throws(PostgresError) {
+            try connection.execute("DROP SCHEMA IF EXISTS \(Self.before) CASCADE")
+            return nil
+        } catch {
+            guard error.sqlState == Self.lockTimeout else { throw error }
+            let readers = try names(
+                """
+                SELECT DISTINCT format('process %s of the user %s', l.pid, coalesce(a.usename, 'unknown'))
+                FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+                WHERE l.granted AND l.pid <> pg_backend_pid()
+                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                    AND c.relnamespace = to_regnamespace('\(Self.before)')
+                ORDER BY 1
+                """)
+            return (readers.isEmpty ? "somebody" : readers.joined(separator: ", ")) + " still reads it"
+        }
     }
 
     /// `order.outcomes` is not kept for ever: orders that it does not tell of any more go on as they are.

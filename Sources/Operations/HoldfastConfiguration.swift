@@ -662,7 +662,10 @@ package enum HoldfastConfiguration {
             help: "The file with another policy; see above."),
         ConfigurationKey(
             "state", .text(1...4096), roles: ["verify"], isFlagOnly: true,
-            help: "The file that holds where to go on; without it, all is looked at from the start."),
+            help: """
+                The file that holds where to go on; without it, and where it knows nothing of the rows of this database, all \
+                is looked at from the start.
+                """),
         ConfigurationKey(
             "without_database", .boolean, default: "false", roles: ["verify"], isFlagOnly: true,
             help: "Looks at the topics alone, and not at PostgreSQL."),
@@ -793,7 +796,10 @@ package enum HoldfastConfiguration {
                 """),
         ConfigurationKey(
             "drop_old", .boolean, default: "false", roles: ["sink"], isFlagOnly: true,
-            help: "With --rebuild: drops the old schema afterwards, and the one of an earlier rebuild."),
+            help: """
+                With --rebuild: drops the one of an earlier rebuild first, and the old schema afterwards, unless somebody \
+                still reads it.
+                """),
     ]
 
     private static let chaosKeys = [

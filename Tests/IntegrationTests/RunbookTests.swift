@@ -12,16 +12,33 @@ import Testing
     .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)))
 struct RunbookTests {
     /// Commands of the page that are not run, and why.
-    private static let leftOut: [String: String] = Dictionary(
-        uniqueKeysWithValues: [
+    private static let leftOut = reasons(
+        "GrowTests, OperatorRightsTests: it is of a system that stands still, and another one after",
+        [
             "holdfast topics grow --to-prefix v2. --partitions 8 --dry-run",
             "holdfast topics grow --to-prefix v2. --partitions 8",
             "holdfast verify --without-database --topic-prefix v2.",
             "holdfast acls apply --topic-prefix v2.",
             "holdfast sink --rebuild --topic-prefix v2.",
-        ].map {
-            ($0, "GrowTests, OperatorRightsTests: it is of a system that stands still, and another one after")
-        })
+        ]
+    ).merging(
+        reasons(
+            "FieldTests, case 19: it is of another cluster",
+            [
+                "pg_dump --format=custom --file=stock.dump \"$DATABASE_URL\"",
+                "psql <OTHER>/postgres -c 'CREATE ROLE holdfast_application' -c 'GRANT holdfast_application TO CURRENT_USER'",
+                "psql <OTHER>/postgres -c \"CREATE DATABASE stock ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0\"",
+                "pg_restore --exit-on-error --no-owner --dbname=<OTHER>/stock stock.dump",
+                "psql <OTHER>/stock -c ANALYZE",
+                "psql <OTHER>/stock -c 'SELECT * FROM holdfast.check_chain()' -c 'SELECT * FROM holdfast.check_ledger()'",
+                "psql <OTHER>/stock -c 'SELECT * FROM holdfast.inventory_differences'",
+                "holdfast verify --database-url <OTHER>/stock",
+            ])
+    ) { $1 }
+
+    private static func reasons(_ reason: String, _ commands: [String]) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: commands.map { ($0, reason) })
+    }
 
     @Test(
         "Every command of docs/operations.md ends and prints as the page says, on a system with traffic in it",

@@ -244,7 +244,7 @@ struct OrderStoreTests {
         try fresh.store(Outcomes.batch([Outcomes.story[3]]))
         try swap.begin()
         #expect(try swap.offsets(topic: "order.outcomes") == [0: 5])
-        #expect(try swap.finish(dropsOld: false))
+        #expect(try swap.finish())
         let connection = try database.connect()
         #expect(
             try connection.rows("SELECT order_id, version, is_final FROM holdfast.orders ORDER BY order_id")

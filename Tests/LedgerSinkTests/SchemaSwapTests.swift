@@ -63,7 +63,7 @@ struct SchemaSwapTests {
         try swap.begin()
         let offsets = try swap.offsets(topic: "stock.ledger")
         #expect(offsets == [0: Ledger.batch(Ledger.everything).nextOffsets[0]!])
-        #expect(try swap.finish(dropsOld: false))
+        #expect(try swap.finish())
 
         let reading = try database.connect()
         try reading.execute("SET ROLE \(reader)")

@@ -3,6 +3,8 @@
 #   postgres-server.sh start DIR PORT   PORT 0: a free one. Returns when ready; the last line on
 #                                       standard output is its DATABASE_URL. Again in the same DIR:
 #                                       the same data and port.
+#   postgres-server.sh standby DIR PORT a new standby, on a free port, of the cluster that listens on PORT; it is
+#                                       started, stopped, killed and wiped as a cluster is
 #   postgres-server.sh stop DIR         in order
 #   postgres-server.sh kill DIR         SIGKILL to the first process, as a crash
 #   postgres-server.sh wipe DIR         removes the folder of a stopped cluster
@@ -21,11 +23,11 @@ as_postgres=() # PostgreSQL refuses to run as root
 # data_folder DIR: where the cluster's files are; DIR/folder says so if not below DIR.
 data_folder() { cat "$1/folder" 2>/dev/null || echo "$1/data"; }
 
-# prepare DIR: a new cluster with the superuser and database holdfast.
-prepare() {
-    local dir=$1 data
-    data=$dir/data
+# make_data DIR: an empty folder for the cluster's files.
+make_data() {
+    local dir=$1 data=$1/data
     mkdir -p "$data"
+    chmod 700 "$data"
     [ "$EUID" -ne 0 ] || chown postgres: "$data"
     if ! "${as_postgres[@]}" test -w "$data"; then
         rmdir "$data"
@@ -33,6 +35,13 @@ prepare() {
         complain "the user postgres may not pass to $dir (a folder above it is closed); the data is in $data."
         echo "$data" >"$dir/folder"
     fi
+}
+
+# prepare DIR: a new cluster with the superuser and database holdfast.
+prepare() {
+    local dir=$1 data
+    make_data "$dir"
+    data=$(data_folder "$dir")
     (cd / && "${as_postgres[@]}" initdb --pgdata="$data" --username=holdfast --auth=trust --encoding=UTF8 \
         --locale=C.UTF-8 --no-sync --no-instructions) >"$dir/initdb.log" 2>&1 || {
         complain "initdb failed:"
@@ -123,6 +132,23 @@ start() {
     return 1
 }
 
+# standby DIR PORT: copies the cluster that listens on PORT, and follows it.
+standby() {
+    local dir=$1 primary=$2
+    mkdir -p "$dir"
+    dir=$(cd "$dir" && pwd -P)
+    make_data "$dir"
+    (cd / && "${as_postgres[@]}" pg_basebackup --host=127.0.0.1 --port="$primary" --username=holdfast \
+        --pgdata="$(data_folder "$dir")" --write-recovery-conf --checkpoint=fast --no-sync) >"$dir/initdb.log" 2>&1 || {
+        complain "pg_basebackup failed:"
+        tail -n 20 "$dir/initdb.log" >&2
+        return 1
+    }
+    free_port >"$dir/port"
+    touch "$dir/initialised" "$dir/created"
+    start "$dir" 0
+}
+
 wipe() {
     live "$1" && return 1
     rm -rf -- "$(data_folder "$1")" "$1"
@@ -130,6 +156,7 @@ wipe() {
 
 case ${1:-} in
     start) start "${2:?DIR}" "${3:-0}" ;;
+    standby) standby "${2:?DIR}" "${3:?PORT}" ;;
     stop) stop_server "${2:?DIR}" INT ;; # INT is a fast shutdown: it does not wait for clients
     kill) kill_server "${2:?DIR}" ;;
     wipe) wipe "${2:?DIR}" ;;

@@ -8,7 +8,7 @@ import Operations
 /// the topics. One line a thing; each partition's lines end with their SHA-256.
 ///
 ///     holdfast verify 1
-///     {"prefix":"","partitions":12}
+///     {"prefix":"","partitions":12,"database":"..."}   the database whose rows were looked at, if any were
 ///     P {"commands":...}      where to go on
 ///     L {...}                 levels of a SKU
 ///     R {...}, T {...}        a live reservation, a transfer under way
@@ -18,9 +18,15 @@ import Operations
 enum AuditState {
     static let title = "holdfast verify 1"
 
-    struct Header: Codable, Equatable {
+    struct Header: Codable {
         var prefix: String
         var partitions: Int32
+        /// `DatabaseSnapshot.identity`; nil where the topics alone were looked at.
+        var database: String?
+
+        func isOfTopics(of other: Header) -> Bool {
+            prefix == other.prefix && partitions == other.partitions
+        }
     }
 
     struct Section {

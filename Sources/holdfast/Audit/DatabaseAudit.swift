@@ -10,8 +10,6 @@ import PostgresClient
 final class DatabaseAudit {
     private static let pageRows = 4_000
     private static let pageSKUs = 500
-    /// A statement may sort the whole ledger.
-    private static let statementSeconds = 6 * 3600
 
     /// Up to where the sink has stored each partition of the ledger.
     private(set) var ends: [Int32: Int64] = [:]
@@ -19,26 +17,19 @@ final class DatabaseAudit {
     private(set) var orderEnds: [Int32: Int64] = [:]
     /// Whether it has tables for orders.
     let hasOrders: Bool
-    let connection: Connection
+    let snapshot: DatabaseSnapshot
     private let settings: KafkaSettings
     private var starts: [Int32: Int64] = [:]
 
     init(service: Service) throws {
-        let shutdown = service.shutdown
-        connection = try Connection(
-            url: service.configuration.string("database_url"), applicationName: "holdfast verify",
-            statementTimeoutSeconds: Self.statementSeconds, giveUp: { shutdown.isRequested })
+        snapshot = try DatabaseSnapshot(service: service, name: "holdfast verify")
         settings = KafkaSettings(service.configuration)
-        guard
-            try connection.query("SELECT to_regclass('holdfast.sink_offsets') IS NOT NULL").bool(0, 0) == true
-        else {
-            throw RoleFailure(
-                .usage,
-                "the database has no schema holdfast: give another --database-url, or --without-database")
-        }
         hasOrders =
-            try connection.query("SELECT to_regclass('holdfast.orders') IS NOT NULL").bool(0, 0) == true
+            try snapshot.connection.query("SELECT to_regclass('holdfast.orders') IS NOT NULL").bool(0, 0)
+            == true
     }
+
+    var connection: Connection { snapshot.connection }
 
     func readEnds() throws {
         ends = try ends(of: .ledger)
@@ -60,8 +51,7 @@ final class DatabaseAudit {
     /// - Parameter starts: of each partition that is looked at, where its rows are read from.
     func open(_ starts: [Int32: Int64]) throws {
         self.starts = starts
-        try connection.execute("SET idle_in_transaction_session_timeout = 0")
-        try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try snapshot.begin()
         try readEnds()
     }
 

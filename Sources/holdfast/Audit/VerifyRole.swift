@@ -89,11 +89,26 @@ final class VerifyRole {
         guard path == nil || isWhole else {
             throw RoleFailure(.usage, "--state holds all partitions: leave out --partition")
         }
+        if !service.configuration.boolean("without_database") {
+            database = try DatabaseAudit(service: service)
+        }
+        guard let database else { return try verify(path, isWhole: isWhole) }
+        return try database.snapshot.read { try verify(path, isWhole: isWhole) }
+    }
+
+    private func verify(_ path: String?, isWhole: Bool) throws -> ExitCode {
+        let identity = try database?.snapshot.identity()
         before = try path.flatMap { try AuditStateReader(path: $0) }
+        let known = before?.header
+        if let identity, let known, known.database != identity {
+            service.logger.warning(
+                "the state knows nothing of this database's rows, so all is looked at from the start",
+                ["state": path!])
+            before = nil
+        }
         // First where to go on everywhere; each state is read again when its partition is looked at.
         let positions = try before == nil ? nil : path.flatMap { try AuditStateReader(path: $0)?.positions() }
-        if !service.configuration.boolean("without_database") {
-            let database = try DatabaseAudit(service: service)
+        if let database {
             try waitForSink(database, .ledger)
             hasOrders = try isWhole && database.hasOrders && isThere(.orderOutcomes)
             if hasOrders { try waitForSink(database, .orderOutcomes) }
@@ -103,24 +118,18 @@ final class VerifyRole {
                 starts[partition] = positions?[partition]?.ledger ?? 0
             }
             try database.open(starts)
-            self.database = database
+            guard try database.snapshot.identity() == identity else { throw DatabaseSnapshot.swapped }
         }
         // The ledger last: what the others hold is in it.
         let reading = try AuditReading(
             service: service,
             topics: [.levels, .reservations, .transfers, .results, .alerts, .deadLetters, .ledger])
-        if let before {
-            let header = AuditState.Header(prefix: settings.name(.ledger), partitions: reading.partitionCount)
-            guard before.header == header else {
-                throw AuditStateReader.damaged(path!, "it is of other topics, or of other partitions")
-            }
+        let header = AuditState.Header(
+            prefix: settings.name(.ledger), partitions: reading.partitionCount, database: identity)
+        if let known, !known.isOfTopics(of: header) {
+            throw AuditStateReader.damaged(path!, "it is of other topics, or of other partitions")
         }
-        if let path {
-            state = try AuditStateWriter(
-                path: path,
-                header: AuditState.Header(
-                    prefix: settings.name(.ledger), partitions: reading.partitionCount))
-        }
+        if let path { state = try AuditStateWriter(path: path, header: header) }
         for partition in reading.partitions {
             try audit(partition, reading, try before?.section())
         }
@@ -129,6 +138,7 @@ final class VerifyRole {
             try database.orphans(&differences)
             if hasOrders { try auditOrders(database, reading) }
         }
+        try database?.snapshot.check()
         if differences.isEmpty { try state?.finish() } else { state?.abandon() }
         try tell()
         return differences.isEmpty ? .success : .differenceFound

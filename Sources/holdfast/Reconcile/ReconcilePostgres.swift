@@ -45,22 +45,19 @@ final class ReconcilePostgres {
     }
 
     private func compare() throws -> ExitCode {
-        let connection = try Connection(
-            url: service.configuration.string("database_url"), applicationName: "holdfast reconcile",
-            giveUp: { [shutdown = service.shutdown] in shutdown.isRequested })
+        let snapshot = try DatabaseSnapshot(service: service, name: "holdfast reconcile")
+        return try snapshot.read { try compare(snapshot) }
+    }
+
+    private func compare(_ snapshot: DatabaseSnapshot) throws -> ExitCode {
         // One moment for the offsets and for all rows.
-        try connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        guard
-            try connection.query("SELECT to_regclass('holdfast.sink_offsets') IS NOT NULL").bool(0, 0) == true
-        else {
-            throw RoleFailure(.usage, "the database has no schema holdfast; give the right --database-url")
-        }
-        let offsets = try offsets(connection)
+        try snapshot.begin()
+        let offsets = try offsets(snapshot.connection)
         for (partition, next) in offsets.sorted(by: { $0.key < $1.key }) { try fold(partition, to: next) }
-        try compareLevels(connection)
-        try compareReservations(connection)
-        try compareTransfers(connection)
-        try connection.rollback()
+        try compareLevels(snapshot)
+        try compareReservations(snapshot)
+        try compareTransfers(snapshot)
+        try snapshot.connection.rollback()
         for key in expected.keys.sorted(by: {
             ($0.kind.rawValue, $0.sku, $0.place) < ($1.kind.rawValue, $1.sku, $1.place)
         })
@@ -140,13 +137,13 @@ final class ReconcilePostgres {
         }
     }
 
-    private func compareLevels(_ connection: Connection) throws {
+    private func compareLevels(_ snapshot: DatabaseSnapshot) throws {
         let columns = ["on_hand", "reserved", "in_transit", "damaged", "set_apart", "available"]
         let sql = """
             SELECT sku, warehouse_id, safety_stock, \(columns.map { "quantity_\($0)" }.joined(separator: ", "))
             FROM holdfast.inventory ORDER BY sku COLLATE "C", warehouse_id COLLATE "C"
             """
-        try eachRow(of: sql, connection) { page, row in
+        try eachRow(of: sql, snapshot) { page, row in
             var found: Value = ["safety_stock": try page.int64(row, 2) ?? 0]
             for (place, column) in columns.enumerated() {
                 found[column] = try page.int64(row, 3 + place) ?? 0
@@ -155,12 +152,12 @@ final class ReconcilePostgres {
         }
     }
 
-    private func compareReservations(_ connection: Connection) throws {
+    private func compareReservations(_ snapshot: DatabaseSnapshot) throws {
         let sql = """
             SELECT sku, id, remaining, expires_at FROM holdfast.reservations WHERE status = 'reserved'
             ORDER BY sku COLLATE "C", id COLLATE "C"
             """
-        try eachRow(of: sql, connection) { page, row in
+        try eachRow(of: sql, snapshot) { page, row in
             try look(
                 .reservation, page, row,
                 [
@@ -170,20 +167,23 @@ final class ReconcilePostgres {
         }
     }
 
-    private func compareTransfers(_ connection: Connection) throws {
+    private func compareTransfers(_ snapshot: DatabaseSnapshot) throws {
         let sql = """
             SELECT sku, id, remaining FROM holdfast.transfers WHERE ended_at IS NULL
             ORDER BY sku COLLATE "C", id COLLATE "C"
             """
-        try eachRow(of: sql, connection) { page, row in
+        try eachRow(of: sql, snapshot) { page, row in
             try look(.transfer, page, row, ["remaining": try page.int64(row, 2) ?? 0])
         }
     }
 
     private func eachRow(
-        of sql: String, _ connection: Connection, _ body: (borrowing QueryResult, Int) throws -> Void
+        of sql: String, _ snapshot: DatabaseSnapshot, _ body: (borrowing QueryResult, Int) throws -> Void
     ) throws {
+        let connection = snapshot.connection
         try connection.execute("DECLARE reconcile NO SCROLL CURSOR FOR \(sql)")
+        // From now on it reads these tables, whatever their names will be.
+        try snapshot.check()
         while true {
             let page = try connection.query("FETCH \(Self.pageRows) FROM reconcile")
             for row in 0..<page.rowCount { try body(page, row) }

@@ -2,6 +2,7 @@ import Foundation
 import KafkaClient
 import LedgerSink
 import Operations
+import PostgresClient
 
 /// What `holdfast sink --rebuild` does besides the sink's own work: it makes the schema that the sink fills, and swaps
 /// it with the live one when the sink has caught up.
@@ -14,6 +15,9 @@ final class SinkRebuild {
     /// While the swap's transaction is open: how far the fresh schema must be.
     private var wanted: [TopicPartition: Int64]?
     private var rows = 0
+    /// When the swap's transaction was begun, and how long it took.
+    private var swapStart: UInt64?
+    private var swapSeconds = 0.0
     private var due = Deadline(milliseconds: 2_000)
 
     init(_ service: Service) {
@@ -57,6 +61,7 @@ final class SinkRebuild {
         guard let swap else { return false }
         if wanted == nil {
             service.logger.info("caught up; swapping", ["rows": rows])
+            swapStart = MonotonicTime.now()
             try swap.begin()
             var wanted: [TopicPartition: Int64] = [:]
             for (topic, fresh) in offsets {
@@ -70,31 +75,50 @@ final class SinkRebuild {
         return wanted!.allSatisfy { offsets[$0.key.topic]?[$0.key.partition] ?? .max >= $0.value }
     }
 
-    /// Swaps the schemas.
+    /// Swaps the schemas. What follows cannot undo that: an old schema that is still read is left where it is.
     func finish() throws {
         guard let swap else { return }
-        tell(try swap.finish(dropsOld: dropsOld))
+        let hadOld = try swap.finish()
+        swapSeconds = swapStart.map { MonotonicTime.seconds(since: $0) } ?? 0
+        var obstacle: String?
+        if hadOld, dropsOld {
+            do {
+                obstacle = try swap.dropOld()
+            } catch let error as PostgresError {
+                obstacle = error.message
+            }
+        }
+        tell(hadOld, obstacle)
     }
 
     private struct Told: Encodable {
         var rows: Int
         var seconds: Double
+        /// How long sinks had to wait.
+        var swapSeconds: Double
         var old: String?
+        /// Why the old schema could not be dropped.
+        var obstacle: String?
     }
 
-    private func tell(_ hadOld: Bool) {
-        let old = !hadOld ? nil : dropsOld ? "dropped" : SchemaSwap.before
-        let seconds = (MonotonicTime.seconds(since: start) * 100).rounded() / 100
+    private func tell(_ hadOld: Bool, _ obstacle: String?) {
+        let isDropped = dropsOld && obstacle == nil
+        let old = !hadOld ? nil : isDropped ? "dropped" : SchemaSwap.before
+        func rounded(_ seconds: Double) -> Double { (seconds * 100).rounded() / 100 }
+        let (all, swapping) = (rounded(MonotonicTime.seconds(since: start)), rounded(swapSeconds))
         if service.configuration.boolean("json") {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            if let data = try? encoder.encode(Told(rows: rows, seconds: seconds, old: old)) {
-                print(String(decoding: data, as: UTF8.self))
-            }
+            encoder.keyEncodingStrategy = .convertToSnakeCase
+            let told = Told(rows: rows, seconds: all, swapSeconds: swapping, old: old, obstacle: obstacle)
+            if let data = try? encoder.encode(told) { print(String(decoding: data, as: UTF8.self)) }
             return
         }
-        print(
-            "\(rows) ledger rows in \(seconds) s; the schema \(SchemaMigrator.schema) is the new one"
-                + (hadOld ? ", the old one \(dropsOld ? "is dropped" : "is \(SchemaSwap.before)")" : ""))
+        var text =
+            "\(rows) ledger rows in \(all) s, \(swapping) s of it for the swap; the schema \(SchemaMigrator.schema) is "
+            + "the new one"
+        if hadOld { text += ", the old one \(isDropped ? "is dropped" : "is \(SchemaSwap.before)")" }
+        if let obstacle { text += ": \(obstacle); drop it later (DROP SCHEMA \(SchemaSwap.before) CASCADE)" }
+        print(text)
     }
 }

@@ -95,4 +95,104 @@ extension FieldTests {
         }
         field.stop("sink")
     }
+
+    @Test(
+        "Case 18: verify names the settings that it needs on a busy standby, and completes with them",
+        .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)),
+        .timeLimit(.minutes(4)))
+    func busyStandby() throws {
+        let primary = try OwnPostgres(port: freeLoopbackPort())
+        defer { primary.end() }
+        let field = try FieldCase("18-verify-on-a-busy-standby", hasSink: false)
+        defer { field.end() }
+        try field.publish(
+            .commands,
+            (0..<2_000).map { FieldLine.receive("SKU-\($0 % 20)", 1, as: "b18-\($0)") })
+        try field.settle()
+        try field.startSink(on: primary.url)
+        try field.awaitRows()
+        let standby = try OwnPostgres(following: primary)
+        defer { standby.end() }
+        let settings = try Connection(url: standby.url, applicationName: "holdfast tests")
+        let busy = try Connection(url: primary.url, applicationName: "holdfast tests")
+        try settings.execute("ALTER SYSTEM SET max_standby_streaming_delay = '100ms'")
+        try settings.execute("SELECT pg_reload_conf()")
+        /// What a verify comes to, in whose middle the primary removes rows that it may still see.
+        func verify(until condition: (FrozenAudit) throws -> Bool) throws -> (code: Int32, output: String) {
+            let audit = try FrozenAudit(["verify"], on: field.stage, url: standby.url)
+            try busy.execute("UPDATE holdfast.inventory SET safety_stock = safety_stock")
+            try busy.execute("VACUUM holdfast.inventory")
+            try eventually("the standby has come to what the primary removed") { try condition(audit) }
+            return try audit.goOn()
+        }
+        let ended = try verify { try $0.idleSeconds() == nil }
+        let names = ["hot_standby_feedback = on", "max_standby_streaming_delay = -1"]
+        try field.check("verify on the standby", expected: "75: " + names.joined(separator: "; ")) {
+            "\(ended.code): " + names.filter { ended.output.contains($0) }.joined(separator: "; ")
+        }
+        let advice = try #require(
+            ended.output.firstMatch(of: /set on the standby: (.*); or give/)?.1, "\(ended.output)")
+        for statement in advice.split(separator: "; ") { try settings.execute(String(statement)) }
+        let place = "SELECT coalesce(pg_last_wal_replay_lsn() >= $1::text::pg_lsn, false)"
+        let completed = try verify { _ in
+            let end = try busy.query("SELECT pg_current_wal_lsn()::text").text(0, 0) ?? ""
+            if try settings.query(place, [.text(end)]).bool(0, 0) == true { return true }
+            // It lets the verify end first.
+            return try settings.query(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event LIKE 'RecoveryConflict%'"
+            ).rowCount > 0
+        }
+        if completed.code != 0 { print(completed.output) }
+        try field.check("verify with them", expected: "0") { "\(completed.code)" }
+    }
+
+    @Test(
+        "Case 19: by the runbook's lines a database is dumped and restored into another cluster, where the chain is proved",
+        .enabled(if: RealServers.canStartServers, Comment(rawValue: RealServers.serversReason)),
+        .timeLimit(.minutes(4)))
+    func restoredElsewhere() throws {
+        let (first, other) = (
+            try OwnPostgres(port: freeLoopbackPort()), try OwnPostgres(port: freeLoopbackPort())
+        )
+        defer {
+            first.end()
+            other.end()
+        }
+        let field = try FieldCase("19-dump-restore-other-cluster", hasSink: false)
+        defer { field.end() }
+        try field.startSink(on: first.url)
+        try field.publish(
+            .commands, (0..<400).map { FieldLine.receive("M\u{FC}sli-\($0 % 7)", 1, as: "b19-\($0)") })
+        try field.settle()
+        try field.awaitRows()
+        let book = try Runbook(
+            page: "docs/operations.md", folder: field.stage.folder,
+            environment: [
+                "KAFKA_BOOTSTRAP": field.stage.bootstrap, "DATABASE_URL": first.url,
+                "HOLDFAST_TOPIC_PREFIX": field.stage.prefix,
+            ])
+        let server = other.url.split(separator: "/").dropLast().joined(separator: "/")
+            .replacing("postgresql:/", with: "postgresql://")
+        book.values["OTHER"] = server
+        try book.run(
+            "PostgreSQL is to be backed up, or restored into another cluster",
+            before: [
+                // What came after the dump.
+                1: {
+                    try field.publish(
+                        .commands,
+                        (400..<450).map { FieldLine.receive("M\u{FC}sli-\($0 % 7)", 1, as: "b19-\($0)") })
+                    try field.settle()
+                },
+                7: {
+                    field.stop("sink")
+                    try field.startSink(on: server + "/stock")
+                    try field.awaitRows()
+                },
+            ])
+        try field.check("rows in the other cluster", expected: "450") {
+            try field.sql("SELECT count(*) FROM holdfast.inventory_transactions")[0][0]
+        }
+        try field.checkAudits()
+    }
 }

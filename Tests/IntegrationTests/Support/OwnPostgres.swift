@@ -1,9 +1,11 @@
 import Foundation
+import PostgresClient
 
 /// A PostgreSQL of a test's own, that it may kill.
 final class OwnPostgres {
     private let folder = RealServers.root + "/.local/test-postgres-\(UInt32.random(in: 0...UInt32.max))"
     private(set) var url = ""
+    /// Of a standby, that of its primary.
     private let port: Int
     private let environment: [String: String]
 
@@ -13,6 +15,13 @@ final class OwnPostgres {
         self.port = port
         self.environment = environment
         url = try run("start")
+    }
+
+    /// A standby of another, which must outlive it.
+    init(following primary: OwnPostgres) throws {
+        environment = [:]
+        port = try ConnectionParameters(primary.url)["port"].flatMap { Int($0) } ?? 5432
+        url = try run("standby")
     }
 
     /// The same address as before.
