@@ -31,7 +31,9 @@ extension BenchTables {
 
     // MARK: The parts
 
-    func sink() -> String { pair(.sink, "rows", bare: BenchSink.bare).table }
+    func sink() -> String {
+        pair(.sink, "rows", also: [BenchSink.rebuild], bare: BenchSink.bare).table
+    }
 
     func restore() -> String {
         let (found, table) = pair(.restore, "records", bare: BenchRestore.bare)
@@ -45,14 +47,14 @@ extension BenchTables {
             + "process to ready \(median(\.ready)) ms; \(median(\.memory)) MiB of resident memory then."
     }
 
-    /// Holdfast, and what does the same without thinking.
+    /// Holdfast, what else of it does the same, and what does it without thinking.
     private func pair(
-        _ kind: BenchFigure.Kind, _ what: String, bare: String
+        _ kind: BenchFigure.Kind, _ what: String, also others: [String] = [], bare: String
     ) -> (ours: [BenchFigure], table: String) {
         let ours = medians(kind, BenchContestant.holdfast.rawValue)
         guard !ours.isEmpty else { return ([], "") }
         var rows: [[String]] = []
-        for name in [BenchContestant.holdfast.rawValue, bare] {
+        for name in [BenchContestant.holdfast.rawValue] + others + [bare] {
             let rounds = medians(kind, name)
             guard let seconds = Self.median(rounds.map(\.seconds)), let first = rounds.first else { continue }
             let (mean, own) = (Self.median(rounds.map(\.perSecond))!, Self.median(ours.map(\.perSecond))!)

@@ -5,13 +5,14 @@ import LedgerSink
 import Operations
 import PostgresClient
 
-/// The ledger's way into PostgreSQL: `holdfast sink`, beside a bare COPY of the very same rows into a table that is
-/// defined as the ledger's is.
+/// The ledger's way into PostgreSQL: `holdfast sink`, and `sink --rebuild` of what that has made, beside a bare COPY of the
+/// very same rows into a table that is defined as the ledger's is.
 struct BenchSink {
     /// The part of the rows that are receipts, one a SKU.
     private static let skuShare = 10
     private static let statementSeconds = 3600
     static let bare = "bare COPY"
+    static let rebuild = "sink --rebuild"
     private static let copy = "bench.inventory_transactions"
 
     private let stage: BenchStage
@@ -37,6 +38,7 @@ struct BenchSink {
             try withDatabase("holdfast_bench_\(name)_\(round)") { database in
                 let (seconds, cpu) = try sink(rows, database)
                 try tell(figure(BenchContestant.holdfast.rawValue, rows, seconds, round, cpu: cpu))
+                try tell(figure(Self.rebuild, rows, try rebuild(rows, database), round))
                 try tell(figure(Self.bare, rows, try bareCopy(rows, database), round))
             }
         }
@@ -70,6 +72,17 @@ struct BenchSink {
         let cpu = ProcessorTime.seconds(process: role.identifier)
         try check(database, "holdfast.inventory_transactions", rows)
         return (seconds, cpu)
+    }
+
+    /// - Returns: seconds from the start of its process to its end: the tables filled anew, and swapped.
+    private func rebuild(_ rows: Int, _ database: BenchDatabase) throws -> Double {
+        database.checkpoint()
+        let role = try stage.start(
+            "sink", ["--rebuild", "--drop-old"], variables: ["DATABASE_URL": database.url])
+        defer { stage.end(role) }
+        let seconds = try stage.waitForEnd(of: role, within: Self.statementSeconds)
+        try check(database, "holdfast.inventory_transactions", rows)
+        return seconds
     }
 
     /// psql sends a file to one COPY in one transaction.

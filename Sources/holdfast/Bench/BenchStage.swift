@@ -119,6 +119,23 @@ final class BenchStage {
         }
     }
 
+    /// Waits for a role that ends by itself.
+    /// - Returns: how many seconds it took.
+    func waitForEnd(of role: BenchRole, within seconds: Int) throws -> Double {
+        let deadline = Deadline(milliseconds: seconds * 1000)
+        while role.exitCode == nil {
+            if service.shutdown.isRequested { throw RoleFailure(.interrupted, "interrupted") }
+            guard !deadline.isPast else {
+                throw RoleFailure(
+                    .temporaryFailure, "\(role.name) does not end; its log ends:\n\(role.logTail())")
+            }
+            pause()
+        }
+        let took = MonotonicTime.seconds(since: role.began)
+        if role.exitCode != 0 { try role.check() }
+        return took
+    }
+
     /// Lets time pass until the monotonic clock is there.
     func wait(until moment: UInt64) throws {
         while MonotonicTime.now() < moment {
@@ -195,6 +212,8 @@ final class BenchRole {
     }
 
     var identifier: Int32 { process.identifier }
+    /// How it ended; nil while it runs.
+    var exitCode: Int32? { process.exitCode }
 
     var isReady: Bool { HTTPProbe.status(port: port, path: "/readyz") == 200 }
 
