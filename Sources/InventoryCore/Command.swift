@@ -56,7 +56,9 @@ package struct Command: Equatable, Sendable {
         /// The SKU ends.
         case retire
         /// What decisions must know of a warehouse; a command to the partition itself.
-        case setWarehouse(Warehouse)
+        ///
+        /// `isWithdrawn`: its record is gone. Then nothing comes of it where nothing is known of the warehouse.
+        case setWarehouse(Warehouse, isWithdrawn: Bool = false)
         /// The settings that decisions depend on; a command to the partition itself.
         case setSettings(Settings)
     }

@@ -39,7 +39,8 @@ extension Stock {
         case .setPolicy(let warehouse, let policy): return decidePolicy(policy, in: warehouse, cause)
         case .setPolicies(let published): return decidePolicies(published, cause)
         case .retire: return decideRetire(cause)
-        case .setWarehouse(let warehouse): return decideWarehouse(warehouse, cause)
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            return decideWarehouse(warehouse, isWithdrawn: isWithdrawn, cause)
         case .setSettings(let settings):
             var entry = entry(.setSettings, cause)
             entry.details = .settings(settings)
@@ -266,7 +267,7 @@ extension Stock {
             entry.counterpart = dispatch.to
         case .transferReceive(_, let quantity, let damaged): entry.quantity = quantity + damaged
         case .setPolicy(let warehouse, _): entry.warehouse = warehouse
-        case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
+        case .setWarehouse(let warehouse, _): entry.warehouse = warehouse.id
         case .extend, .expire, .reallocate, .transferCancel, .transferDue, .setPolicies, .retire,
             .setSettings:
             break

@@ -127,7 +127,10 @@ extension Command {
                 print.add(local.policy)
             }
         case .retire: break
-        case .setWarehouse(let warehouse): print.add(warehouse)
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            print.add(warehouse)
+            // Commands of before have no such field, and are the same.
+            if isWithdrawn { print.add(true) }
         case .setSettings(let settings): print.add(settings)
         }
         return print.value

@@ -37,6 +37,23 @@ struct StockCountTests {
 
     private func refusals(_ count: StockCount) -> [String] { count.refusals.map(\.description) }
 
+    @Test("An outcome of another SKU's command with the same id is none of the count's")
+    func othersOutcome() throws {
+        let read = try count(Self.header + "TEA-250,BER,118\n")
+        let command = read.command(for: 0, of: read.name)
+        var awaited = AwaitedOutcomes()
+        awaited.add(command, for: read.counts[0])
+        func outcome(_ sku: ID) -> Outcome {
+            Outcome(
+                kind: .adjusted, command: .adjust, commandID: command.id, sku: sku,
+                at: Timestamp(milliseconds: 1))
+        }
+        #expect(!awaited.isAwaited(outcome("1E5")) && awaited.take(outcome("1E5")) == nil)
+        #expect(awaited.isAwaited(outcome("TEA-250")) && awaited.count == 1)
+        #expect(awaited.take(outcome("TEA-250")) == read.counts[0])
+        #expect(awaited.isEmpty && awaited.take(outcome("TEA-250")) == nil)
+    }
+
     // MARK: Names that are known
 
     @Test("A name is read without what spreadsheets put around it, if that is known")

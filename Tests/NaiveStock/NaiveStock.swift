@@ -186,6 +186,17 @@ package struct NaiveStock {
 
     private func isActive(_ warehouse: ID) -> Bool { houses[warehouse]?.isActive ?? true }
 
+    /// Whether any SKU has had units or a policy there since it began.
+    private func stands(in warehouse: ID) -> Bool {
+        facts.contains { sku, facts in
+            let began = facts.lastIndex { $0.movement == .retire }.map { $0 + 1 } ?? 0
+            return !PartitionBook.isBook(sku)
+                && facts[began...].contains {
+                    $0.warehouse == warehouse && ($0.deltas.backordered == 0 || $0.deltas.reserved != 0)
+                }
+        }
+    }
+
     // MARK: A command
 
     package mutating func handle(_ command: Command, at: Int64) -> (Answer, isDuplicate: Bool, [Fact]) {
@@ -327,7 +338,10 @@ package struct NaiveStock {
             setApart[sku] = nil
             published[sku] = nil
             return (Answer(kind: .retired), false)
-        case .setWarehouse(let warehouse):
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            if isWithdrawn, houses[warehouse.id] == nil, !stands(in: warehouse.id) {
+                return (Answer(kind: .ignored, reason: "nothing_laid_down"), false)
+            }
             houses[warehouse.id] = warehouse
             record(sku, Fact(movement: .setWarehouse, warehouse: warehouse.id), &new)
             return (Answer(kind: .warehouseSet), false)
