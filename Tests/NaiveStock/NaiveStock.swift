@@ -939,8 +939,10 @@ package struct NaiveStock {
             // What may not be split follows its new units.
             let elsewhere = claims[index].parts.filter { $0.warehouse != warehouse }
             if !claims[index].reserve.allowSplit, claims[index].reserve.warehouse == nil, !elsewhere.isEmpty {
-                for part in elsewhere { shift(index, part.warehouse, -part.quantity, &new) }
-                shift(index, warehouse, elsewhere.reduce(0) { $0 + $1.quantity }, &new)
+                for part in elsewhere {
+                    shift(index, part.warehouse, -part.quantity, &new)
+                    shift(index, warehouse, part.quantity, &new)
+                }
             }
             claims[index].backordered -= units
             let before = claims[index].quantity + units
