@@ -62,7 +62,9 @@ extension Stock {
                 return first.commandHash == cause.hash
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
             }
-            let isRepeat = first.commandHash == cause.hash && !isIssued(cause, after: first.at)
+            // The id may have been used for another content since.
+            let same = window.decision(of: cause.command.packedID, item: item, content: cause.hash)
+            let isRepeat = same.map { !isIssued(cause, after: $0.at) } ?? false
             if isRepeat, !isRepeatable, !isLiving(cause) { return reject(.commandTooOld, cause) }
         }
         guard !isRepeatable, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)

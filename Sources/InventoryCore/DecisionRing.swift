@@ -6,8 +6,9 @@
 struct DecisionRing: Sendable {
     static let alignment = 4
     static let chunkBytes = 1 << 16
-    /// The longest piece.
-    static let pieceBytes = chunkBytes / 2
+    /// The longest piece: its length is told in two bytes. The longest decision, a late confirm that takes units in all
+    /// warehouses of a SKU (`Limits.warehousesPerSKU`) and ships them, of names as long as they may be, is shorter.
+    static let pieceBytes = chunkBytes - alignment
     /// Places are told in so many bits, in units of `alignment`: as far apart may pieces be.
     private static let tellingMask: Int64 = 0x7FFF_FFFF
 

@@ -51,9 +51,12 @@ struct DedupeWindow: Sendable {
 
     // MARK: What was decided
 
-    /// What decided the command, if it is remembered.
-    func decision(of commandID: PackedID, item: Int) -> Remembered? {
-        Self.placeOfOwn(byCommand, ring, code, commandID, item).map(remembered)
+    /// What decided a command of that id, if it is remembered. An id that was used again for another content, once the
+    /// first was too old to be told, has several decisions: the newest.
+    ///
+    /// - Parameter content: the command's fingerprint; nil for any.
+    func decision(of commandID: PackedID, item: Int, content: UInt64? = nil) -> Remembered? {
+        Self.placeOfOwn(byCommand, ring, code, commandID, item, content).map(remembered)
     }
 
     /// How the reservation ended, if that is remembered at `now`.
@@ -117,15 +120,19 @@ struct DedupeWindow: Sendable {
     /// Without the window, which would be copied for it; likewise below.
     @inline(never)
     private static func placeOfOwn(
-        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int
+        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int,
+        _ content: UInt64?
     ) -> Int64? {
         var probe = places.probe(hash(id, item))
+        var newest: Int64?
         while let told = places.next(&probe) {
             let place = ring.place(told: told)
+            if let newest, place < newest { continue }
             let found = ring.read(place) { code.commandID($0) }
-            if found.item == item, found.id == id { return place }
+            guard found.item == item, found.id == id else { continue }
+            if content == nil || content == found.content { newest = place }
         }
-        return nil
+        return newest
     }
 
     @inline(never)
@@ -197,7 +204,7 @@ struct DedupeWindow: Sendable {
         let ships = kind == .own && (movement == .ship || movement == .reacquire) && !ids.order.isNone
         let shipment = ships ? shipment(for: ids.order, item: item) : nil
         let place = write(entry, kind, item, isFirst: !continues, shipment)
-        if kind == .own { takeOwn(ids.command, item, place) }
+        if kind == .own { takeOwn(ids.command, item, entry.pointee.commandHash, place) }
         if ships { takeShipment(ids.order, item, place, after: shipment) }
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
@@ -267,8 +274,9 @@ struct DedupeWindow: Sendable {
         if !found.transfer.isNone, byTransfer.remove(hash, old) { byTransfer.insert(hash, new) }
     }
 
-    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ place: Int64) {
-        if let known = Self.placeOfOwn(byCommand, ring, code, id, item) {
+    /// In the place of the one before of the same content; one of another stays, as its command may come again.
+    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ content: UInt64, _ place: Int64) {
+        if let known = Self.placeOfOwn(byCommand, ring, code, id, item, content) {
             byCommand.remove(Self.hash(id, item), DecisionRing.told(known))
         }
         byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
@@ -350,7 +358,7 @@ struct DedupeWindow: Sendable {
             if found.kind == .nothing { continue }
             found.item = change(found.item)
             ring.change(place) { RememberedCode.setItem(found.item, $0) }
-            if found.kind == .own { takeOwn(found.commandID, found.item, place) }
+            if found.kind == .own { takeOwn(found.commandID, found.item, found.commandHash, place) }
             if found.shipped > 0, !found.order.isNone {
                 takeShipment(
                     found.order, found.item, place, after: shipment(for: found.order, item: found.item))

@@ -304,13 +304,14 @@ struct RememberedCode: Sendable {
         return (Timestamp(milliseconds: at), Source(partition: partition, offset: offset))
     }
 
-    /// The item and the command's id of an own decision.
-    func commandID(_ place: UnsafeRawPointer) -> (item: Int, id: PackedID) {
+    /// The item, the command's fingerprint and its id of an own decision.
+    func commandID(_ place: UnsafeRawPointer) -> (item: Int, content: UInt64, id: PackedID) {
         var next = place + 4
         _ = Self.cause(&next, DecisionRing.Base(at: 0, offset: 0))
         let item = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
+        let content = UInt64(littleEndian: next.loadUnaligned(fromByteOffset: 5, as: UInt64.self))
         next += 5 + 8
-        return (item, ids.read(&next))
+        return (item, content, ids.read(&next))
     }
 
     /// By which hashes it may be found.

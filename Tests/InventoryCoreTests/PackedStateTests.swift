@@ -118,6 +118,46 @@ struct PackedStateTests {
         }
     }
 
+    @Test(
+        "The longest decision is remembered: a late confirm that takes units in all warehouses of a SKU, whose names are long and of which there are many"
+    )
+    func longestDecision() {
+        var stock = Stock()
+        var effects = Effects()
+        var (offset, now): (Int64, Int64) = (0, 1_000)
+        func handle(_ sku: ID, _ body: Command.Body, as id: ID? = nil) -> Outcome {
+            effects.removeAll()
+            offset += 1
+            return stock.handle(
+                Command(id: id ?? "c\(offset)", sku: sku, body: body), at: Timestamp(milliseconds: now),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        // Names of channels, until no name has a number any more.
+        _ = handle("A", .receive(warehouse: "BER", quantity: 5_000, reference: nil))
+        for number in 0..<4_200 {
+            let reserve = Command.Reserve(
+                reservationID: "r\(number)", orderID: "o", quantity: 1, channel: "channel\(number)")
+            _ = handle("A", .reserve(reserve))
+            _ = handle("A", .confirm(reservationID: "r\(number)", quantity: nil))
+        }
+        for number in 0..<Limits.warehousesPerSKU {
+            let name = Self.id(number, Limits.idBytes)
+            _ = handle("B", .receive(warehouse: name, quantity: 1, reference: nil))
+        }
+        let units = Int64(Limits.warehousesPerSKU)
+        let reserve = Command.Reserve(
+            reservationID: "r", orderID: "o", quantity: units, expiry: .after(milliseconds: 1))
+        #expect(handle("B", .reserve(reserve)).kind == .reserved)
+        now += 10
+        let confirm = Command.Body.confirm(reservationID: "r", quantity: nil)
+        let first = handle("B", confirm, as: "late")
+        #expect(first.isReacquired && first.allocations.count == Limits.warehousesPerSKU)
+        var again = handle("B", confirm, as: "late")
+        #expect(again.isDuplicate)
+        again.isDuplicate = false
+        #expect(again == first)
+    }
+
     @Test("Places with one hash are told apart, also when one of them goes")
     func collisions() {
         var index = PlaceIndex()
