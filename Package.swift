@@ -76,15 +76,18 @@ let package = Package(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
         .testTarget(name: "OrderCoreTests", dependencies: ["InventoryCore", "OrderCore"]),
         .testTarget(name: "OptimizerTests", dependencies: ["InventoryCore", "OrderCore", "Optimizer"]),
-        .testTarget(name: "InventoryWireTests", dependencies: ["InventoryCore", "OrderCore", "InventoryWire"]),
+        .testTarget(
+            name: "InventoryWireTests", dependencies: ["InventoryCore", "OrderCore", "InventoryWire"]),
         .testTarget(
             name: "StreamRuntimeTests",
             dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime"]),
-        .testTarget(name: "AuditTests", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "Audit"]),
+        .testTarget(
+            name: "AuditTests", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "Audit"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
         .testTarget(
-            name: "LedgerSinkTests", dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "LedgerSink"]),
+            name: "LedgerSinkTests",
+            dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
         .testTarget(name: "CountsTests", dependencies: ["InventoryCore", "Counts"]),
         .testTarget(name: "SizingTests", dependencies: ["Sizing"]),
