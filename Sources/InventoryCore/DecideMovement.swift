@@ -217,7 +217,7 @@ extension Stock {
         }
         var levelCount = levels.count
         for local in published.warehouses {
-            if item?.index(of: local.warehouse) == nil { levelCount += 1 }
+            if item?.levels.place(of: local.warehouse) == nil { levelCount += 1 }
             changes.append((local.warehouse, local.policy))
         }
         if levelCount > max(levels.count, Limits.warehousesPerSKU) {

@@ -107,10 +107,10 @@ struct DecisionRing: Sendable {
         let number = index(of: place)
         let start = offset(of: place)
         let had = length(at: place)
+        precondition(had + count <= Self.pieceBytes, "a piece of \(had + count) bytes")
         if start + had + count > Self.chunkBytes {
             var piece = Array(chunks[number].bytes[start..<start + had])
             piece.append(contentsOf: UnsafeRawBufferPointer(start: more, count: count))
-            precondition(piece.count <= Self.pieceBytes, "a piece of \(piece.count) bytes")
             // Its times and offsets go on counting from the same base.
             let base = chunks[number].base
             chunks[number].used = start
