@@ -78,6 +78,7 @@ extension Stock {
         if let place = items[index].index(of: warehouse) { return place }
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
+        enter(level.place)
         level.isClosed = !warehouses[level.place].facts.isActive
         let place = items[index].insertionIndex(of: warehouse)
         // One at a time: most SKUs stand in few warehouses, and there are many SKUs.
@@ -158,9 +159,36 @@ extension Stock {
             items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
         }
-        if entry.pointee.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
+        if entry.pointee.deltas.backordered > 0 { takeUpWaiting(place, item: index) }
         if items[index].unitsByOrder != nil {
             items[index].unitsByOrder![ids.order.id, default: 0] += entry.pointee.quantity
+        }
+    }
+
+    /// Takes up the reservation at a place among those that wait for units.
+    mutating func takeUpWaiting(_ place: Int, item index: Int) {
+        guard let reservation = reservations[at: place] else { return }
+        items[index].backorders.count += 1
+        if items[index].backorders.isStale { arrangeBackorders(item: index) }
+        wait(due(at: place), reservation, item: index)
+    }
+
+    private mutating func wait(_ due: Due, _ reservation: Reservation, item index: Int) {
+        let key = Backorders.Key(
+            warehouse: reservation.named, isWhole: reservation.named == nil && !reservation.allowSplit)
+        let channel = reservation.channel.flatMap { channel in
+            items[index].levels.contains { $0.channels.contains { $0.channel == channel } } ? channel : nil
+        }
+        items[index].backorders.append(due, key, channel: channel)
+    }
+
+    /// Puts those that wait into their rows anew, without stale ones: as where others have units set apart.
+    mutating func arrangeBackorders(item index: Int) {
+        let before = items[index].backorders
+        items[index].backorders.removeAll()
+        items[index].backorders.count = before.count
+        for due in before.all {
+            if let waiting = waiting(due, item: index) { wait(due, waiting, item: index) }
         }
     }
 
@@ -175,6 +203,7 @@ extension Stock {
         guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it takes from what does not live")
         }
+        let waited = reservation.backordered
         if entry.deltas.backordered < 0 {
             reservation.backordered -= entry.quantity
             Self.require(reservation.backordered >= 0, entry, "it takes more than is backordered")
@@ -195,7 +224,7 @@ extension Stock {
             items[index].liveReservations -= 1
             clearStaleDueTimes(item: index)
         }
-        clearStaleBackorders(item: index)
+        if waited > 0 { noteWaiting(reservation, before: waited, item: index) }
     }
 
     /// Units of a reservation go from backordered to a warehouse, or from one warehouse to another.
@@ -204,6 +233,7 @@ extension Stock {
         guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it moves what does not live")
         }
+        let waited = reservation.backordered
         reservation.backordered += entry.deltas.backordered
         if let warehouse = entry.warehouse {
             if entry.deltas.reserved > 0 {
@@ -215,7 +245,7 @@ extension Stock {
         }
         reservation.changed = entry.sequence
         reservations.set(reservation)
-        if entry.movement == .fill { clearStaleBackorders(item: reservation.item) }
+        if waited > 0 { noteWaiting(reservation, before: waited, item: index) }
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
@@ -266,22 +296,10 @@ extension Stock {
         return found
     }
 
-    private mutating func clearStaleBackorders(item index: Int) {
-        if items[index].backordered == 0 {
-            items[index].backorders.removeAll()
-            items[index].firstBackorder = 0
-            return
-        }
-        while items[index].firstBackorder < items[index].backorders.count,
-            waiting(items[index].backorders[items[index].firstBackorder], item: index) == nil
-        {
-            items[index].firstBackorder += 1
-        }
-        // By halves, so that each stale one costs a constant.
-        if 2 * items[index].firstBackorder > items[index].backorders.count + 16 {
-            items[index].backorders.removeFirst(items[index].firstBackorder)
-            items[index].firstBackorder = 0
-        }
+    /// - Parameter before: the units that a reservation waited for.
+    private mutating func noteWaiting(_ reservation: Reservation, before: Int64, item index: Int) {
+        if before > 0, reservation.backordered == 0 { items[index].backorders.count -= 1 }
+        if items[index].backordered == 0 { items[index].backorders.removeAll() }
     }
 
     // MARK: Transfers
@@ -335,8 +353,12 @@ extension Stock {
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].policy = policy == Policy() ? nil : policy
         items[index].refreshSafetyStock()
+        let hadChannels = items[index].levels[place].hasChannels
         items[index].levels[place].setApart(
             policy.channels, reserved: reservedByChannel(items[index].sku, warehouse, policy))
+        if hadChannels || !policy.channels.isEmpty, items[index].backorders.count > 0 {
+            arrangeBackorders(item: index)
+        }
     }
 
     /// The units of each order are kept only while the policy limits them.
@@ -356,6 +378,7 @@ extension Stock {
         items[index].isRetired = true
         items[index].policy = nil
         items[index].alert = .calm
+        for level in items[index].levels { leave(level.place) }
         items[index].levels = []
         items[index].unitsByOrder = nil
     }
@@ -370,7 +393,9 @@ extension Stock {
     mutating func publish(_ facts: Warehouse) {
         let place = makePlace(of: facts.id)
         let isSwitch = warehouses[place].facts.isActive != facts.isActive
+        let levelCount = warehouses[place].levelCount
         warehouses[place] = KnownWarehouse(facts, isPublished: true)
+        warehouses[place].levelCount = levelCount
         guard isSwitch else { return }
         for index in items.indices {
             guard let level = items[index].index(of: facts.id) else { continue }

@@ -14,6 +14,7 @@ extension Stock {
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
         if let known = decideRepeat(cause) { return known }
+        if takesSystemID(cause), !isLiving(cause) { return reject(.systemID, cause) }
         if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
         switch cause.command.body {
         case .reserve(let reserve): return decideReserve(reserve, cause)
@@ -54,9 +55,7 @@ extension Stock {
     /// number of times is never refused so.
     private func decideRepeat(_ cause: Cause) -> Decision? {
         let isRepeatable = cause.command.isRepeatable
-        if let item = itemIndex(cause),
-            let first = window.decision(of: cause.command.packedID, item: item)
-        {
+        if let first = remembered(cause) {
             if window.isYoung(first, at: cause.at) {
                 return first.commandHash == cause.hash
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
@@ -67,6 +66,16 @@ extension Stock {
         guard !isRepeatable, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)
         else { return nil }
         return reject(.commandTooOld, cause)
+    }
+
+    /// What decided the command, if it is remembered: under its SKU, or in the partition's book as one for a SKU that was
+    /// not known then.
+    private func remembered(_ cause: Cause) -> Remembered? {
+        if let item = itemIndex(cause), let own = window.decision(of: cause.command.packedID, item: item) {
+            return own
+        }
+        guard window.remembersUnknown, let book = bookIndex else { return nil }
+        return window.decision(of: cause.command.packedID, unknown: cause.command.packedSKU, book: book)
     }
 
     /// Whether the command was issued for certain after a moment; one that does not say so is taken for new.
@@ -90,10 +99,13 @@ extension Stock {
     /// The answer that a command got, for it or for another that asks for the same.
     func answer(by first: Remembered, _ cause: Cause) -> Outcome {
         let command = cause.command
-        if let reason = first.reason, case .one(var entry) = reject(reason, cause) {
+        if let reason = first.reason {
+            var entry = rejecting(reason, cause)
             (entry.generation, entry.sequence) = (first.generation, first.sequence)
             (entry.at, entry.source) = (first.at, first.source)
-            return Outcome(of: [entry], to: command, isDuplicate: true)
+            var outcome = Outcome(of: [entry], to: command, isDuplicate: true)
+            if !first.unknownSKU.isNone { outcome.moveToBook() }
+            return outcome
         }
         return Outcome(of: entries(of: first, cause), to: command, isDuplicate: true)
     }
@@ -229,7 +241,19 @@ extension Stock {
     }
 
     func reject(_ reason: Rejection, _ cause: Cause) -> Decision {
-        if case .reserve(let reserve) = cause.command.body { return .one(rejecting(reserve, reason, cause)) }
+        guard itemIndex(cause) == nil, !PartitionBook.isBook(cause.command.packedSKU) else {
+            return .one(rejecting(reason, cause))
+        }
+        // Nothing keeps the SKU: the partition's own book has the refusal.
+        var entry = rejecting(reason, cause)
+        entry.moveToBook(
+            bookIndex.map { items[$0].sku } ?? PartitionBook.sku(cause.source.partition),
+            after: bookIndex.map { items[$0].sequence } ?? 0)
+        return .one(entry)
+    }
+
+    private func rejecting(_ reason: Rejection, _ cause: Cause) -> LedgerEntry {
+        if case .reserve(let reserve) = cause.command.body { return rejecting(reserve, reason, cause) }
         var entry = entry(.rejection, cause)
         entry.reason = reason
         if let id = cause.command.reservationID {
@@ -271,6 +295,6 @@ extension Stock {
             .setSettings:
             break
         }
-        return .one(entry)
+        return entry
     }
 }

@@ -6,8 +6,8 @@
 struct DecisionRing: Sendable {
     static let alignment = 4
     static let chunkBytes = 1 << 16
-    /// The longest piece.
-    static let pieceBytes = chunkBytes / 2
+    /// The longest piece: its length is told in two bytes.
+    static let pieceBytes = chunkBytes - 1
     /// Places are told in so many bits, in units of `alignment`: as far apart may pieces be.
     private static let tellingMask: Int64 = 0x7FFF_FFFF
 

@@ -40,6 +40,8 @@ struct Remembered: Equatable, Sendable {
     var generation: Int64 = 1
     /// Of a refusal, which has no parts: what else it tells follows from its command.
     var reason: Rejection?
+    /// Of a refusal for a SKU that was not known: then `item` is the partition's own book.
+    var unknownSKU = PackedID.none
     /// Only of what takes units from a reservation.
     var reservation = PackedID.none
     /// Only where the command does not name it.
@@ -160,6 +162,7 @@ struct RememberedCode: Sendable {
         static let requested = Flags(rawValue: 2048)
         static let reason = Flags(rawValue: 4096)
         static let shipment = Flags(rawValue: 8192)
+        static let unknownSKU = Flags(rawValue: 32768)
     }
 
     /// - Parameters:
@@ -208,7 +211,12 @@ struct RememberedCode: Sendable {
         if let reason = entry.pointee.reason {
             flags.insert(.reason)
             end.storeBytes(of: reason, as: Rejection.self)
-            return end + 1
+            end += 1
+            if kind == .own, let sku = entry.pointee.unknownSKU {
+                flags.insert(.unknownSKU)
+                end += self.ids.write(PackedID(sku), to: end)
+            }
+            return end
         }
         let movement = entry.pointee.movement
         if let earlierShipment {
@@ -304,13 +312,13 @@ struct RememberedCode: Sendable {
         return (Timestamp(milliseconds: at), Source(partition: partition, offset: offset))
     }
 
-    /// The item and the command's id of an own decision.
-    func commandID(_ place: UnsafeRawPointer) -> (item: Int, id: PackedID) {
+    /// The item and the command's id of an own decision, and whether its SKU was not known.
+    func commandID(_ place: UnsafeRawPointer) -> (item: Int, id: PackedID, isUnknown: Bool) {
         var next = place + 4
         _ = Self.cause(&next, DecisionRing.Base(at: 0, offset: 0))
         let item = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
         next += 5 + 8
-        return (item, ids.read(&next))
+        return (item, ids.read(&next), Self.flags(place).contains(.unknownSKU))
     }
 
     /// By which hashes it may be found.
@@ -319,6 +327,8 @@ struct RememberedCode: Sendable {
         var reservation: UInt32?
         var order: UInt32?
         var transfer: UInt32?
+        /// The SKU of the command was not known.
+        var isUnknown = false
     }
 
     /// Nil of what is not found again. Nothing that comes behind the ids is read.
@@ -334,9 +344,15 @@ struct RememberedCode: Sendable {
             next += 8
             keys.command = IDHash.of(ids.read(&next), item: item)
         }
-        if flags.contains(.reason) { return keys }
+        if flags.contains(.reason), !flags.contains(.unknownSKU) { return keys }
         _ = Varint.read(&next) as UInt64
         if flags.contains(.generation) { _ = Varint.read(&next) as UInt64 }
+        if flags.contains(.reason) {
+            next += 1
+            keys.command = keys.command.map { $0 ^ ids.read(&next).hash }
+            keys.isUnknown = true
+            return keys
+        }
         if flags.contains(.shipment) { next += 4 }
         if flags.contains(.reservation) { keys.reservation = IDHash.of(ids.read(&next), item: item) }
         if flags.contains(.order) { keys.order = IDHash.of(ids.read(&next), item: item) }
@@ -364,6 +380,10 @@ struct RememberedCode: Sendable {
         if flags.contains(.generation) { found.generation = Int64(Varint.read(&next)) }
         if flags.contains(.reason) {
             found.reason = next.load(as: Rejection.self)
+            if flags.contains(.unknownSKU) {
+                next += 1
+                found.unknownSKU = ids.read(&next)
+            }
             return found
         }
         if flags.contains(.shipment) {
