@@ -14,6 +14,13 @@ package enum CommandKind: String, CaseIterable, Sendable {
     case retire
     case setWarehouse = "set_warehouse"
     case setSettings = "set_settings"
+
+    var isRepeatable: Bool {
+        switch self {
+        case .expire, .transferDue, .setPolicies, .setWarehouse, .setSettings: true
+        default: false
+        }
+    }
 }
 
 /// One command about one SKU, already decoded and within the limits of its form.
@@ -56,7 +63,9 @@ package struct Command: Equatable, Sendable {
         /// The SKU ends.
         case retire
         /// What decisions must know of a warehouse; a command to the partition itself.
-        case setWarehouse(Warehouse)
+        ///
+        /// `isWithdrawn`: its record is gone. Then nothing comes of it where nothing is known of the warehouse.
+        case setWarehouse(Warehouse, isWithdrawn: Bool = false)
         /// The settings that decisions depend on; a command to the partition itself.
         case setSettings(Settings)
     }
@@ -265,12 +274,7 @@ package struct Command: Equatable, Sendable {
     /// Whether it may be decided any number of times. An `expire` or a `transfer_due` tells what is due by the state, and
     /// what the relay carries lays down a whole that takes the place of what was there: neither moves a unit. So it is
     /// never refused for its age; to lose it would do more harm.
-    package var isRepeatable: Bool {
-        switch kind {
-        case .expire, .transferDue, .setPolicies, .setWarehouse, .setSettings: true
-        default: false
-        }
-    }
+    package var isRepeatable: Bool { kind.isRepeatable }
 
     /// By how much its sender's clock was ahead of its record's time, in milliseconds; negative for a clock that was
     /// not. Nil where the sender does not say when.

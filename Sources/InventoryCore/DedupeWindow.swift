@@ -26,8 +26,20 @@ struct DedupeWindow: Sendable {
     private var byCommand = SegmentedIndex()
     private var byReservation = SegmentedIndex()
     private var byTransfer = SegmentedIndex()
-    /// The newest shipment of each SKU and order; the one before stands in it.
+    /// The newest shipment of each SKU and order; it says how many units had shipped before.
     private var byOrder = SegmentedIndex()
+    /// Of orders of which shipments are forgotten and others are not: the units of the forgotten ones.
+    private var forgottenShipments: [Shipments: Int64] = [:]
+
+    /// Those of a SKU for an order.
+    private struct Shipments: Hashable {
+        let item: Int
+        let order: ID
+
+        init(_ found: Remembered) { (item, order) = (found.item, found.order.id) }
+
+        init(item: Int, order: ID) { (self.item, self.order) = (item, order) }
+    }
 
     init(capacity: Int, age: Int64, answers: Bool = true) {
         precondition(capacity > 0)
@@ -64,26 +76,46 @@ struct DedupeWindow: Sendable {
 
     // MARK: What was decided
 
-    /// What decided the command, if it is remembered.
-    func decision(of commandID: PackedID, item: Int) -> Remembered? {
-        Self.placeOfOwn(byCommand, ring, code, commandID, item).map(remembered)
-    }
-
-    /// The same of a command that was refused because its SKU was not known.
+    /// Where that stands which decided a command of that id, if it is remembered. An id that was used again for another
+    /// content, once the first was too old to be told, has several decisions: the newest.
     ///
-    /// - Parameter book: where the partition's own book stands.
-    func decision(of commandID: PackedID, unknown sku: PackedID, book: Int) -> Remembered? {
-        placeOfUnknown(commandID, sku, book).map(remembered)
+    /// - Parameter content: the command's fingerprint; nil for any.
+    func place(of commandID: PackedID, item: Int, content: UInt64? = nil) -> Int64? {
+        Self.placeOfOwn(byCommand, ring, code, commandID, item, content)
     }
 
-    private func placeOfUnknown(_ commandID: PackedID, _ sku: PackedID, _ book: Int) -> Int64? {
+    /// What stands at a place.
+    @inline(never)
+    func remembered(_ place: Int64) -> Remembered {
+        ring.read(place) { code.read($0, ring.base(of: place)) }
+    }
+
+    /// Whether the reservation has ended, if that is remembered at `now`.
+    func hasEnded(_ reservationID: PackedID, item: Int, at now: Timestamp) -> Bool {
+        guard let place = Self.placeOfEnding(byReservation, ring, code, reservationID, item) else {
+            return false
+        }
+        return isYoung(cause(place).at, at: now)
+    }
+
+    /// Where that stands which refused the command because its SKU was not known, if it is remembered.
+    ///
+    /// - Parameters:
+    ///   - book: where the partition's own book stands.
+    ///   - content: the fingerprint that it must have; nil for the newest of the id.
+    func place(
+        of commandID: PackedID, unknown sku: PackedID, book: Int, content: UInt64? = nil
+    ) -> Int64? {
         var probe = byCommand.probe(Self.hash(commandID, book) ^ sku.hash)
+        var newest: Int64?
         while let told = byCommand.next(&probe) {
             let place = ring.place(told: told)
+            if let newest, place < newest { continue }
             let found = remembered(place)
-            if found.item == book, found.commandID == commandID, found.unknownSKU == sku { return place }
+            guard found.item == book, found.commandID == commandID, found.unknownSKU == sku else { continue }
+            if content == nil || content == found.commandHash { newest = place }
         }
-        return nil
+        return newest
     }
 
     /// How the reservation ended, if that is remembered at `now`.
@@ -107,20 +139,16 @@ struct DedupeWindow: Sendable {
 
     /// The units of the SKU that shipped for the order, as far as they are remembered by count.
     func shipped(item: Int, for order: PackedID) -> Int64 {
-        guard var place = shipment(for: order, item: item) else { return 0 }
-        var units: Int64 = 0
-        while true {
-            let found = remembered(place)
-            units += found.shipped
-            guard let earlier = found.earlierShipment.map(ring.place(told:)), earlier < place else {
-                return units
-            }
-            place = earlier
-        }
+        guard let place = shipment(for: order, item: item) else { return 0 }
+        let newest = remembered(place)
+        let units = newest.shippedBefore + newest.shipped
+        return forgottenShipments.isEmpty ? units : units - (forgottenShipments[Shipments(newest)] ?? 0)
     }
 
-    func isYoung(_ found: Remembered, at now: Timestamp) -> Bool {
-        now.milliseconds - found.at.milliseconds <= age
+    func isYoung(_ found: Remembered, at now: Timestamp) -> Bool { isYoung(found.at, at: now) }
+
+    private func isYoung(_ decidedAt: Timestamp, at now: Timestamp) -> Bool {
+        now.milliseconds - decidedAt.milliseconds <= age
     }
 
     /// Whether a command that is not remembered cannot have been decided, by the time that it was issued.
@@ -134,10 +162,6 @@ struct DedupeWindow: Sendable {
         return issuedAt.milliseconds > horizon.milliseconds + Limits.clockLead
     }
 
-    private func remembered(_ place: Int64) -> Remembered {
-        ring.read(place) { code.read($0, ring.base(of: place)) }
-    }
-
     private func cause(_ place: Int64) -> (at: Timestamp, source: Source) {
         ring.read(place) { RememberedCode.cause($0, ring.base(of: place)) }
     }
@@ -147,15 +171,19 @@ struct DedupeWindow: Sendable {
     /// Without the window, which would be copied for it; likewise below.
     @inline(never)
     private static func placeOfOwn(
-        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int
+        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int,
+        _ content: UInt64?
     ) -> Int64? {
         var probe = places.probe(hash(id, item))
+        var newest: Int64?
         while let told = places.next(&probe) {
             let place = ring.place(told: told)
+            if let newest, place < newest { continue }
             let found = ring.read(place) { code.commandID($0) }
-            if found.item == item, found.id == id, !found.isUnknown { return place }
+            guard found.item == item, found.id == id, !found.isUnknown else { continue }
+            if content == nil || content == found.content { newest = place }
         }
-        return nil
+        return newest
     }
 
     @inline(never)
@@ -187,8 +215,8 @@ struct DedupeWindow: Sendable {
         var place: Int64? = ring.isEmpty ? nil : ring.begin
         while let here = place {
             var one = remembered(here)
-            // A place, which depends on how the state came about.
-            one.earlierShipment = nil
+            // It depends on what is forgotten.
+            one.shippedBefore = 0
             found.append(one)
             place = ring.next(after: here)
         }
@@ -226,13 +254,18 @@ struct DedupeWindow: Sendable {
         let ids = entry.pointee.packed
         let ships = kind == .own && (movement == .ship || movement == .reacquire) && !ids.order.isNone
         let shipment = ships ? shipment(for: ids.order, item: item) : nil
-        let place = write(entry, kind, item, isFirst: !continues, shipment)
+        var before: Int64? = ships ? 0 : nil
+        if let shipment {
+            let found = remembered(shipment)
+            before = found.shippedBefore + found.shipped
+        }
+        let place = write(entry, kind, item, isFirst: !continues, shippedBefore: before)
         if kind == .own {
             if entry.pointee.reason != nil, let sku = entry.pointee.unknownSKU {
-                takeUnknown(ids.command, PackedID(sku), item, place)
+                takeUnknown(ids.command, PackedID(sku), item, entry.pointee.commandHash, place)
                 unknownCount += 1
             } else {
-                takeOwn(ids.command, item, place)
+                takeOwn(ids.command, item, entry.pointee.commandHash, place)
             }
         }
         if ships { takeShipment(ids.order, item, place, after: shipment) }
@@ -246,7 +279,7 @@ struct DedupeWindow: Sendable {
 
     private mutating func write(
         _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int, isFirst: Bool,
-        _ earlierShipment: Int64?
+        shippedBefore: Int64?
     ) -> Int64 {
         let base = ring.makeRoom(
             for: RememberedCode.room,
@@ -254,8 +287,8 @@ struct DedupeWindow: Sendable {
         return withUnsafeTemporaryAllocation(byteCount: RememberedCode.room, alignment: 8) { bytes in
             let start = bytes.baseAddress!
             let count = code.write(
-                entry, kind, item: item, isFirst: isFirst,
-                earlierShipment: earlierShipment.map(DecisionRing.told), base: base, to: start)
+                entry, kind, item: item, isFirst: isFirst, shippedBefore: shippedBefore, base: base, to: start
+            )
             return ring.add(start, count)
         }
     }
@@ -266,8 +299,8 @@ struct DedupeWindow: Sendable {
     ) -> Bool {
         guard let newest = ring.newest, ring.read(newest, RememberedCode.kind) == kind else { return false }
         let ids = entry.pointee.packed
-        let found = remembered(newest)
         if kind == .ending {
+            let found = remembered(newest)
             guard found.parts.last?.movement == entry.pointee.movement, found.reservation == ids.reservation,
                 found.parts.last?.remaining != 0
             else { return false }
@@ -275,7 +308,7 @@ struct DedupeWindow: Sendable {
         let place = withUnsafeTemporaryAllocation(byteCount: RememberedCode.partRoom, alignment: 8) { bytes in
             ring.extendNewest(bytes.baseAddress!, code.writePart(entry, to: bytes.baseAddress!))
         }
-        if place != newest { move(found, from: newest, to: place) }
+        if place != newest { move(remembered(place), from: newest, to: place) }
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
         }
@@ -304,16 +337,21 @@ struct DedupeWindow: Sendable {
         if !found.transfer.isNone, byTransfer.remove(hash, old) { byTransfer.insert(hash, new) }
     }
 
-    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ place: Int64) {
-        if let known = Self.placeOfOwn(byCommand, ring, code, id, item) {
+    /// In the place of the one before of the same content; one of another stays, as its command may come again.
+    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ content: UInt64, _ place: Int64) {
+        if let known = Self.placeOfOwn(byCommand, ring, code, id, item, content) {
             byCommand.remove(Self.hash(id, item), DecisionRing.told(known))
         }
         byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
     }
 
-    private mutating func takeUnknown(_ id: PackedID, _ sku: PackedID, _ book: Int, _ place: Int64) {
+    private mutating func takeUnknown(
+        _ id: PackedID, _ sku: PackedID, _ book: Int, _ content: UInt64, _ place: Int64
+    ) {
         let hash = Self.hash(id, book) ^ sku.hash
-        if let known = placeOfUnknown(id, sku, book) { byCommand.remove(hash, DecisionRing.told(known)) }
+        if let known = self.place(of: id, unknown: sku, book: book, content: content) {
+            byCommand.remove(hash, DecisionRing.told(known))
+        }
         byCommand.insert(hash, DecisionRing.told(place))
     }
 
@@ -359,13 +397,23 @@ struct DedupeWindow: Sendable {
     }
 
     private mutating func forget(_ place: Int64) {
-        guard let keys = ring.read(place, code.keys) else { return }
+        guard let keys = ring.read(place, { code.keys($0) }) else { return }
         let told = DecisionRing.told(place)
         if let hash = keys.command { byCommand.remove(hash, told) }
         if keys.isUnknown { unknownCount -= 1 }
         if let hash = keys.reservation { byReservation.remove(hash, told) }
-        if let hash = keys.order { byOrder.remove(hash, told) }
+        if let hash = keys.order {
+            let isNewest = byOrder.remove(hash, told)
+            if keys.ships, !isNewest || !forgottenShipments.isEmpty {
+                forgetShipment(place, isNewest: isNewest)
+            }
+        }
         if let hash = keys.transfer { byTransfer.remove(hash, told) }
+    }
+
+    private mutating func forgetShipment(_ place: Int64, isNewest: Bool) {
+        let found = remembered(place)
+        forgottenShipments[Shipments(found)] = isNewest ? nil : found.shippedBefore + found.shipped
     }
 
     /// Takes on other limits.
@@ -387,6 +435,11 @@ struct DedupeWindow: Sendable {
         byReservation = SegmentedIndex()
         byTransfer = SegmentedIndex()
         byOrder = SegmentedIndex()
+        let forgotten = forgottenShipments
+        forgottenShipments = [:]
+        for (key, units) in forgotten {
+            forgottenShipments[Shipments(item: change(key.item), order: key.order)] = units
+        }
         var next: Int64? = ring.isEmpty ? nil : ring.begin
         while let place = next {
             next = ring.next(after: place)
@@ -395,9 +448,9 @@ struct DedupeWindow: Sendable {
             found.item = change(found.item)
             ring.change(place) { RememberedCode.setItem(found.item, $0) }
             if !found.unknownSKU.isNone {
-                takeUnknown(found.commandID, found.unknownSKU, found.item, place)
+                takeUnknown(found.commandID, found.unknownSKU, found.item, found.commandHash, place)
             } else if found.kind == .own {
-                takeOwn(found.commandID, found.item, place)
+                takeOwn(found.commandID, found.item, found.commandHash, place)
             }
             if found.shipped > 0, !found.order.isNone {
                 takeShipment(

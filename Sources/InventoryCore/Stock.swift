@@ -30,6 +30,8 @@ package struct Stock: Sendable {
     var unfinished: UnfinishedCommand?
     /// By about so many entries a command goes on in one step. Less than the standard only in tests and in the simulation.
     package var stepEntries = Limits.stepEntries
+    /// What was summed up of the reservations last that have channels; nil once another entry than a policy has come.
+    var channelClaims: ChannelClaims?
     /// The entries of a command that is being folded.
     var pending: [LedgerEntry] = []
 
@@ -293,17 +295,12 @@ extension Stock {
     private mutating func decide(
         _ cause: Cause, _ effects: inout Effects, until end: Int, _ step: inout Step
     ) {
-        var decision = decide(cause)
+        let decision = decide(cause)
         if relieveAhead(of: decision, cause, &effects, until: end) {
             step.isDone = false
             return
         }
         let first = effects.entries.count
-        if case .reacquire(let entries) = decision {
-            // The reservation lives again, and the confirm finds it.
-            for entry in entries { carryOut(entry, cause, &effects) }
-            decision = decideConfirm(cause)
-        }
         switch decision {
         case .one(let entry):
             carryOut(entry, cause, &effects)
@@ -311,13 +308,15 @@ extension Stock {
             carryOut(entries, cause, &effects)
         case .answer(let answer):
             step.outcome = answer
-        case .reacquire:
-            preconditionFailure("a reservation was reacquired and does not live")
+        case .reacquire(let entries):
+            carryOut(entries, cause, &effects)
+            step.outcome = confirmReacquired(cause, &effects)
         }
         let own = first..<effects.entries.count
         if own.isEmpty { return }
         relieve(cause, &effects)
         step.isDone = fillBackorders(cause, &effects, until: end)
+        if step.outcome != nil { return }
         step.outcome = Outcome(
             of: effects.entries, own, cause.kind, commandID: cause.command.packedID, isDuplicate: false)
         if cause.item == nil, effects.entries[first].unknownSKU != nil {
@@ -340,16 +339,50 @@ extension Stock {
         }
     }
 
+    /// Whether a reservation of the present SKU is due.
+    @inline(__always)
+    private mutating func isDue(at: Timestamp) -> Bool {
+        guard presentIndex >= 0, let due = items[presentIndex].dueTimes.first else { return false }
+        return due.expiresAt <= at
+    }
+
+    /// The reservation lives again, and the confirm finds it.
+    private mutating func confirmReacquired(_ cause: Cause, _ effects: inout Effects) -> Outcome? {
+        switch decideConfirm(cause) {
+        case .one(let entry):
+            carryOut(entry, cause, &effects)
+            return nil
+        case .entries(let entries):
+            carryOut(entries, cause, &effects)
+            return nil
+        case .answer(let answer):
+            return answer
+        case .reacquire:
+            preconditionFailure("a reservation was reacquired and does not live")
+        }
+    }
+
     private mutating func carryOut(_ entries: [LedgerEntry], _ cause: Cause, _ effects: inout Effects) {
         for entry in entries { carryOut(entry, cause, &effects) }
     }
 
     private mutating func carryOut(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
-        let setApart = setApart(after: entry)
+        if entry.movement == .setPolicy { sumChannelClaims(for: entry) }
+        let setApart = maySetApart(entry) ? setApart(after: entry) : 0
         if setApart == entry.setApart { return finish(entry, cause, &effects) }
         var entry = entry
         entry.setApart = setApart
         finish(entry, cause, &effects)
+    }
+
+    /// Whether units may be set apart after an entry of the present SKU: in most warehouses none are.
+    @inline(__always)
+    private mutating func maySetApart(_ entry: LedgerEntry) -> Bool {
+        if entry.movement == .setPolicy { return true }
+        guard presentIndex >= 0, let warehouse = entry.warehouse,
+            let place = items[presentIndex].levels.place(of: warehouse)
+        else { return false }
+        return items[presentIndex].levels[place].hasChannels
     }
 
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
@@ -361,7 +394,7 @@ extension Stock {
 
     /// - Returns: whether nothing is due any more.
     private mutating func expireDue(_ cause: Cause, _ effects: inout Effects, until end: Int) -> Bool {
-        while let expiry = decideExpiry(cause) {
+        while isDue(at: cause.at), let expiry = decideExpiry(cause) {
             if effects.entries.count >= end { return false }
             carryOut(expiry, cause, &effects)
         }
@@ -458,14 +491,19 @@ extension Stock {
 
     /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
     /// the entries are about.
-    private func checkInvariants(after entries: [LedgerEntry], from begin: Int = 0) {
-        for number in entries.indices where number >= begin {
+    ///
+    /// - Parameters:
+    ///   - entries: of one command, and so of one SKU.
+    ///   - begin: the first of them that counts.
+    ///
+    /// Mutating for its callers, which are, and would count all references of the state for it else.
+    private mutating func checkInvariants(after entries: [LedgerEntry], from begin: Int = 0) {
+        guard begin < entries.count, let index = itemIndex(of: entries[begin].packed.sku) else { return }
+        for number in begin..<entries.count {
             let isMoved = LedgerEntry.hasBalances(
                 entries[number].movement, in: entries[number].warehouse, entries[number].deltas)
-            guard isMoved else { continue }
-            guard let index = itemIndex(of: entries[number].packed.sku),
-                let warehouse = entries[number].warehouse,
-                let place = items[index].index(of: warehouse)
+            guard isMoved, let warehouse = entries[number].warehouse,
+                let place = items[index].levels.place(of: warehouse)
             else { continue }
             let (reserved, onHand) = (items[index].levels[place].reserved, items[index].levels[place].onHand)
             precondition(

@@ -46,7 +46,7 @@ extension Stock {
             return published.warehouses.contains {
                 isNewSystemID($0.warehouse) || Self.hasSystemID($0.policy)
             }
-        case .setWarehouse(let warehouse): return isNewSystemID(warehouse.id)
+        case .setWarehouse(let warehouse, _): return isNewSystemID(warehouse.id)
         case .confirm, .release, .extend, .expire, .reallocate, .damage, .transferReceive, .transferCancel,
             .transferDue, .retire, .setSettings:
             return false

@@ -269,17 +269,15 @@ package struct PartitionWorker {
     private mutating func poll(
         _ limit: Int, _ timeout: Int, _ session: Session
     ) throws(LogFailure) -> WorkerLifecycle.Action {
-        let log = log
-        let count = try Self.decide(
-            limit, timeout, session, log,
-            { topic, key, value throws(LogFailure) in
-                try log.produce(topic, key: key, value: value)
-            }
-        ) { () throws(LogFailure) in
+        func begin() throws(LogFailure) {
             if lifecycle.isTransactionOpen { return }
             try log.begin()
             session.transactionStart = clock()
             lifecycle.began()
+        }
+        let count = try Self.decide(limit, timeout, session, log, begin: begin) {
+            [log] topic, key, value throws(LogFailure) in
+            try log.produce(topic, key: key, value: value)
         }
         return lifecycle.polled(
             commands: count, isFull: session.processor.isFull, at: clock() / 1_000_000)
@@ -292,8 +290,7 @@ package struct PartitionWorker {
     /// - Returns: how many commands were carried out.
     private static func decide(
         _ limit: Int, _ timeout: Int, _ session: Session, _ log: any PartitionLog,
-        _ output: CommandProcessor.Output,
-        begin: () throws(LogFailure) -> Void
+        begin: () throws(LogFailure) -> Void, _ output: CommandProcessor.Output
     ) throws(LogFailure) -> Int {
         var count = 0
         func noteStep(of offset: Int64) {
@@ -346,13 +343,11 @@ package struct PartitionWorker {
         session.ahead.isDeciding = true
         defer { session.ahead.isDeciding = false }
         let ahead = session.ahead.records
-        let count = try Self.decide(
-            limit, timeout, session, log,
-            { topic, key, value throws(LogFailure) in
-                ahead.append(topic, key: key, value: value)
-            }
-        ) { () throws(LogFailure) in
+        func begin() {
             if ahead.isEmpty { session.aheadStart = clock() }
+        }
+        let count = try Self.decide(limit, timeout, session, log, begin: begin) { topic, key, value in
+            ahead.append(topic, key: key, value: value)
         }
         return lifecycle.decidedAhead(
             commands: count, bytes: ahead.byteCount, isFull: session.processor.isFull)

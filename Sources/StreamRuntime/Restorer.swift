@@ -108,6 +108,7 @@ package struct Restorer {
             guard key.isKey(record.key, of: live.owned) else {
                 return strangers.add(record.key, offset: record.offset)
             }
+            if let key = record.key { strangers.end(key) }
             restore.add(live)
         }
         image.strangers[.reservations] = strangers
@@ -125,6 +126,7 @@ package struct Restorer {
             guard key.isKey(record.key, of: live.owned) else {
                 return strangers.add(record.key, offset: record.offset)
             }
+            if let key = record.key { strangers.end(key) }
             restore.add(live)
         }
         image.strangers[.transfers] = strangers

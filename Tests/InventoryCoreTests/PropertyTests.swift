@@ -95,9 +95,9 @@ struct RandomCommands {
         case .transferDispatch(var dispatch):
             dispatch.transferID = "@holdfast/\(dispatch.transferID)"
             command.body = .transferDispatch(dispatch)
-        case .setWarehouse(var house):
+        case .setWarehouse(var house, let isWithdrawn):
             house.id = "@holdfast/house"
-            command.body = .setWarehouse(house)
+            command.body = .setWarehouse(house, isWithdrawn: isWithdrawn)
         default: command.id = "@holdfast/\(number)"
         }
     }
@@ -229,6 +229,10 @@ struct RandomCommands {
             "MUC": Point(latitude: 48_140_000, longitude: 11_580_000),
         ]
         let id = warehouse()
+        if chance(5) {
+            let withdrawn: ID = chance(2) ? "MISTYPED" : ID(id.text)
+            return .setWarehouse(Warehouse(id: withdrawn, isActive: false), isWithdrawn: true)
+        }
         return .setWarehouse(
             Warehouse(
                 id: ID(id.text), location: chance(4) ? nil : places[id.text],
