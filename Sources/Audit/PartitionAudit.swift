@@ -148,17 +148,20 @@ package final class PartitionAudit {
             add(.result, .results, outcome.offset, step, found, expected)
         }
         if let first = step.entries.first?.value,
-            value.commandID != first.commandID || value.sku != first.sku
+            value.commandID != first.commandID || value.sku != first.unknownSKU ?? first.sku
         {
             return wrong(
                 "a result of command \(value.commandID) for \(value.sku)",
-                "of command \(first.commandID) for \(first.sku)")
+                "of command \(first.commandID) for \(first.unknownSKU ?? first.sku)")
         }
         if let own = step.entries.last(where: \.value.isOwn)?.value {
-            if value.isDuplicate || value.sequence != own.sequence {
+            let isUnknown = own.unknownSKU != nil
+            let (name, sequence) =
+                isUnknown ? ("book_sequence", value.bookSequence) : ("ledger_sequence", value.sequence)
+            if value.isDuplicate || sequence != own.sequence {
                 return wrong(
-                    "ledger_sequence \(value.sequence.map(String.init) ?? "missing")"
-                        + (value.isDuplicate ? ", a duplicate" : ""), "ledger_sequence \(own.sequence)")
+                    "\(name) \(sequence.map(String.init) ?? "missing")"
+                        + (value.isDuplicate ? ", a duplicate" : ""), "\(name) \(own.sequence)")
             }
             if value.rejection != own.reason {
                 return wrong(

@@ -14,8 +14,12 @@ extension Stock {
 
     /// Looks at the levels that a command's entries changed, and at the SKU over all warehouses. Where a warehouse was
     /// opened or closed, at all SKUs that stand there.
-    mutating func raiseAlerts(for entries: [LedgerEntry], _ alerts: inout [Alert]) {
-        guard let last = entries.indices.last, let index = itemIndex(of: entries[last].packed.sku) else {
+    ///
+    /// - Parameter begin: the first of the entries that count.
+    mutating func raiseAlerts(for entries: [LedgerEntry], from begin: Int, _ alerts: inout [Alert]) {
+        guard let last = entries.indices.last, last >= begin,
+            let index = itemIndex(of: entries[last].packed.sku)
+        else {
             return
         }
         if entries[last].movement == .setWarehouse,
@@ -26,8 +30,10 @@ extension Stock {
         // By places: entries and levels are large, and most SKUs have neither a policy nor an alert.
         var mayAlert = items[index].mayAlert
         for place in items[index].levels.indices where items[index].levels[place].mayAlert { mayAlert = true }
-        for place in entries.indices where entries[place].movement == .transferOverdue { mayAlert = true }
-        if mayAlert { raiseAlerts(for: entries, last, item: index, &alerts) }
+        for place in begin...last where entries[place].movement == .transferOverdue { mayAlert = true }
+        if mayAlert {
+            raiseAlerts(for: begin == 0 ? entries : Array(entries[begin...]), item: index, &alerts)
+        }
     }
 
     /// The warehouse that the entry opened or closed; nil if it did neither.
@@ -57,8 +63,9 @@ extension Stock {
     }
 
     private mutating func raiseAlerts(
-        for entries: [LedgerEntry], _ last: Int, item index: Int, _ alerts: inout [Alert]
+        for entries: [LedgerEntry], item index: Int, _ alerts: inout [Alert]
     ) {
+        let last = entries.count - 1
         for place in entries.indices where entries[place].movement == .transferOverdue {
             let entry = entries[place]
             var alert = Alert(

@@ -79,6 +79,7 @@ extension Stock {
         if let place = items[index].levels.place(of: warehouse) { return place }
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
+        enter(level.place)
         level.isClosed = !warehouses[level.place].facts.isActive
         let place = items[index].levels.insertionPlace(of: warehouse)
         // One at a time: most SKUs stand in few warehouses, and there are many SKUs.
@@ -168,9 +169,36 @@ extension Stock {
             items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
         }
-        if entry.pointee.deltas.backordered > 0 { items[index].backorders.append(due(at: place)) }
+        if entry.pointee.deltas.backordered > 0 { takeUpWaiting(place, item: index) }
         if items[index].unitsByOrder != nil {
             items[index].unitsByOrder![ids.order.id, default: 0] += entry.pointee.quantity
+        }
+    }
+
+    /// Takes up the reservation at a place among those that wait for units.
+    mutating func takeUpWaiting(_ place: Int, item index: Int) {
+        guard let reservation = reservations[at: place] else { return }
+        items[index].backorders.count += 1
+        if items[index].backorders.isStale { arrangeBackorders(item: index) }
+        wait(due(at: place), reservation, item: index)
+    }
+
+    private mutating func wait(_ due: Due, _ reservation: Reservation, item index: Int) {
+        let key = Backorders.Key(
+            warehouse: reservation.named, isWhole: reservation.named == nil && !reservation.allowSplit)
+        let channel = reservation.channel.flatMap { channel in
+            items[index].levels.contains { $0.channels.contains { $0.channel == channel } } ? channel : nil
+        }
+        items[index].backorders.append(due, key, channel: channel)
+    }
+
+    /// Puts those that wait into their rows anew, without stale ones: as where others have units set apart.
+    mutating func arrangeBackorders(item index: Int) {
+        let before = items[index].backorders
+        items[index].backorders.removeAll()
+        items[index].backorders.count = before.count
+        for due in before.all {
+            if let waiting = waiting(due, item: index) { wait(due, waiting, item: index) }
         }
     }
 
@@ -185,6 +213,7 @@ extension Stock {
         guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it takes from what does not live")
         }
+        let waited = reservation.backordered
         if entry.deltas.backordered < 0 {
             reservation.backordered -= entry.quantity
             Self.require(reservation.backordered >= 0, entry, "it takes more than is backordered")
@@ -205,7 +234,7 @@ extension Stock {
             items[index].liveReservations -= 1
             clearStaleDueTimes(item: index)
         }
-        clearStaleBackorders(item: index)
+        if waited > 0 { noteWaiting(reservation, before: waited, item: index) }
     }
 
     /// Units of a reservation go from backordered to a warehouse, or from one warehouse to another.
@@ -214,6 +243,7 @@ extension Stock {
         guard var reservation = reservations.reservation(id, item: index, known: entry.packed) else {
             preconditionFailure("ledger of \(entry.sku), \(entry.sequence): it moves what does not live")
         }
+        let waited = reservation.backordered
         reservation.backordered += entry.deltas.backordered
         if let warehouse = entry.warehouse {
             if entry.deltas.reserved > 0 {
@@ -225,7 +255,7 @@ extension Stock {
         }
         reservation.changed = entry.sequence
         reservations.set(reservation)
-        if entry.movement == .fill { clearStaleBackorders(item: reservation.item) }
+        if waited > 0 { noteWaiting(reservation, before: waited, item: index) }
     }
 
     private mutating func extend(_ entry: LedgerEntry, item index: Int) {
@@ -276,22 +306,10 @@ extension Stock {
         return found
     }
 
-    private mutating func clearStaleBackorders(item index: Int) {
-        if items[index].backordered == 0 {
-            items[index].backorders.removeAll()
-            items[index].firstBackorder = 0
-            return
-        }
-        while items[index].firstBackorder < items[index].backorders.count,
-            waiting(items[index].backorders[items[index].firstBackorder], item: index) == nil
-        {
-            items[index].firstBackorder += 1
-        }
-        // By halves, so that each stale one costs a constant.
-        if 2 * items[index].firstBackorder > items[index].backorders.count + 16 {
-            items[index].backorders.removeFirst(items[index].firstBackorder)
-            items[index].firstBackorder = 0
-        }
+    /// - Parameter before: the units that a reservation waited for.
+    private mutating func noteWaiting(_ reservation: Reservation, before: Int64, item index: Int) {
+        if before > 0, reservation.backordered == 0 { items[index].backorders.count -= 1 }
+        if items[index].backordered == 0 { items[index].backorders.removeAll() }
     }
 
     // MARK: Transfers
@@ -345,8 +363,12 @@ extension Stock {
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].policy = policy == Policy() ? nil : policy
         items[index].refreshSafetyStock()
+        let hadChannels = items[index].levels[place].hasChannels
         let reserved = reservedByChannel(item: index, warehouse, policy)
         items[index].levels[place].setApart(policy.channels, reserved: reserved)
+        if hadChannels || !policy.channels.isEmpty, items[index].backorders.count > 0 {
+            arrangeBackorders(item: index)
+        }
     }
 
     /// The units of each order are kept only while the policy limits them.
@@ -366,6 +388,7 @@ extension Stock {
         items[index].isRetired = true
         items[index].policy = nil
         items[index].alert = .calm
+        for level in items[index].levels { leave(level.place) }
         items[index].levels = []
         items[index].unitsByOrder = nil
     }
@@ -380,7 +403,9 @@ extension Stock {
     mutating func publish(_ facts: Warehouse) {
         let place = makePlace(of: facts.id)
         let isSwitch = warehouses[place].facts.isActive != facts.isActive
+        let levelCount = warehouses[place].levelCount
         warehouses[place] = KnownWarehouse(facts, isPublished: true)
+        warehouses[place].levelCount = levelCount
         guard isSwitch else { return }
         for index in items.indices {
             guard let level = items[index].levels.place(of: facts.id) else { continue }

@@ -16,9 +16,9 @@ extension Stock {
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
-        var known: Int64?
-        if let item = itemIndex(cause) { known = window.place(of: cause.command.packedID, item: item) }
+        let known = place(cause)
         if known != nil || isTooOld(cause), let answer = decideRepeat(cause, known) { return answer }
+        if takesSystemID(cause), !isLiving(cause) { return reject(.systemID, cause) }
         if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
         switch cause.command.body {
         case .reserve(let reserve): return decideReserve(reserve, cause)
@@ -70,14 +70,27 @@ extension Stock {
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
             }
             // The id may have been used for another content since.
-            let same = itemIndex(cause)
-                .flatMap { window.place(of: cause.command.packedID, item: $0, content: cause.hash) }
-                .map { window.remembered($0) }
+            let same = place(cause, content: cause.hash).map { window.remembered($0) }
             let isRepeat = same.map { !isIssued(cause, after: $0.at) } ?? false
             if isRepeat, !isRepeatable, !isLiving(cause) { return reject(.commandTooOld, cause) }
         }
         guard !isRepeatable, isTooOld(cause), !isLiving(cause) else { return nil }
         return reject(.commandTooOld, cause)
+    }
+
+    /// Where that stands which decided a command of the id, if it is remembered: under its SKU, or in the partition's book
+    /// as one for a SKU that was not known then.
+    ///
+    /// - Parameter content: the fingerprint that it must have; nil for the newest of the id.
+    private func place(_ cause: Cause, content: UInt64? = nil) -> Int64? {
+        if let item = itemIndex(cause),
+            let own = window.place(of: cause.command.packedID, item: item, content: content)
+        {
+            return own
+        }
+        guard window.remembersUnknown, let book = bookIndex else { return nil }
+        return window.place(
+            of: cause.command.packedID, unknown: cause.command.packedSKU, book: book, content: content)
     }
 
     /// Whether the command was issued before what the window surely covers; one that does not say so is not.
@@ -107,10 +120,13 @@ extension Stock {
     /// The answer that a command got, for it or for another that asks for the same.
     func answer(by first: Remembered, _ cause: Cause) -> Outcome {
         let command = cause.command
-        if let reason = first.reason, case .one(var entry) = reject(reason, cause) {
+        if let reason = first.reason {
+            var entry = rejecting(reason, cause)
             (entry.generation, entry.sequence) = (first.generation, first.sequence)
             (entry.at, entry.source) = (first.at, first.source)
-            return Outcome(of: [entry], to: command, isDuplicate: true)
+            var outcome = Outcome(of: [entry], to: command, isDuplicate: true)
+            if !first.unknownSKU.isNone { outcome.moveToBook() }
+            return outcome
         }
         return Outcome(of: entries(of: first, cause), to: command, isDuplicate: true)
     }
@@ -259,7 +275,19 @@ extension Stock {
     }
 
     func reject(_ reason: Rejection, _ cause: Cause) -> Decision {
-        if case .reserve(let reserve) = cause.command.body { return .one(rejecting(reserve, reason, cause)) }
+        guard itemIndex(cause) == nil, !PartitionBook.isBook(cause.command.packedSKU) else {
+            return .one(rejecting(reason, cause))
+        }
+        // Nothing keeps the SKU: the partition's own book has the refusal.
+        var entry = rejecting(reason, cause)
+        entry.moveToBook(
+            bookIndex.map { items[$0].sku } ?? PartitionBook.sku(cause.source.partition),
+            after: bookIndex.map { items[$0].sequence } ?? 0)
+        return .one(entry)
+    }
+
+    private func rejecting(_ reason: Rejection, _ cause: Cause) -> LedgerEntry {
+        if case .reserve(let reserve) = cause.command.body { return rejecting(reserve, reason, cause) }
         var entry = entry(.rejection, cause)
         entry.reason = reason
         if let id = cause.command.reservationID {
@@ -301,6 +329,6 @@ extension Stock {
             .setSettings:
             break
         }
-        return .one(entry)
+        return entry
     }
 }

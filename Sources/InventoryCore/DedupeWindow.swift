@@ -22,6 +22,7 @@ struct DedupeWindow: Sendable {
     private var earlierCount = 0
     /// When that log had ended.
     private var earlierEnd = Timestamp(milliseconds: 0)
+    private var newest = NewestCommand()
     private var byCommand = SegmentedIndex()
     private var byReservation = SegmentedIndex()
     private var byTransfer = SegmentedIndex()
@@ -61,6 +62,18 @@ struct DedupeWindow: Sendable {
         earlierEnd = at
     }
 
+    /// Refusals of SKUs that were not known, which are remembered under the partition's own book.
+    private var unknownCount = 0
+    var remembersUnknown: Bool { unknownCount > 0 }
+
+    /// Whether the newest command was decided, and not only what came before it.
+    var isNewestDecided: Bool { newest.isDecided }
+
+    /// Whether reservations move or are lost before the command is decided.
+    func isRelieving(_ cause: Cause) -> Bool {
+        newest.isRelieving && newest.isOf(cause.source, cause.hash, cause.at)
+    }
+
     // MARK: What was decided
 
     /// Where that stands which decided a command of that id, if it is remembered. An id that was used again for another
@@ -83,6 +96,26 @@ struct DedupeWindow: Sendable {
             return false
         }
         return isYoung(cause(place).at, at: now)
+    }
+
+    /// Where that stands which refused the command because its SKU was not known, if it is remembered.
+    ///
+    /// - Parameters:
+    ///   - book: where the partition's own book stands.
+    ///   - content: the fingerprint that it must have; nil for the newest of the id.
+    func place(
+        of commandID: PackedID, unknown sku: PackedID, book: Int, content: UInt64? = nil
+    ) -> Int64? {
+        var probe = byCommand.probe(Self.hash(commandID, book) ^ sku.hash)
+        var newest: Int64?
+        while let told = byCommand.next(&probe) {
+            let place = ring.place(told: told)
+            if let newest, place < newest { continue }
+            let found = remembered(place)
+            guard found.item == book, found.commandID == commandID, found.unknownSKU == sku else { continue }
+            if content == nil || content == found.commandHash { newest = place }
+        }
+        return newest
     }
 
     /// How the reservation ended, if that is remembered at `now`.
@@ -147,7 +180,7 @@ struct DedupeWindow: Sendable {
             let place = ring.place(told: told)
             if let newest, place < newest { continue }
             let found = ring.read(place) { code.commandID($0) }
-            guard found.item == item, found.id == id else { continue }
+            guard found.item == item, found.id == id, !found.isUnknown else { continue }
             if content == nil || content == found.content { newest = place }
         }
         return newest
@@ -192,12 +225,12 @@ struct DedupeWindow: Sendable {
 
     // MARK: Remembering
 
-    /// Adds an entry; those of one command one after another.
+    /// Adds an entry; those of one command one after another, in however many steps it is carried out.
     ///
-    /// - Parameters:
-    ///   - item: where its SKU stands.
-    ///   - continues: whether it is of the same command as the one before.
-    mutating func append(_ entry: LedgerEntry, item: Int, continues: Bool) {
+    /// - Parameter item: where its SKU stands.
+    mutating func append(_ entry: LedgerEntry, item: Int) {
+        let continues = newest.isOf(entry.source, entry.commandHash, entry.at)
+        newest.add(entry, continues: continues)
         if !continues {
             if count >= capacity { forgetOldest() }
             count += 1
@@ -227,7 +260,14 @@ struct DedupeWindow: Sendable {
             before = found.shippedBefore + found.shipped
         }
         let place = write(entry, kind, item, isFirst: !continues, shippedBefore: before)
-        if kind == .own { takeOwn(ids.command, item, entry.pointee.commandHash, place) }
+        if kind == .own {
+            if entry.pointee.reason != nil, let sku = entry.pointee.unknownSKU {
+                takeUnknown(ids.command, PackedID(sku), item, entry.pointee.commandHash, place)
+                unknownCount += 1
+            } else {
+                takeOwn(ids.command, item, entry.pointee.commandHash, place)
+            }
+        }
         if ships { takeShipment(ids.order, item, place, after: shipment) }
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
@@ -305,6 +345,16 @@ struct DedupeWindow: Sendable {
         byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
     }
 
+    private mutating func takeUnknown(
+        _ id: PackedID, _ sku: PackedID, _ book: Int, _ content: UInt64, _ place: Int64
+    ) {
+        let hash = Self.hash(id, book) ^ sku.hash
+        if let known = self.place(of: id, unknown: sku, book: book, content: content) {
+            byCommand.remove(hash, DecisionRing.told(known))
+        }
+        byCommand.insert(hash, DecisionRing.told(place))
+    }
+
     private mutating func takeShipment(_ order: PackedID, _ item: Int, _ place: Int64, after earlier: Int64?)
     {
         let hash = Self.hash(order, item)
@@ -350,6 +400,7 @@ struct DedupeWindow: Sendable {
         guard let keys = ring.read(place, { code.keys($0) }) else { return }
         let told = DecisionRing.told(place)
         if let hash = keys.command { byCommand.remove(hash, told) }
+        if keys.isUnknown { unknownCount -= 1 }
         if let hash = keys.reservation { byReservation.remove(hash, told) }
         if let hash = keys.order {
             let isNewest = byOrder.remove(hash, told)
@@ -396,7 +447,11 @@ struct DedupeWindow: Sendable {
             if found.kind == .nothing { continue }
             found.item = change(found.item)
             ring.change(place) { RememberedCode.setItem(found.item, $0) }
-            if found.kind == .own { takeOwn(found.commandID, found.item, found.commandHash, place) }
+            if !found.unknownSKU.isNone {
+                takeUnknown(found.commandID, found.unknownSKU, found.item, found.commandHash, place)
+            } else if found.kind == .own {
+                takeOwn(found.commandID, found.item, found.commandHash, place)
+            }
             if found.shipped > 0, !found.order.isNone {
                 takeShipment(
                     found.order, found.item, place, after: shipment(for: found.order, item: found.item))
@@ -409,6 +464,31 @@ struct DedupeWindow: Sendable {
                 takeEnding(ofTransfer: found.transfer, found.item, place)
             }
         }
+    }
+}
+
+/// The command that the newest entry of the ledger is of.
+private struct NewestCommand: Sendable {
+    private var source = Source(partition: -1, offset: -1)
+    private var hash: UInt64 = 0
+    private var at = Timestamp(milliseconds: 0)
+    /// Whether an entry decides it.
+    private(set) var isDecided = true
+    /// It is not decided, and the newest entry took units from a reservation or moved them.
+    private(set) var isRelieving = false
+
+    @inline(__always)
+    func isOf(_ source: Source, _ hash: UInt64, _ at: Timestamp) -> Bool {
+        self.source == source && self.hash == hash && self.at == at
+    }
+
+    mutating func add(_ entry: LedgerEntry, continues: Bool) {
+        if continues {
+            isDecided = isDecided || entry.decides
+        } else {
+            (source, hash, at, isDecided) = (entry.source, entry.commandHash, entry.at, entry.decides)
+        }
+        isRelieving = !isDecided && (entry.movement == .lose || entry.movement == .reallocate)
     }
 }
 

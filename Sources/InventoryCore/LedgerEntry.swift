@@ -171,6 +171,26 @@ package struct LedgerEntry: Equatable, Sendable {
         }
     }
 
+    /// Makes a refusal an entry of the partition's own book, which names the SKU as its reference: the partition knows
+    /// nothing of that SKU, and a refusal is no reason to keep it.
+    ///
+    /// - Parameter sequence: of the book's newest entry.
+    mutating func moveToBook(_ book: ID, after sequence: Int64) {
+        reference = sku
+        packed = PackedIDs(
+            sku: PackedID(book), command: packed.command, reservation: packed.reservation, order: packed.order
+        )
+        (generation, self.sequence) = (1, sequence + 1)
+    }
+
+    /// The SKU that a refused command was for, where the partition did not know it; then the entry is its book's.
+    package var unknownSKU: ID? {
+        movement == .rejection && rare != nil && PartitionBook.isBook(packed.sku) ? reference : nil
+    }
+
+    /// Whether its command is decided with it. What befell reservations because the command came may stand before that.
+    var decides: Bool { movement == .rejection || isOwn }
+
     /// Whether both are of one command. The source alone does not tell: an earlier log has the same offsets.
     package func isOfSameCommand(as other: LedgerEntry) -> Bool {
         source == other.source && at == other.at && packed.command == other.packed.command

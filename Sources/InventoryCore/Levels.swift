@@ -243,8 +243,8 @@ struct Item {
     var levels: [Level] = []
     /// Units that are backordered.
     var backordered: Int64 = 0
-    /// The reservations with backordered units, in the order in which they were made; may hold stale ones.
-    var backorders: [Due] = []
+    /// The reservations with backordered units.
+    var backorders = Backorders()
     /// A reservation that ends early or is extended leaves its due time behind; the owner clears such ones from
     /// the top, and all when more than half are stale, so that there are never more than twice as many as live.
     var dueTimes = Heap<Due>()
@@ -252,7 +252,6 @@ struct Item {
     var unitsByOrder: [ID: Int64]?
     private var reservationCount: UInt32 = 0
     private var transferCount: UInt32 = 0
-    private var staleBackorders: UInt32 = 0
     var isRetired = false
     /// Over all warehouses.
     var alert = AlertState.calm
@@ -267,12 +266,6 @@ struct Item {
     var liveTransfers: Int {
         get { Int(transferCount) }
         set { transferCount = UInt32(newValue) }
-    }
-
-    /// Those of `backorders` before it are stale.
-    var firstBackorder: Int {
-        get { Int(staleBackorders) }
-        set { staleBackorders = UInt32(newValue) }
     }
 
     var policy: Policy? {

@@ -63,11 +63,35 @@ package enum Limits {
     package static let kilometresPerHour: ClosedRange<Int64> = 1...1_000
     package static let standardKilometresPerHour: Int64 = 40
 
+    /// About so many entries of the ledger a command makes in one step, and so many a transaction has at most before it is
+    /// committed. A command that ends more reservations, say, is carried out in several steps. A step has at most twice
+    /// as many, and what one reservation and one decision make.
+    package static let stepEntries = 5_000
+    package static let transactionEntries = 20_000
+
     /// The most fields that a command may have, unknown ones included.
     package static let commandFields = 64
 
+    /// The parts of an order's address (`OrderAddress`). The longest name of a command that is made of it has `idBytes`
+    /// bytes.
+    package enum Address {
+        /// The number of a partition of `order.replies`.
+        package static let partitions: ClosedRange<Int> = 0...99_999
+        /// The longest id of an order, in bytes of UTF-8.
+        package static let orderIDBytes = 80
+        /// The number of a line in its order; of a reservation in its line; of a command about a reservation, 0 for one
+        /// that gives back what was granted to nobody.
+        package static let lines: ClosedRange<Int> = 1...200
+        package static let attempts: ClosedRange<Int> = 1...999_999
+        package static let commands: ClosedRange<Int> = 0...999_999
+    }
+
     /// The largest command, in bytes. Kafka's own default for a topic's `max.message.bytes`.
     package static let commandBytes = 1_048_588
+
+    /// The largest record that is ever published, in bytes: a state or an outcome of an order. It is the producers'
+    /// `message.max.bytes`; topics have their own `max.message.bytes`, and none has more.
+    package static let recordBytes = 8_388_608
 
     /// How far a record's time may lie from 1970, in milliseconds: the end of the year 9999.
     package static let latestTime: Int64 = 253_402_300_799_999

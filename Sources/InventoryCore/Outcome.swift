@@ -51,6 +51,9 @@ package struct Outcome: Equatable, Sendable {
     package var generation: Int64?
     /// The sequence of the ledger entry that decided, the last where there were several; nil for `ignored`.
     package var sequence: Int64?
+    /// Of a refusal for a SKU that the partition does not know: the sequence of the entry in the partition's own book, in
+    /// place of `sequence`.
+    package var bookSequence: Int64?
     /// When it was decided: for a repeat, the time of the first decision.
     package var at: Timestamp
     /// The command repeats one that was decided before; it changed nothing.
@@ -90,6 +93,9 @@ package struct Outcome: Equatable, Sendable {
         self.at = at
         self.isDuplicate = isDuplicate
     }
+
+    /// The entry that decided is the partition's own book's.
+    mutating func moveToBook() { (bookSequence, sequence) = (sequence, nil) }
 
     package var commandID: ID {
         get { packed.command.id }

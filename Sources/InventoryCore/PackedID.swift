@@ -135,7 +135,7 @@ package struct PackedID: Hashable, Sendable {
 
 /// Copies a text, and sees what there is in it on the way, eight bytes at a time (Mycroft's tests).
 private struct Scan {
-    private var print = Fingerprint()
+    private var hasher = IDHasher()
     private var all: UInt64 = 0
     private var escapes: UInt64 = 0
     private var controls: UInt64 = 0
@@ -149,12 +149,7 @@ private struct Scan {
     var hasControls: Bool { controls & Self.tops != 0 }
 
     /// As `IDHash` has it.
-    func hash(_ count: Int) -> UInt32 {
-        var print = print
-        let left = UInt64(count & 7)
-        print.add((left == 0 ? 0 : rest.byteSwapped >> (64 - 8 * left)) | UInt64(count) << (8 * left))
-        return UInt32(truncatingIfNeeded: print.value >> 32)
-    }
+    func hash(_ count: Int) -> UInt32 { hasher.finish(rest, count: count) }
 
     @inline(__always)
     mutating func copy(_ from: UnsafeRawPointer, _ count: Int, to place: UnsafeMutableRawPointer) {
@@ -163,7 +158,7 @@ private struct Scan {
             let word = from.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian
             place.storeBytes(of: word.littleEndian, toByteOffset: index, as: UInt64.self)
             look(at: word)
-            print.add(word)
+            hasher.add(word)
             index += 8
         }
         if index == count { return }

@@ -38,6 +38,11 @@ package struct PackedIDs: Sendable {
         storage.reservation.begins(with: prefix)
     }
 
+    /// Whether an id is the system's own.
+    var commandIsSystem: Bool { storage.command.isSystem }
+    var reservationIsSystem: Bool { storage.reservation.isSystem }
+    var orderIsSystem: Bool { storage.order.isSystem }
+
     package mutating func set(sku: PackedID, command: PackedID) {
         own()
         storage.sku = sku

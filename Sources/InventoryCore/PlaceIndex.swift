@@ -95,9 +95,24 @@ package struct PlaceIndex: Sendable {
     }
 }
 
-/// Hashes of ids, by their bytes.
+/// Hashes of ids, by their bytes and by numbers that each process draws for itself: who publishes ids cannot know which
+/// of them share a hash. Tables alone go by them. No hash is written anywhere, and nothing that is decided or written
+/// depends on the order of a table.
 package enum IDHash {
-    /// Not safe against who makes ids on purpose that collide: these cost time, and nothing else.
+    fileprivate static let secret = Secret()
+
+    fileprivate struct Secret: Sendable {
+        let start: UInt64
+        /// Odd.
+        let factor: UInt64
+
+        init() {
+            var random = SystemRandomNumberGenerator()
+            start = random.next()
+            factor = random.next() | 1
+        }
+    }
+
     package static func of(_ id: ID) -> UInt32 { id.withBytes(of) }
 
     /// Of an id that is unique within a SKU, which stands at a place.
@@ -113,18 +128,37 @@ package enum IDHash {
     }
 
     static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        var print = Fingerprint()
+        var hasher = IDHasher()
         var index = 0
         while index + 8 <= bytes.count {
-            print.add(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            hasher.add(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self).littleEndian)
             index += 8
         }
-        var rest = UInt64(bytes.count)
-        while index < bytes.count {
-            rest = rest << 8 | UInt64(bytes[index])
-            index += 1
-        }
-        print.add(rest)
-        return UInt32(truncatingIfNeeded: print.value >> 32)
+        var rest: UInt64 = 0
+        for number in 0..<bytes.count - index { rest |= UInt64(bytes[index + number]) << UInt64(8 * number) }
+        return hasher.finish(rest, count: bytes.count)
+    }
+}
+
+/// Multiplies and folds, as in wyhash's family (Wang Yi, 2019), with a start and a factor that nobody knows.
+struct IDHasher {
+    private var value = IDHash.secret.start
+    private let factor = IDHash.secret.factor
+
+    @inline(__always)
+    mutating func add(_ word: UInt64) {
+        let product = (value ^ word).multipliedFullWidth(by: factor)
+        value = (product.high ^ product.low) &+ 0xE703_7ED1_A0B4_28DB
+    }
+
+    /// - Parameters:
+    ///   - rest: the bytes behind the last whole word, the first of them lowest.
+    ///   - count: of all bytes.
+    @inline(__always)
+    func finish(_ rest: UInt64, count: Int) -> UInt32 {
+        var last = self
+        // The count in the byte above the rest, which has seven at most.
+        last.add(rest | UInt64(truncatingIfNeeded: count) << UInt64(8 * (count & 7)))
+        return UInt32(truncatingIfNeeded: last.value >> 32)
     }
 }

@@ -2,19 +2,60 @@
 extension Stock {
     /// The first warehouse of the command's SKU that has fewer units than are claimed (rule 7), and who claims
     /// them there, in the order of loss; nil when all is well.
-    ///
-    /// Order of loss: those that were never extended come before those that were, which are close to payment;
-    /// within each, the newest first.
     func shortage(_ cause: Cause) -> (warehouse: ID, claims: [ID])? {
         // By its place: a level is large.
         guard let index = itemIndex(cause),
             let place = items[index].firstShortage
         else { return nil }
-        let level = items[index].levels[place]
-        let claims = liveReservations(item: index).filter { live in
-            live.allocations.contains { $0.warehouse == level.warehouse }
+        let warehouse = items[index].levels[place].warehouse
+        return (warehouse, claims(in: warehouse, cause).map(\.id))
+    }
+
+    /// Units of a reservation in one warehouse.
+    struct WarehouseClaim {
+        let id: ID
+        let quantity: Int64
+        fileprivate let sequence: Int64
+        fileprivate let isExtended: Bool
+    }
+
+    /// Who claims units of the command's SKU in a warehouse, in the order of loss: those that were never extended come
+    /// before those that were, which are close to payment; within each, the newest first.
+    func claims(in warehouse: ID, _ cause: Cause) -> [WarehouseClaim] {
+        guard let index = itemIndex(cause) else { return [] }
+        var claims: [WarehouseClaim] = []
+        for live in liveReservations(item: index) {
+            guard let units = live.allocations.first(where: { $0.warehouse == warehouse })?.quantity else {
+                continue
+            }
+            claims.append(
+                WarehouseClaim(
+                    id: live.id, quantity: units, sequence: live.sequence, isExtended: live.isExtended))
         }
-        return (level.warehouse, claims.sorted(by: Self.isLostBefore).map(\.id))
+        return claims.sorted {
+            $0.isExtended == $1.isExtended ? $0.sequence > $1.sequence : !$0.isExtended
+        }
+    }
+
+    /// The warehouse where a decision leaves fewer units than are claimed, how many it takes there, and how many are
+    /// missing then; nil where all is well.
+    func deficit(
+        after decision: Decision, _ cause: Cause
+    ) -> (warehouse: ID, lowering: (units: Int64, deficit: Int64))? {
+        let entry: LedgerEntry
+        switch decision {
+        case .one(let only): entry = only
+        case .entries(let entries):
+            guard entries.count == 1 else { return nil }
+            entry = entries[0]
+        case .answer, .reacquire: return nil
+        }
+        guard entry.deltas.onHand < 0, let warehouse = entry.warehouse,
+            let level = item(of: cause.command.packedSKU)?.level(of: warehouse)
+        else { return nil }
+        let units = 0 - entry.deltas.onHand
+        let deficit = level.reserved - level.onHand + units
+        return deficit > 0 ? (warehouse: warehouse, lowering: (units: units, deficit: deficit)) : nil
     }
 
     /// The next step of a reservation that claims units of a warehouse that has too few: they move to another, or
@@ -23,18 +64,19 @@ extension Stock {
     /// It moves as far as other warehouses have units that no reservation claims, safety stock included, for it
     /// was sold before; one that its command bound to a warehouse does not move, and one that may not be split
     /// moves as a whole or not at all.
-    func decideRelief(_ warehouse: ID, _ id: ID, _ cause: Cause) -> [LedgerEntry]? {
+    ///
+    /// - Parameter lowering: so many units are about to go from the warehouse.
+    func decideRelief(
+        _ warehouse: ID, _ id: ID, _ cause: Cause, lowering: Int64 = 0
+    ) -> [LedgerEntry]? {
         guard let item = itemIndex(cause), let reservation = reservations[id, item],
             let claim = reservation.allocations.first(where: { $0.warehouse == warehouse })?.quantity,
-            let level = items[reservation.item].level(of: warehouse), level.reserved > level.onHand
+            let level = items[reservation.item].level(of: warehouse),
+            level.reserved > level.onHand - lowering
         else { return nil }
-        let deficit = level.reserved - level.onHand
+        let deficit = level.reserved - level.onHand + lowering
         return move(reservation, claim, deficit, from: level, items[reservation.item], cause)
             ?? [losing(min(claim, deficit), of: reservation, from: level, cause)]
-    }
-
-    private static func isLostBefore(_ left: Reservation, _ right: Reservation) -> Bool {
-        left.isExtended == right.isExtended ? left.sequence > right.sequence : !left.isExtended
     }
 
     private func losing(
@@ -78,19 +120,64 @@ extension Stock {
         return [leaving, arriving]
     }
 
+    /// Who waits for units that there are, as far as they were not looked at.
+    struct FillSearch {
+        fileprivate var rows: [Backorders.Place]
+    }
+
+    /// Begins to look for backordered units of an item that can be filled.
+    mutating func fillSearch(item index: Int) -> FillSearch {
+        if items[index].backorders.isStale { arrangeBackorders(item: index) }
+        let places = items[index].backorders.places(of: open(item: index).map(\.warehouse))
+        for var place in places {
+            while let due = items[index].backorders.due(at: place), waiting(due, item: index) == nil {
+                place.next()
+            }
+            items[index].backorders.drop(before: place)
+        }
+        return FillSearch(rows: places)
+    }
+
+    /// The levels that have units which no reservation claims.
+    private func open(item index: Int) -> [Level] {
+        items[index].levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
+    }
+
     /// The next backordered units that can be filled, in the order in which their reservations were made; nil
     /// when none can. The warehouse with most units available serves; a reservation that is bound to a warehouse
     /// waits for that one, and one that may not be split goes to one that has it all.
-    func decideFill(_ cause: Cause) -> [LedgerEntry]? {
+    ///
+    /// - Parameter search: as long as nothing but the fills that were found is carried out: until units move, who could
+    ///   not be served cannot be served later.
+    func decideFill(_ cause: Cause, _ search: inout FillSearch) -> [LedgerEntry]? {
         guard let index = itemIndex(cause), items[index].backordered > 0 else { return nil }
-        let item = items[index]
-        let open = item.levels.filter { warehouses[$0.place].facts.isActive && $0.onHand > $0.reserved }
+        let open = open(item: index)
         if open.isEmpty { return nil }
-        for due in item.backorders[item.firstBackorder...] {
-            guard let waiting = waiting(due, item: index) else { continue }
-            if let fill = fill(waiting, from: open, cause) { return fill }
+        var best: (sequence: Int64, fill: [LedgerEntry])?
+        for row in search.rows.indices.reversed() {
+            var place = search.rows[row]
+            var isOver = true
+            while let due = items[index].backorders.due(at: place) {
+                if let best, due.sequence > best.sequence {
+                    isOver = false
+                    break
+                }
+                guard let waiting = waiting(due, item: index) else {
+                    place.next()
+                    continue
+                }
+                if let fill = fill(waiting, from: open, cause) {
+                    best = (due.sequence, fill)
+                    isOver = false
+                    break
+                }
+                // All others of the row wait for the same.
+                if !place.isWhole { break }
+                place.next()
+            }
+            if isOver { search.rows.remove(at: row) } else { search.rows[row] = place }
         }
-        return nil
+        return best?.fill
     }
 
     private func fill(_ waiting: Reservation, from open: [Level], _ cause: Cause) -> [LedgerEntry]? {

@@ -40,6 +40,8 @@ struct Remembered: Equatable, Sendable {
     var generation: Int64 = 1
     /// Of a refusal, which has no parts: what else it tells follows from its command.
     var reason: Rejection?
+    /// Of a refusal for a SKU that was not known: then `item` is the partition's own book.
+    var unknownSKU = PackedID.none
     /// Only of what takes units from a reservation.
     var reservation = PackedID.none
     /// Only where the command does not name it.
@@ -159,6 +161,7 @@ struct RememberedCode: Sendable {
         static let reason = Flags(rawValue: 4096)
         static let shippedBefore = Flags(rawValue: 8192)
         static let ships = Flags(rawValue: 16384)
+        static let unknownSKU = Flags(rawValue: 32768)
     }
 
     /// - Parameters:
@@ -207,7 +210,12 @@ struct RememberedCode: Sendable {
         if let reason = entry.pointee.reason {
             flags.insert(.reason)
             end.storeBytes(of: reason, as: Rejection.self)
-            return end + 1
+            end += 1
+            if kind == .own, let sku = entry.pointee.unknownSKU {
+                flags.insert(.unknownSKU)
+                end += self.ids.write(PackedID(sku), to: end)
+            }
+            return end
         }
         let movement = entry.pointee.movement
         if let shippedBefore {
@@ -305,14 +313,16 @@ struct RememberedCode: Sendable {
         return (Timestamp(milliseconds: at), Source(partition: partition, offset: offset))
     }
 
-    /// The item, the command's fingerprint and its id of an own decision.
-    func commandID(_ place: UnsafeRawPointer) -> (item: Int, content: UInt64, id: PackedID) {
+    /// The item, the command's fingerprint and its id of an own decision, and whether its SKU was not known.
+    func commandID(
+        _ place: UnsafeRawPointer
+    ) -> (item: Int, content: UInt64, id: PackedID, isUnknown: Bool) {
         var next = place + 4
         _ = Self.cause(&next, DecisionRing.Base(at: 0, offset: 0))
         let item = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
         let content = UInt64(littleEndian: next.loadUnaligned(fromByteOffset: 5, as: UInt64.self))
         next += 5 + 8
-        return (item, content, ids.read(&next))
+        return (item, content, ids.read(&next), Self.flags(place).contains(.unknownSKU))
     }
 
     /// By which hashes it may be found.
@@ -323,6 +333,8 @@ struct RememberedCode: Sendable {
         var transfer: UInt32?
         /// Whether it shipped units for its order.
         var ships = false
+        /// The SKU of the command was not known.
+        var isUnknown = false
     }
 
     /// Nil of what is not found again. Nothing that comes behind the ids is read.
@@ -338,9 +350,15 @@ struct RememberedCode: Sendable {
             next += 8
             keys.command = IDHash.of(hash: ids.readHash(&next), item: item)
         }
-        if flags.contains(.reason) { return keys }
+        if flags.contains(.reason), !flags.contains(.unknownSKU) { return keys }
         _ = Varint.read(&next) as UInt64
         if flags.contains(.generation) { _ = Varint.read(&next) as UInt64 }
+        if flags.contains(.reason) {
+            next += 1
+            keys.command = keys.command.map { $0 ^ ids.readHash(&next) }
+            keys.isUnknown = true
+            return keys
+        }
         keys.ships = flags.contains(.ships)
         if flags.contains(.shippedBefore) { _ = Varint.read(&next) as UInt64 }
         if flags.contains(.reservation) {
@@ -371,6 +389,10 @@ struct RememberedCode: Sendable {
         if flags.contains(.generation) { found.generation = Int64(Varint.read(&next)) }
         if flags.contains(.reason) {
             found.reason = next.load(as: Rejection.self)
+            if flags.contains(.unknownSKU) {
+                next += 1
+                found.unknownSKU = ids.read(&next)
+            }
             return found
         }
         if flags.contains(.shippedBefore) { found.shippedBefore = Int64(Varint.read(&next)) }

@@ -140,7 +140,7 @@ struct ReservationTable: Sendable {
     mutating func remove(_ id: PackedID, item: Int) {
         guard let place = place(of: id, item: item) else { return }
         places.remove(IDHash.of(id, item: item), place)
-        if self[place: place].kind == .apart { apart[place] = nil }
+        if self[place: place].kind == .apart { apart[place] = nil } else { dropNames(self[place: place]) }
         self[place: place].kind = .free
         free.append(place)
         count -= 1
@@ -206,6 +206,9 @@ struct ReservationTable: Sendable {
 
     private mutating func store(_ reservation: Reservation, at place: Int) {
         let wasApart = self[place: place].kind == .apart
+        let before = self[place: place]
+        // Behind the new one, which most often has the same names.
+        defer { if before.kind == .packed { dropNames(before) } }
         if let packed = pack(reservation) {
             if wasApart { apart[place] = nil }
             self[place: place] = packed
@@ -236,7 +239,10 @@ struct ReservationTable: Sendable {
         else { return nil }
         var channel: UInt16 = 0
         if let name = reservation.channel {
-            guard let number = names.number(of: name), number < UInt16.max else { return nil }
+            guard let number = names.number(of: name), number < UInt16.max else {
+                names.drop(warehouse)
+                return nil
+            }
             channel = number + 1
         }
         var packed = Self.numbers(of: reservation, .packed)
@@ -256,6 +262,11 @@ struct ReservationTable: Sendable {
             Self.copy(reservation.packed.order, to: text, at: idLength)
         }
         return packed
+    }
+
+    private mutating func dropNames(_ packed: Packed) {
+        names.drop(packed.warehouse)
+        if packed.channel > 0 { names.drop(packed.channel - 1) }
     }
 
     private static func copy(_ id: PackedID, to text: UnsafeMutableRawBufferPointer, at place: Int) {
@@ -312,25 +323,45 @@ struct ReservationTable: Sendable {
     }
 }
 
-/// Names by their numbers: those of warehouses and channels, of which there are few.
+/// Names by their numbers: those of warehouses and channels, of which there are few. What no reservation has any more
+/// is forgotten, so that names which nobody uses take no numbers from others.
 private struct Names: Sendable {
     private var names: [ID] = []
+    private var uses: [Int32] = []
+    private var free: [UInt16] = []
     private var numbers: [ID: UInt16] = [:]
     private var last: UInt16 = 0
 
     subscript(number: UInt16) -> ID { names[Int(number)] }
 
-    /// Nil where there are too many.
+    /// For one reservation more. Nil where there are too many.
     mutating func number(of name: ID) -> UInt16? {
-        if Int(last) < names.count, names[Int(last)] == name { return last }
+        if Int(last) < names.count, uses[Int(last)] > 0, names[Int(last)] == name {
+            uses[Int(last)] += 1
+            return last
+        }
         if let number = numbers[name] {
             last = number
-            return number
+        } else if let number = free.popLast() {
+            last = number
+            names[Int(number)] = name
+            numbers[name] = number
+        } else {
+            guard names.count < UInt16.max else { return nil }
+            last = UInt16(names.count)
+            names.append(name)
+            uses.append(0)
+            numbers[name] = last
         }
-        guard names.count < UInt16.max else { return nil }
-        last = UInt16(names.count)
-        names.append(name)
-        numbers[name] = last
+        uses[Int(last)] += 1
         return last
+    }
+
+    /// For one reservation less.
+    mutating func drop(_ number: UInt16) {
+        uses[Int(number)] -= 1
+        if uses[Int(number)] > 0 { return }
+        numbers[names[Int(number)]] = nil
+        free.append(number)
     }
 }

@@ -16,8 +16,6 @@ package struct StockRestore: Sendable {
     private var gap: Inconsistency?
     /// The tail begins within a command, of which the rest is passed over.
     private var isPassing = false
-    /// Whether the entry before was the last of its command.
-    private var isBetweenCommands = true
     /// How many commands of the tail were added.
     package private(set) var tailCount = 0
     /// The newest entry of the ledger's tail: it says how far the commands were decided.
@@ -90,15 +88,14 @@ package struct StockRestore: Sendable {
                 sku: entry.sku, description: "in the ledger, sequence \(entry.sequence) follows \(before)")
         }
         tailEnds[index] = TailEnd(sequence: entry.sequence, chainHash: entry.chainHash)
+        let isOfSameCommand = newestEntry.map { entry.isOfSameCommand(as: $0) }
         newestEntry = entry
-        defer {
-            isBetweenCommands = !entry.more
-            if isBetweenCommands { isPassing = false }
-        }
-        if isPassing { return }
+        // Also where it is the first of its command: that cannot be seen.
+        if isPassing, isOfSameCommand ?? true { return }
+        isPassing = false
         if entry.endsEarlierLog { stock.window.endEarlierLog(at: entry.at) }
-        if isBetweenCommands { tailCount += 1 }
-        stock.window.append(entry, item: index, continues: !isBetweenCommands)
+        if isOfSameCommand != true { tailCount += 1 }
+        stock.window.append(entry, item: index)
     }
 
     /// Begins the tail anew, for a reader that goes back further.
@@ -109,7 +106,6 @@ package struct StockRestore: Sendable {
         tailEnds.removeAll()
         gap = nil
         isPassing = !isWhole
-        isBetweenCommands = true
         tailCount = 0
         newestEntry = nil
         isTailShort = false
@@ -152,6 +148,7 @@ package struct StockRestore: Sendable {
         stock.closeLevels()
         if let gap { throw gap }
         try stock.check(ends)
+        if let newestEntry { stock.noteUnfinished(newestEntry) }
         return stock
     }
 }
@@ -206,7 +203,11 @@ extension Stock {
         if !levels.indices.dropFirst().allSatisfy({ levels[$0 - 1].warehouse < levels[$0].warehouse }) {
             levels.sort { $0.warehouse < $1.warehouse }
         }
-        for place in levels.indices { levels[place].place = makePlace(of: levels[place].warehouse) }
+        for place in levels.indices {
+            levels[place].place = makePlace(of: levels[place].warehouse)
+            enter(levels[place].place)
+        }
+        for level in items[index].levels { leave(level.place) }
         items[index].levels = levels
     }
 
@@ -217,7 +218,10 @@ extension Stock {
         window.forget(before: rememberedFrom)
         // The levels are brought to it when all is read.
         for facts in book.warehouses {
-            warehouses[makePlace(of: facts.id)] = KnownWarehouse(facts, isPublished: true)
+            let place = makePlace(of: facts.id)
+            let levelCount = warehouses[place].levelCount
+            warehouses[place] = KnownWarehouse(facts, isPublished: true)
+            warehouses[place].levelCount = levelCount
         }
     }
 
@@ -270,7 +274,7 @@ extension Stock {
 
     /// Gives every live reservation to its SKU: when it is due, and that it waits.
     fileprivate mutating func takeUpReservations(_ doubts: inout FirstDoubt) {
-        var waiting: Set<Int> = []
+        var waiting: [Int: [Due]] = [:]
         for place in reservations.all {
             guard let reservation = reservations[at: place] else { continue }
             let index = reservation.item
@@ -282,12 +286,13 @@ extension Stock {
             }
             items[index].dueTimes.insert(due(at: place))
             items[index].liveReservations += 1
-            if reservation.backordered > 0 {
-                items[index].backorders.append(due(at: place))
-                waiting.insert(index)
+            if reservation.backordered > 0 { waiting[index, default: []].append(due(at: place)) }
+        }
+        for (index, dues) in waiting {
+            for due in dues.sorted(by: { $0.sequence < $1.sequence }) {
+                takeUpWaiting(due.place, item: index)
             }
         }
-        for index in waiting { items[index].backorders.sort { $0.sequence < $1.sequence } }
     }
 
     fileprivate mutating func takeUpTransfers(_ doubts: inout FirstDoubt) {
@@ -354,6 +359,18 @@ extension Stock {
                 "\(warehouse) has \(inTransit) units in transit, but its live transfers have \(sum.inTransit)"
             )
         }
+    }
+
+    /// Takes note of the newest command where it may not be carried out yet: it was not decided, or backorders could still
+    /// be filled after it.
+    fileprivate mutating func noteUnfinished(_ newest: LedgerEntry) {
+        guard let index = itemIndex(of: newest.packed.sku) else { return }
+        let isDecided = window.isNewestDecided
+        let isFilling =
+            items[index].backordered > 0
+            && items[index].levels.contains { !$0.isClosed && $0.onHand > $0.reserved }
+        if isDecided, !isFilling { return }
+        unfinished = UnfinishedCommand(source: newest.source, isDecided: isDecided)
     }
 
     /// The tail's last entry of each SKU must be the one that the SKU's levels stand for.

@@ -265,6 +265,7 @@ extension Stock {
             (refusal.generation, refusal.sequence) = (remembered.generation, remembered.sequence)
             (refusal.command, refusal.commandHash) = (remembered.command, remembered.commandHash)
             refusal.reason = remembered.reason
+            if !remembered.unknownSKU.isNone { refusal.reference = remembered.unknownSKU.id }
             return [refusal]
         }
     }

@@ -9,11 +9,15 @@ package struct Stock: Sendable {
     /// The SKU of the present command, which is asked for again and again, and where it stands; -1 for nowhere.
     private var presentSKU = PackedID("")
     private var presentIndex = -1
+    /// Where the partition's own book stands; nil where it has none.
+    private(set) var bookIndex: Int?
     var reservations = ReservationTable()
     var transfers: [TransferKey: Transfer] = [:]
-    /// Every warehouse that was named, with what is known of it.
+    /// Every warehouse that was published or that a SKU stands in, with what is known of it.
     var warehouses: [KnownWarehouse] = []
     private var warehousePlaces: [ID: Int] = [:]
+    /// Places of `warehouses` that are to be used again.
+    private var freeWarehouses: [Int] = []
     package internal(set) var settings: Settings
     /// Commands before this place are not remembered: an offset; negative for one that stands so many commands before
     /// the end of an earlier log.
@@ -22,6 +26,10 @@ package struct Stock: Sendable {
     /// After a restore: SKUs whose records in `stock.levels` say that a closed warehouse is open, or the other way
     /// round, ordered by SKU. Earlier versions did not write them when a warehouse was closed.
     package internal(set) var outdatedLevels: [ID] = []
+    /// The newest command, if it is not carried out.
+    var unfinished: UnfinishedCommand?
+    /// By about so many entries a command goes on in one step. Less than the standard only in tests and in the simulation.
+    package var stepEntries = Limits.stepEntries
     /// What was summed up of the reservations last that have channels; nil once another entry than a policy has come.
     var channelClaims: ChannelClaims?
     /// The entries of a command that is being folded.
@@ -36,7 +44,11 @@ package struct Stock: Sendable {
     package var liveReservations: Int { reservations.count }
     package var liveTransfers: Int { transfers.count }
     package var skuCount: Int { items.count }
+    package var warehouseCount: Int { warehouses.count - freeWarehouses.count }
     package var dedupeWindowCount: Int { window.count }
+
+    /// The command that may not be carried out yet, though entries of it stand in the ledger; nil where there is none.
+    package var unfinishedSource: Source? { unfinished?.source }
 
     func item(of sku: ID) -> Item? { itemIndex(of: sku).map { items[$0] } }
 
@@ -57,6 +69,7 @@ package struct Stock: Sendable {
     private mutating func makeItem(of sku: ID, _ hash: UInt32) -> Int {
         items.append(Item(sku: sku))
         itemPlaces.insert(hash, items.count - 1)
+        if PartitionBook.isBook(sku) { bookIndex = items.count - 1 }
         return items.count - 1
     }
 
@@ -103,9 +116,14 @@ package struct Stock: Sendable {
         var kept: [Item] = []
         for item in items {
             places.append(kept.count)
-            if !skus.contains(item.sku) { kept.append(item) }
+            if skus.contains(item.sku) {
+                for level in item.levels { leave(level.place) }
+            } else {
+                kept.append(item)
+            }
         }
         items = kept
+        bookIndex = items.firstIndex { PartitionBook.isBook($0.sku) }
         presentIndex = -1
         itemPlaces = PlaceIndex()
         for (index, item) in items.enumerated() { itemPlaces.insert(IDHash.of(item.sku), index) }
@@ -126,9 +144,27 @@ package struct Stock: Sendable {
     /// The place of a warehouse, made with standard facts when nothing is known of it.
     mutating func makePlace(of id: ID) -> Int {
         if let place = warehousePlaces[id] { return place }
-        warehouses.append(KnownWarehouse(Warehouse(id: id), isPublished: false))
-        warehousePlaces[id] = warehouses.count - 1
-        return warehouses.count - 1
+        let new = KnownWarehouse(Warehouse(id: id), isPublished: false)
+        let place: Int
+        if let free = freeWarehouses.popLast() {
+            (place, warehouses[free]) = (free, new)
+        } else {
+            warehouses.append(new)
+            place = warehouses.count - 1
+        }
+        warehousePlaces[id] = place
+        return place
+    }
+
+    /// A level stands in a warehouse.
+    mutating func enter(_ place: Int) { warehouses[place].levelCount += 1 }
+
+    /// A level is gone. What nothing stands in and nobody has published is forgotten.
+    mutating func leave(_ place: Int) {
+        warehouses[place].levelCount -= 1
+        guard warehouses[place].levelCount == 0, !warehouses[place].isPublished else { return }
+        warehousePlaces[warehouses[place].facts.id] = nil
+        freeWarehouses.append(place)
     }
 }
 
@@ -153,6 +189,8 @@ package struct KnownWarehouse: Sendable {
     var isPublished: Bool
     /// Its location, made ready for distances.
     package var direction: UnitVector?
+    /// How many levels stand in it.
+    var levelCount = 0
 
     package init(_ facts: Warehouse, isPublished: Bool) {
         self.facts = facts
@@ -180,50 +218,125 @@ package struct Effects: Sendable {
     }
 }
 
+/// What a step of a command has come to.
+package struct Step: Sendable {
+    /// The answer, in the one step that decides the command.
+    package var outcome: Outcome?
+    /// Whether the command is carried out; else `step` goes on with the same command.
+    package var isDone: Bool
+}
+
+/// The newest command of the partition where it is not carried out, or may not be.
+struct UnfinishedCommand: Sendable {
+    var source: Source
+    /// It was decided and answered: backorders are still being filled.
+    var isDecided: Bool
+}
+
 extension Stock {
-    /// Decides one command and carries the decision out.
-    ///
-    /// Reservations of the command's SKU that are due at `at` expire first (rule 3), and backorders are filled
-    /// from what that frees; then the command is looked at; then what follows from it is done: reservations
-    /// that have no units any more move or are lost (rule 7), and backorders are filled. What follows is put
-    /// into `effects`, which must be empty.
+    /// Decides one command and carries the decision out, all of its steps. What follows is put into `effects`, which must
+    /// be empty.
     package mutating func handle(
         _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
     ) -> Outcome {
+        var outcome: Outcome?
+        while true {
+            let step = step(command, at: at, source: source, into: &effects)
+            if let told = step.outcome { outcome = told }
+            guard step.isDone else { continue }
+            guard let outcome else { preconditionFailure("\(command.id) was answered before") }
+            return outcome
+        }
+    }
+
+    /// Goes on with a command, by at most about `Limits.stepEntries` entries, so that what one command brings about fits
+    /// into transactions. What follows is added to `effects`; its entries are complete in themselves, as those of a
+    /// command are.
+    ///
+    /// Reservations of the command's SKU that are due at `at` expire first (rule 3), and backorders are filled
+    /// from what that frees; then the command is looked at; then what follows from it is done: reservations
+    /// that have no units any more move or are lost (rule 7), and backorders are filled. Where that would be too much,
+    /// they move or are lost before the command is carried out, step by step, so that no step leaves more claimed than
+    /// there is.
+    ///
+    /// Where the steps end follows from the state and the command alone: a restored state goes on as the one before it
+    /// would have.
+    package mutating func step(
+        _ command: Command, at: Timestamp, source: Source, into effects: inout Effects
+    ) -> Step {
         look(for: command.packedSKU)
         let cause = Cause(
             command: command, kind: command.kind, hash: command.fingerprint,
             item: presentIndex < 0 ? nil : presentIndex, at: at, source: source)
-        while isDue(at: at), let expiry = decideExpiry(cause) { carryOut(expiry, cause, &effects) }
-        fillBackorders(cause, &effects)
+        let begin = effects.entries.count
+        let end = begin + stepEntries
+        var step = Step(outcome: nil, isDone: true)
+        if let unfinished, unfinished.isDecided, unfinished.source == source {
+            step.isDone = fillBackorders(cause, &effects, until: end)
+        } else if window.isRelieving(cause)
+            || expireDue(cause, &effects, until: end) && fillBackorders(cause, &effects, until: end)
+        {
+            decide(cause, &effects, until: end, &step)
+        } else {
+            step.isDone = false
+        }
+        finishStep(cause, &effects, from: begin)
+        if !step.isDone {
+            let isDecided =
+                step.outcome != nil || unfinished?.isDecided ?? false && unfinished?.source == source
+            unfinished = UnfinishedCommand(source: source, isDecided: isDecided)
+        } else if unfinished != nil {
+            unfinished = nil
+        }
+        return step
+    }
+
+    /// Decides the command on a state in which nothing is due and nothing can be filled.
+    private mutating func decide(
+        _ cause: Cause, _ effects: inout Effects, until end: Int, _ step: inout Step
+    ) {
+        let decision = decide(cause)
+        if relieveAhead(of: decision, cause, &effects, until: end) {
+            step.isDone = false
+            return
+        }
         let first = effects.entries.count
-        let outcome: Outcome?
-        switch decide(cause) {
+        switch decision {
         case .one(let entry):
             carryOut(entry, cause, &effects)
-            outcome = nil
         case .entries(let entries):
             carryOut(entries, cause, &effects)
-            outcome = nil
         case .answer(let answer):
-            outcome = answer
+            step.outcome = answer
         case .reacquire(let entries):
             carryOut(entries, cause, &effects)
-            outcome = confirmReacquired(cause, &effects)
+            step.outcome = confirmReacquired(cause, &effects)
         }
         let own = first..<effects.entries.count
-        if !own.isEmpty { relieve(cause, &effects) }
-        fillBackorders(cause, &effects)
-        for index in effects.entries.indices.dropLast() { effects.entries[index].more = true }
-        checkInvariants(after: effects.entries)
-        raiseAlerts(for: effects.entries, &effects.alerts)
+        if own.isEmpty { return }
+        relieve(cause, &effects)
+        step.isDone = fillBackorders(cause, &effects, until: end)
+        if step.outcome != nil { return }
+        step.outcome = Outcome(
+            of: effects.entries, own, cause.kind, commandID: cause.command.packedID, isDuplicate: false)
+        if cause.item == nil, effects.entries[first].unknownSKU != nil {
+            step.outcome!.moveToBook()
+            step.outcome!.packed.set(sku: cause.command.packedSKU, command: cause.command.packedID)
+        }
+    }
+
+    /// The entries of a step are complete: the last says so, and alerts are looked at.
+    private mutating func finishStep(_ cause: Cause, _ effects: inout Effects, from begin: Int) {
+        for index in effects.entries.indices.dropLast() where index >= begin {
+            effects.entries[index].more = true
+        }
+        checkInvariants(after: effects.entries, from: begin)
+        raiseAlerts(for: effects.entries, from: begin, &effects.alerts)
         if cause.kind == .setWarehouse,
             let warehouse = effects.entries.last.flatMap(Self.switchedWarehouse)
         {
             effects.switched = standing(in: warehouse).map { items[$0].sku }
         }
-        return outcome
-            ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.packedID, isDuplicate: false)
     }
 
     /// Whether a reservation of the present SKU is due.
@@ -275,8 +388,17 @@ extension Stock {
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
     private mutating func finish(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
         let index = apply(entry)
-        window.append(entry, item: index, continues: !effects.entries.isEmpty)
+        window.append(entry, item: index)
         effects.entries.append(entry)
+    }
+
+    /// - Returns: whether nothing is due any more.
+    private mutating func expireDue(_ cause: Cause, _ effects: inout Effects, until end: Int) -> Bool {
+        while isDue(at: cause.at), let expiry = decideExpiry(cause) {
+            if effects.entries.count >= end { return false }
+            carryOut(expiry, cause, &effects)
+        }
+        return true
     }
 
     private mutating func relieve(_ cause: Cause, _ effects: inout Effects) {
@@ -288,9 +410,48 @@ extension Stock {
         }
     }
 
-    private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects) {
-        guard let index = itemIndex(cause), items[index].backordered > 0 else { return }
-        while let fill = decideFill(cause) { carryOut(fill, cause, &effects) }
+    /// Moves or loses reservations before a decision that leaves too few units for more of them than a step may touch.
+    ///
+    /// - Returns: whether it did; then the command is decided in a later step.
+    private mutating func relieveAhead(
+        of decision: Decision, _ cause: Cause, _ effects: inout Effects, until end: Int
+    ) -> Bool {
+        guard cause.kind == .damage || cause.kind == .adjust,
+            let (warehouse, lowering) = deficit(after: decision, cause)
+        else { return false }
+        let claims = claims(in: warehouse, cause)
+        // What was begun so is ended so: what is free meanwhile is about to go.
+        if !window.isRelieving(cause) {
+            var (left, count) = (lowering.deficit, 0)
+            while left > 0, count < claims.count {
+                left -= claims[count].quantity
+                count += 1
+            }
+            // Each may move to every other warehouse, by two entries.
+            guard let index = itemIndex(cause), 2 * count * items[index].levels.count > stepEntries else {
+                return false
+            }
+        }
+        for claim in claims {
+            while let relief = decideRelief(warehouse, claim.id, cause, lowering: lowering.units) {
+                if effects.entries.count >= end { return true }
+                carryOut(relief, cause, &effects)
+            }
+        }
+        return true
+    }
+
+    /// - Returns: whether nothing more can be filled.
+    private mutating func fillBackorders(_ cause: Cause, _ effects: inout Effects, until end: Int) -> Bool {
+        guard let index = itemIndex(cause), items[index].backordered > 0 else { return true }
+        var search = fillSearch(item: index)
+        while let fill = decideFill(cause, &search) {
+            if effects.entries.count >= end { return false }
+            carryOut(fill, cause, &effects)
+            // Units have moved: there may be some again where there were none.
+            if fill.count > 1 { search = fillSearch(item: index) }
+        }
+        return true
     }
 
     /// The hash of the SKU's newest ledger entry.
@@ -317,26 +478,28 @@ extension Stock {
     package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
         let index = apply(entry)
         seal(entry.packed.sku, with: entry.chainHash)
-        window.append(entry, item: index, continues: !pending.isEmpty)
+        window.append(entry, item: index)
         pending.append(entry)
         guard !entry.more else { return [] }
         var alerts: [Alert] = []
         let group = pending
         pending.removeAll(keepingCapacity: true)
         checkInvariants(after: group)
-        raiseAlerts(for: group, &alerts)
+        raiseAlerts(for: group, from: 0, &alerts)
         return alerts
     }
 
     /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
     /// the entries are about.
     ///
-    /// - Parameter entries: of one command, and so of one SKU.
+    /// - Parameters:
+    ///   - entries: of one command, and so of one SKU.
+    ///   - begin: the first of them that counts.
     ///
     /// Mutating for its callers, which are, and would count all references of the state for it else.
-    private mutating func checkInvariants(after entries: [LedgerEntry]) {
-        guard !entries.isEmpty, let index = itemIndex(of: entries[0].packed.sku) else { return }
-        for number in entries.indices {
+    private mutating func checkInvariants(after entries: [LedgerEntry], from begin: Int = 0) {
+        guard begin < entries.count, let index = itemIndex(of: entries[begin].packed.sku) else { return }
+        for number in begin..<entries.count {
             let isMoved = LedgerEntry.hasBalances(
                 entries[number].movement, in: entries[number].warehouse, entries[number].deltas)
             guard isMoved, let warehouse = entries[number].warehouse,

@@ -57,6 +57,8 @@ package enum Rejection: String, CaseIterable, Sendable {
     case commandIDConflict = "command_id_conflict"
     /// The command says that it was issued before all that is still remembered: it may have been decided before.
     case commandTooOld = "command_too_old"
+    /// An id that begins with `@holdfast/` is the system's own, and not the command's to give.
+    case systemID = "system_id"
     /// The command is for another generation of the SKU than the one that lives.
     case generationMismatch = "generation_mismatch"
     /// The SKU was retired, and nothing has begun it again.

@@ -14,12 +14,14 @@ enum CommandFields {
         let body = try body(kind, object, &ids)
         let command = Command(CommandIDs(ids), generation: generation, issuedAt: issuedAt, body: body)
         let isOfBook = kind == .setWarehouse || kind == .setSettings
-        guard isOfBook == PartitionBook.isBook(command.packedSKU) else {
+        guard isOfBook == SystemID.isOne(command.packedSKU),
+            isOfBook == PartitionBook.isBook(command.packedSKU)
+        else {
             throw DecodingFailure(
                 .invalidID,
                 isOfBook
                     ? "sku must be \(PartitionBook.prefix)N for a command to partition N"
-                    : "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
+                    : "sku begins with \(SystemID.prefix), which is kept for the system's own names")
         }
         return command
     }

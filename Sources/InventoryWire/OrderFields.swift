@@ -112,13 +112,30 @@ enum OrderFields {
         return elements
     }
 
+    private static func systemID(_ name: StaticString) -> DecodingFailure {
+        DecodingFailure(
+            .invalidID, "\(name) begins with \(SystemID.prefix), which is kept for the system's own names")
+    }
+
+    /// Refuses the system's names from everyone else. Not of what waits in `order.state`, which was taken before.
+    static func checkNames(_ record: OrderRecord) throws(DecodingFailure) {
+        if SystemID.isOne(record.orderID) { throw systemID("order_id") }
+        guard case .event(let event) = record else { return }
+        let skus: [ID]
+        switch event.body {
+        case .placed(let placed): skus = placed.lines.map(\.sku)
+        case .changed(let changed): skus = changed.lines.map(\.sku)
+        case .paid(let units), .cancelled(let units), .shipped(let units): skus = units.map(\.sku)
+        // The optimizer names its proposals so.
+        case .reallocate: return
+        }
+        if SystemID.isOne(event.id) { throw systemID("event_id") }
+        if skus.contains(where: { SystemID.isOne($0) }) { throw systemID("sku") }
+    }
+
     static func sku(_ object: JSONObject) throws(DecodingFailure) -> ID {
         let sku = try object.id("sku")
-        if PartitionBook.isBook(sku) {
-            throw DecodingFailure(
-                .invalidID,
-                "sku begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
-        }
+        if PartitionBook.isBook(sku) { throw systemID("sku") }
         return sku
     }
 
@@ -278,6 +295,7 @@ extension RecordReader {
             try object.checkFields(limit: Limits.commandFields)
             return try OrderFields.record(object, at: at, offset: offset)
         }
+        try OrderFields.checkNames(record)
         guard let key, record.orderID.withBytes({ key.elementsEqual($0) }) else {
             throw DecodingFailure(.keyMismatch, "the record's key must be its order_id, byte for byte")
         }

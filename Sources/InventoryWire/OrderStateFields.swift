@@ -117,7 +117,7 @@ enum OrderStateFields {
     ) throws(DecodingFailure) -> Order.Pending? {
         guard let object = try object.optionalObject(name) else { return nil }
         return Order.Pending(
-            try object.word("type", Order.Pending.Verb.self),
+            try object.word("type", OrderVerb.self),
             quantity: try object.optionalInteger("quantity", 1 ... .max),
             warehouse: try object.optionalID("warehouse"), expiresAt: try object.optionalTime("expires_at"),
             allocations: try OrderFields.allocations("allocations", object),

@@ -101,10 +101,10 @@ extension RecordReader {
     }
 
     private static func checkIsNoBook(_ sku: ID, _ name: String) throws(DecodingFailure) {
-        guard !PartitionBook.isBook(sku) else {
+        guard !SystemID.isOne(sku) else {
             throw DecodingFailure(
                 .invalidID,
-                "\(name) begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
+                "\(name) begins with \(SystemID.prefix), which is kept for the system's own names")
         }
     }
 

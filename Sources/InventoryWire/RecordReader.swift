@@ -150,8 +150,9 @@ package struct RecordReader: ~Copyable {
             let cause = try object.object("cause")
             return Notice(
                 kind: kind, sku: try object.id("sku"), reservationID: try object.id("reservation_id"),
-                orderID: try object.id("order_id"), quantity: try object.integer("quantity", 1 ... .max),
-                remaining: try object.integer("remaining", 0 ... .max),
+                orderID: try object.id("order_id"),
+                quantity: try object.integer("quantity", 1...Limits.onHand),
+                remaining: try object.integer("remaining", 0...Limits.onHand),
                 warehouse: try object.optionalID("warehouse"), formerly: try object.optionalID("formerly"),
                 sequence: try object.integer("ledger_sequence", 1 ... .max), at: try object.time("at"),
                 command: try cause.word("type", CommandKind.self), commandID: try cause.id("command_id"),
@@ -178,17 +179,18 @@ package struct RecordReader: ~Copyable {
             outcome.transferID = try object.optionalID("transfer_id")
             outcome.channel = try object.optionalID("channel")
             outcome.warehouse = try object.optionalID("warehouse")
-            outcome.quantity = try object.optionalInteger("quantity", 0 ... .max) ?? 0
-            outcome.requested = try object.optionalInteger("requested", 1 ... .max)
+            outcome.quantity = try object.optionalInteger("quantity", 0...Limits.onHand) ?? 0
+            outcome.requested = try object.optionalInteger("requested", 1...Limits.onHand)
             outcome.allocations = try Shared.allocations(object)
-            outcome.backordered = try object.optionalInteger("backordered", 0 ... .max) ?? 0
-            outcome.remaining = try object.optionalInteger("remaining", 0 ... .max)
-            outcome.delta = try object.optionalInteger("delta")
+            outcome.backordered = try object.optionalInteger("backordered", 0...Limits.onHand) ?? 0
+            outcome.remaining = try object.optionalInteger("remaining", 0...Limits.onHand)
+            outcome.delta = try object.optionalInteger("delta", -Limits.onHand...Limits.onHand)
             outcome.isReacquired = try object.boolean("reacquired")
             outcome.isRefundRequired = try object.boolean("refund_required")
             outcome.expiresAt = try object.optionalTime("expires_at")
             outcome.generation = try object.optionalInteger("generation", 2 ... .max)
             outcome.sequence = try object.optionalInteger("ledger_sequence", 1 ... .max)
+            outcome.bookSequence = try object.optionalInteger("book_sequence", 1 ... .max)
             outcome.isDuplicate = try object.boolean("duplicate")
             return (outcome, try Shared.source(try object.object("source")))
         }

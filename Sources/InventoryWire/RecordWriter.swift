@@ -79,6 +79,7 @@ package struct RecordWriter: Sendable {
         json.flag("refund_required", outcome.pointee.isRefundRequired)
         json.time("expires_at", outcome.pointee.expiresAt)
         json.integer("ledger_sequence", outcome.pointee.sequence)
+        json.integer("book_sequence", outcome.pointee.bookSequence)
         json.time("at", outcome.pointee.at)
         json.source(source, topic: nil)
         json.end()

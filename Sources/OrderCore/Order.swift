@@ -83,9 +83,7 @@ package struct Order: Equatable, Sendable {
     }
 
     package struct Pending: Equatable, Sendable {
-        package enum Verb: String, CaseIterable, Sendable { case reserve, confirm, release, extend, move }
-
-        package var verb: Verb
+        package var verb: OrderVerb
         /// Nil for all that the reservation has.
         package var quantity: Int64?
         /// For `confirm`: the one that the units leave; nil for whichever has them.
@@ -99,7 +97,7 @@ package struct Order: Equatable, Sendable {
         package var issuedAt: Timestamp?
 
         package init(
-            _ verb: Verb, quantity: Int64? = nil, warehouse: ID? = nil, expiresAt: Timestamp? = nil,
+            _ verb: OrderVerb, quantity: Int64? = nil, warehouse: ID? = nil, expiresAt: Timestamp? = nil,
             allocations: [Allocation] = [], issuedAt: Timestamp? = nil
         ) {
             self.verb = verb

@@ -52,7 +52,8 @@ extension Order {
         var pending = pending
         pending.issuedAt = isDated ? moment.at : nil
         lines[line].claims[claim].pending = pending
-        lines[line].claims[claim].commands += 1
+        // Beyond it the id stays, so that the stock refuses it, and a person must look.
+        lines[line].claims[claim].commands = min(lines[line].claims[claim].commands + 1, OrderLimits.commands)
         askedAt = moment.at
         effects.commands.append(command(line: line, claim: claim, pending))
     }
@@ -87,14 +88,14 @@ extension Order {
 
     /// Derived from order, line, attempt and the commands before: a repeat is a duplicate for the stock processor.
     func commandID(line: Int, claim: Int, _ pending: Pending) -> ID {
-        let reservation = reservationID(line: line, claim: claim)
-        return "\(reservation)/\(pending.verb.rawValue)-\(lines[line].claims[claim].commands)"
+        address(line: line, claim: claim).commandID(pending.verb, lines[line].claims[claim].commands)
     }
 
-    func reservationID(line: Int, claim: Int) -> ID {
+    func reservationID(line: Int, claim: Int) -> ID { address(line: line, claim: claim).reservationID }
+
+    private func address(line: Int, claim: Int) -> OrderAddress {
         OrderAddress(
-            partition: partition, orderID: id, line: line + 1, attempt: lines[line].claims[claim].attempt
-        ).reservationID
+            partition: partition, orderID: id, line: line + 1, attempt: lines[line].claims[claim].attempt)
     }
 
     /// Claims units for a line.

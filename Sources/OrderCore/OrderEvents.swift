@@ -114,10 +114,12 @@ extension Order {
     }
 
     private mutating func keep(_ event: OrderEvent, _ effects: inout OrderEffects) {
-        if waiting.count < OrderLimits.waitingEvents {
-            waiting.append(event)
-        } else {
+        if waiting.count >= OrderLimits.waitingEvents {
             refuse(event, .tooManyEvents, &effects)
+        } else if !hasRoom(for: event.encodedBytes) {
+            refuse(event, .tooLarge, &effects)
+        } else {
+            waiting.append(event)
         }
     }
 
@@ -200,6 +202,12 @@ extension Order {
         _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         if names(unknownLine: event) { return refuse(event, .unknownLine, &effects) }
+        if hasManyCommands { return refuse(event, .tooManyCommands, &effects) }
+        if !hasRoom(for: event) {
+            // Nobody waits for an answer to a proposal.
+            if case .reallocate = event.body { return ignore(&effects) }
+            return refuse(event, .tooLarge, &effects)
+        }
         switch event.body {
         case .placed:
             decline(event, .alreadyPlaced, &effects)
@@ -215,6 +223,14 @@ extension Order {
             move(proposal, moment, &effects)
         case .shipped(let units):
             take(parcel: units, event, moment, &effects)
+        }
+    }
+
+    /// Whether a line has had so many reservations, or one of them so many commands, that no event may bring about more.
+    private var hasManyCommands: Bool {
+        lines.contains { line in
+            line.attempts >= OrderLimits.commandsByEvents
+                || line.claims.contains { $0.commands >= OrderLimits.commandsByEvents }
         }
     }
 

@@ -20,11 +20,14 @@ extension Order {
     /// It does not say when it was issued: it is of the whole reservation, so that it may be decided again without harm, and
     /// must be decided however late the grant is read.
     package static func release(ofStray outcome: Outcome) -> Command? {
-        guard let id = outcome.reservationID, outcome.command == .reserve else { return nil }
+        guard let id = outcome.reservationID, outcome.command == .reserve,
+            let address = OrderAddress(reservationID: id)
+        else { return nil }
         switch outcome.kind {
         case .reserved, .partiallyReserved, .backordered:
             return Command(
-                id: "\(id)/release-0", sku: outcome.sku, body: .release(reservationID: id, quantity: nil))
+                id: address.commandID(.release, 0), sku: outcome.sku,
+                body: .release(reservationID: id, quantity: nil))
         default: return nil
         }
     }
@@ -80,6 +83,7 @@ extension Order {
             lines[line].claims[claim].parts = outcome.allocations
             lines[line].claims[claim].backordered = outcome.backordered
             lines[line].claims[claim].expiresAt = outcome.expiresAt
+            if !hasRoom(for: 0) { return giveBack(line, claim, moment, &effects) }
             if phase == .busy(.refusing) { trim(moment, &effects) }
         case (.reserve, _):
             if outcome.rejection == .expiryOutOfRange, let asked = pending.expiresAt, asked > deadline {
@@ -88,12 +92,7 @@ extension Order {
                 again.expiresAt = deadline
                 return send(again, line: line, claim: claim, moment, &effects)
             }
-            lines[line].refusal = outcome.rejection ?? .insufficientStock
-            guard phase == .busy(.placing), mode != .partial else { return }
-            // What was granted goes back at once, and what is still granted, as it comes.
-            phase = .busy(.refusing)
-            for line in lines.indices { lines[line].goal = 0 }
-            trim(moment, &effects)
+            refuse(outcome.rejection ?? .insufficientStock, line, moment, &effects)
         case (.confirm, .confirmed):
             shipped(outcome.allocations, pending, line)
             take(outcome, line, claim)
@@ -114,6 +113,31 @@ extension Order {
         default:
             refuse(outcome, pending, line, claim, moment, &effects)
         }
+    }
+
+    /// A line gets nothing, or not what more it was to have.
+    private mutating func refuse(
+        _ reason: Rejection, _ line: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
+        lines[line].refusal = reason
+        guard phase == .busy(.placing), mode != .partial else { return }
+        // What was granted goes back at once, and what is still granted, as it comes.
+        phase = .busy(.refusing)
+        for line in lines.indices { lines[line].goal = 0 }
+        trim(moment, &effects)
+    }
+
+    /// A claim lies in more warehouses than the order's records have room for: it goes back as a whole.
+    private mutating func giveBack(
+        _ line: Int, _ claim: Int, _ moment: OrderMoment, _ effects: inout OrderEffects
+    ) {
+        let units = lines[line].claims[claim].held
+        // How many there are is known; where they were need not be.
+        lines[line].claims[claim].parts = []
+        lines[line].claims[claim].backordered = units
+        lines[line].goal = max(0, lines[line].goal - units)
+        send(Pending(.release), line: line, claim: claim, moment, &effects)
+        refuse(.splitRequired, line, moment, &effects)
     }
 
     /// A command about a reservation of ours was not carried out.
@@ -289,6 +313,9 @@ extension Order {
         lines[line].claims[claim].parts.shift(befallen)
         if lines[line].claims[claim].pending?.verb == .move {
             lines[line].claims[claim].befell.append(befallen)
+            if lines[line].claims[claim].befell.count > OrderLimits.befallen {
+                lines[line].claims[claim].befell.removeFirst()
+            }
         }
         switch notice.kind {
         case .reservationLost: hasLost = true

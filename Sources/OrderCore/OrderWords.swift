@@ -356,6 +356,10 @@ package enum OrderRefusal: String, CaseIterable, Sendable {
     case tooManyEvents = "too_many_events"
     /// The order has no line of a SKU that it names.
     case unknownLine = "unknown_line"
+    /// The order has had as many reservations of a line, or commands about one, as events may bring about.
+    case tooManyCommands = "too_many_commands"
+    /// The order's records would have been larger than they may.
+    case tooLarge = "too_large"
     /// The order would have had more lines than it may.
     case tooManyLines = "too_many_lines"
     /// The new deadline has passed already, or the one that the order has.
@@ -380,8 +384,8 @@ package enum OrderRefusal: String, CaseIterable, Sendable {
     /// Whether the event goes to `dead.letters`, too, and may be sent again under its id.
     package var isDeadLetter: Bool {
         switch self {
-        case .unknownOrder, .unreadable, .eventIDConflict, .tooManyEvents, .unknownLine, .tooManyLines,
-            .pastDeadline:
+        case .unknownOrder, .unreadable, .eventIDConflict, .tooManyEvents, .unknownLine, .tooManyCommands,
+            .tooLarge, .tooManyLines, .pastDeadline:
             true
         case .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .otherWarehouse, .notPaid,
             .alreadyShipped, .orderEnded:

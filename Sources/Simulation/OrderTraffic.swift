@@ -216,7 +216,7 @@ final class OrderTraffic: Actor {
         strays.insert(address.reservationID)
         append(
             Command(
-                id: "stray-\(number)", sku: random.one(of: Self.skus),
+                id: address.commandID(.reserve, 1), sku: random.one(of: Self.skus),
                 body: .reserve(
                     Command.Reserve(
                         reservationID: address.reservationID, orderID: id, quantity: 1,

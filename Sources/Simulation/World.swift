@@ -1,5 +1,6 @@
 import InventoryCore
 import InventoryWire
+import StreamRuntime
 
 /// One run: the model of Kafka and PostgreSQL, the roles of the system upon it, what is published, what goes wrong.
 ///
@@ -15,6 +16,8 @@ package final class World {
     let mutant: Mutant?
     let partitionCount: Int32
     let hasStandbys: Bool
+    /// How much of a command is carried out at once.
+    let bounds: StepBounds
     let broker: ModelBroker
     let database = ModelDatabase()
     var random: SeededGenerator
@@ -55,6 +58,10 @@ package final class World {
         partitionCount = Int32(random.within(1...2))
         hasStandbys = random.oneIn(2)
         var clocks = SeededGenerator(seed: plan.seed, purpose: 5)
+        var steps = SeededGenerator(seed: plan.seed, purpose: 8)
+        bounds = StepBounds(
+            step: steps.one(of: [1, 2, 4, Limits.stepEntries]),
+            transaction: steps.one(of: [1, 6, Limits.transactionEntries]))
         delayHostClock = clocks.oneIn(2) ? 0 : Int64(Fault.clockStep(&clocks))
         broker = ModelBroker(
             partitionCount: Topic.allCases.count * Int(partitionCount),

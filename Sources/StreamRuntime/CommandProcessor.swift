@@ -36,24 +36,39 @@ package struct CommandProcessor: ~Copyable {
     private var isChanged: Set<ID> = []
     /// The last that was changed; nil where none was.
     private var lastChanged: PackedID?
+    /// The command that is not carried out yet.
+    private var underWay: (command: Command, at: Timestamp, source: Source)?
+    /// Entries of the ledger since the last call of `takeCounts`, and how many there may be.
+    private var entryCount = 0
+    private let transactionEntries: Int
 
     /// - Parameter ownsKey: whether a key belongs into this partition (murmur2, as Java's producers place it).
     ///   A command that its publisher placed otherwise must not be decided here, or the same SKU would be owned
     ///   twice and could be oversold.
+    /// - Parameter bounds: of steps and transactions; others than the standard only in tests and in the simulation.
     package init(
-        stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
-        reply: Reply? = nil
+        stock: consuming Stock, partition: Int32, bounds: StepBounds = StepBounds(),
+        ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool, reply: Reply? = nil
     ) {
         changed = stock.outdatedLevels
         isChanged = Set(changed)
         self.stock = stock
+        self.stock.stepEntries = bounds.step
+        transactionEntries = bounds.transaction
         self.reply = reply
         self.partition = partition
         self.ownsKey = ownsKey
     }
 
-    /// Processes one record. Bad input goes to `dead.letters`, and is no failure.
+    /// Processes one record, all of its steps. Bad input goes to `dead.letters`, and is no failure.
     package mutating func process(_ record: LogRecord, _ output: Output) throws(LogFailure) {
+        try begin(record, output)
+        while isBusy { try goOn(output) }
+    }
+
+    /// Takes the next record, and its first step. Where that is not the last, `isBusy` says so, and `goOn` takes the next.
+    package mutating func begin(_ record: LogRecord, _ output: Output) throws(LogFailure) {
+        precondition(underWay == nil, "a command is not carried out yet")
         // Before the next command is read: entries share memory with theirs.
         effects.removeAll()
         let command: Command
@@ -63,27 +78,55 @@ package struct CommandProcessor: ~Copyable {
             counts.deadLetters += 1
             return try bury(record, error, output)
         }
-        let source = Source(partition: partition, offset: record.offset)
-        let outcome = stock.handle(
-            command, at: Timestamp(milliseconds: record.timestamp ?? 0), source: source, into: &effects)
-        counts.add(outcome)
+        try step(
+            command, Timestamp(milliseconds: record.timestamp ?? 0),
+            Source(partition: partition, offset: record.offset), output)
+    }
+
+    /// Whether the command of the last record is not carried out yet.
+    package var isBusy: Bool { underWay != nil }
+
+    /// Whether what was written since the last call of `takeCounts` is to be committed before more is.
+    package var isFull: Bool { isBusy || entryCount >= transactionEntries }
+
+    /// Takes the next step of the command that is not carried out yet.
+    package mutating func goOn(_ output: Output) throws(LogFailure) {
+        guard let (command, at, source) = underWay else { preconditionFailure("no command is under way") }
+        underWay = nil
+        effects.removeAll()
+        try step(command, at, source, output)
+    }
+
+    private mutating func step(
+        _ command: Command, _ at: Timestamp, _ source: Source, _ output: Output
+    ) throws(LogFailure) {
+        let step = stock.step(command, at: at, source: source, into: &effects)
+        if !step.isDone { underWay = (command, at, source) }
+        entryCount += effects.entries.count
         counts.alerts += effects.alerts.count
-        sealEntries(of: command.packedSKU)
+        sealEntries()
         try writeLedger(output)
         try writeReservations(output)
         try writeTransfers(output)
-        let decided = outcome.sequence ?? 0
-        try replyFirst(before: decided)
-        writer.write(outcome: outcome, source: source)
-        try send(.results, key: outcome.packed.sku, output)
-        if outcome.packed.reservationBegins(with: OrderAddress.prefixBytes) {
-            try sendReply(about: outcome.packed.reservation.id)
+        if let outcome = step.outcome {
+            counts.add(outcome)
+            let decided = outcome.sequence ?? 0
+            try replyFirst(before: decided)
+            writer.write(outcome: outcome, source: source)
+            try send(.results, key: outcome.packed.sku, output)
+            if outcome.packed.reservationBegins(with: OrderAddress.prefixBytes) {
+                try sendReply(about: outcome.packed.reservation.id)
+            }
+            try tell(after: decided, output)
+        } else {
+            try tell(after: 0, output)
         }
-        try tell(after: decided, output)
-        if !effects.entries.isEmpty, lastChanged != command.packedSKU {
-            lastChanged = command.packedSKU
-            let sku = command.sku
-            noteChange(of: sku)
+        if !effects.entries.isEmpty {
+            let sku = effects.entries[0].packed.sku
+            if lastChanged != sku {
+                lastChanged = sku
+                noteChange(of: sku.id)
+            }
         }
         for sku in effects.switched { noteChange(of: sku) }
     }
@@ -92,8 +135,10 @@ package struct CommandProcessor: ~Copyable {
         if isChanged.insert(sku).inserted { changed.append(sku) }
     }
 
-    private mutating func sealEntries(of sku: PackedID) {
+    private mutating func sealEntries() {
         guard !effects.entries.isEmpty else { return }
+        // The command's, or the partition's own book.
+        let sku = effects.entries[0].packed.sku
         stock.seal(sku, with: chain.seal(&effects.entries, after: stock.chainHash(of: sku)))
     }
 
@@ -109,8 +154,15 @@ package struct CommandProcessor: ~Copyable {
     /// tombstone where nothing is left.
     private mutating func writeReservations(_ output: Output) throws(LogFailure) {
         touched.removeAll(keepingCapacity: true)
+        var many: Set<PackedID> = []
         for place in effects.entries.indices where effects.entries[place].movement != .rejection {
-            guard !isTouched(reservationOf: place) else { continue }
+            if touched.count < Self.fewTouched {
+                guard !isTouched(reservationOf: place) else { continue }
+            } else {
+                if many.isEmpty { many = Set(touched.map { effects.entries[$0].packed.reservation }) }
+                let ids = effects.entries[place].packed
+                guard ids.hasReservation, many.insert(ids.reservation).inserted else { continue }
+            }
             touched.append(place)
         }
         for place in touched {
@@ -124,6 +176,9 @@ package struct CommandProcessor: ~Copyable {
             }
         }
     }
+
+    /// Up to so many are compared one by one.
+    private static let fewTouched = 16
 
     /// Whether the reservation of an entry was touched before, or it has none.
     private func isTouched(reservationOf place: Int) -> Bool {
@@ -212,6 +267,7 @@ package struct CommandProcessor: ~Copyable {
     package mutating func takeCounts() -> CommandCounts {
         let taken = counts
         counts = CommandCounts()
+        entryCount = 0
         return taken
     }
 
@@ -309,6 +365,16 @@ package struct CommandProcessor: ~Copyable {
             try writer.withBytes { value throws(LogFailure) in try output(topic, key, value) }
         }
     }
+}
+
+/// How many entries of the ledger a step makes, about, and a transaction.
+package struct StepBounds: Sendable {
+    package var step = Limits.stepEntries
+    package var transaction = Limits.transactionEntries
+
+    package init() {}
+
+    package init(step: Int, transaction: Int) { (self.step, self.transaction) = (step, transaction) }
 }
 
 /// How many commands had which outcome, and how many were no commands at all.

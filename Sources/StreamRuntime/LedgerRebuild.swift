@@ -57,7 +57,7 @@ package struct LedgerRebuild: ~Copyable {
                 description: "the ledger at offset \(record.offset), sequence \(entry.sequence): found "
                     + "\(error.found), expected \(error.expected)")
         }
-        if PartitionBook.isBook(entry.packed.sku) { newestOfBook = entry }
+        if PartitionBook.isBook(entry.packed.sku), entry.unknownSKU == nil { newestOfBook = entry }
         entryCount += 1
     }
 

@@ -366,6 +366,14 @@ extension DecodingFailure {
             self.init(.eventRefused, "the order has no line of a SKU that the event names")
         case .tooManyEvents:
             self.init(.eventRefused, "\(OrderLimits.waitingEvents) events of the order wait already")
+        case .tooManyCommands:
+            self.init(
+                .eventRefused,
+                "\(OrderLimits.commandsByEvents) reservations of a line, or commands about one, were made already"
+            )
+        case .tooLarge:
+            self.init(
+                .eventRefused, "the order's records would have more than \(OrderLimits.recordBytes) bytes")
         case .tooManyLines:
             self.init(.eventRefused, "the order would have had more than \(OrderLimits.lines) lines")
         case .pastDeadline:

@@ -54,6 +54,7 @@ package struct PartitionWorker {
     private let takeImage: () -> PartitionImage?
     /// How long any one action may take before the worker is thought blocked, in milliseconds.
     private let actionLimit: Int64
+    private let bounds: StepBounds
     private var lifecycle: WorkerLifecycle
     private var action: WorkerLifecycle.Action
     private var session: Session?
@@ -61,13 +62,14 @@ package struct PartitionWorker {
 
     package init(
         log: any PartitionLog, observer: any WorkerObserver, settings: WorkerLifecycle.Settings,
-        actionLimit: Int64, order: @escaping () -> WorkerOrder,
+        bounds: StepBounds = StepBounds(), actionLimit: Int64, order: @escaping () -> WorkerOrder,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool, clock: @escaping () -> Int64,
         pause: @escaping (Int64) -> Void, takeImage: @escaping () -> PartitionImage? = { nil }
     ) {
         self.log = log
         self.observer = observer
         self.actionLimit = actionLimit
+        self.bounds = bounds
         self.order = order
         self.ownsKey = ownsKey
         self.clock = clock
@@ -117,8 +119,10 @@ package struct PartitionWorker {
     /// What lives from a restore to the next failure, and is dropped whole.
     private final class Session {
         var processor: CommandProcessor
-        /// The command after the last one that was decided.
+        /// The command after the last one that was carried out.
         var nextOffset: Int64 = 0
+        /// What was read behind a command that is not carried out yet, the next one last.
+        var unread: [KeptRecord] = []
         /// When the first command of the transaction came, and of what is decided ahead.
         var transactionStart: Int64 = 0
         var aheadStart: Int64 = 0
@@ -129,6 +133,38 @@ package struct PartitionWorker {
         init(processor: consuming CommandProcessor, ahead: Ahead) {
             self.processor = processor
             self.ahead = ahead
+        }
+    }
+
+    /// A record that is to be decided later.
+    private struct KeptRecord {
+        let key: [UInt8]?
+        let value: [UInt8]?
+        let offset: Int64
+        let timestamp: Int64?
+
+        init(_ record: LogRecord) {
+            (key, value) = (record.key.map { Array($0) }, record.value.map { Array($0) })
+            (offset, timestamp) = (record.offset, record.timestamp)
+        }
+
+        func give(_ body: (LogRecord) throws(LogFailure) -> Void) throws(LogFailure) {
+            try Self.withBytes(key) { key throws(LogFailure) in
+                try Self.withBytes(value) { value throws(LogFailure) in
+                    try body(LogRecord(key: key, value: value, offset: offset, timestamp: timestamp))
+                }
+            }
+        }
+
+        private static func withBytes(
+            _ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws(LogFailure) -> Void
+        ) throws(LogFailure) {
+            guard let bytes else { return try body(nil) }
+            var result: Result<Void, LogFailure> = .success(())
+            bytes.withUnsafeBytes { bytes in
+                do throws(LogFailure) { try body(bytes) } catch { result = .failure(error) }
+            }
+            try result.get()
         }
     }
 
@@ -182,7 +218,7 @@ package struct PartitionWorker {
             return lifecycle.committed()
         case .handOver:
             try handOver(session!)
-            return lifecycle.handedOver(at: clock() / 1_000_000)
+            return lifecycle.handedOver(isFull: session!.processor.isFull, at: clock() / 1_000_000)
         case .drop:
             log.close()
             session = nil
@@ -205,7 +241,7 @@ package struct PartitionWorker {
         let ahead = Ahead()
         session = Session(
             processor: CommandProcessor(
-                stock: stock, partition: log.partition, ownsKey: ownsKey,
+                stock: stock, partition: log.partition, bounds: bounds, ownsKey: ownsKey,
                 reply: { [log] partition, key, value throws(LogFailure) in
                     if ahead.isDeciding {
                         ahead.records.append(.orderReplies, key: key, value: value, partition: partition)
@@ -214,9 +250,13 @@ package struct PartitionWorker {
                     }
                 }),
             ahead: ahead)
-        if let doubt = lifecycle.doubt(newestSource: newestSource) { throw doubt }
+        // The command that the newest entries are of may be carried out in part: then it is read again.
+        let decided = newestSource.map {
+            session!.processor.stock.unfinishedSource?.offset == $0 ? $0 - 1 : $0
+        }
+        if let doubt = lifecycle.doubt(newestSource: decided) { throw doubt }
         let next = lifecycle.restored(
-            newestSource: newestSource, inputOffsets: try log.offsets(of: .commands))
+            newestSource: decided, inputOffsets: try log.offsets(of: .commands))
         if case .read(let offset) = next {
             start.restoring = milliseconds(since: began)
             observer.worker(partition, restored: progress, start, from: offset)
@@ -229,19 +269,61 @@ package struct PartitionWorker {
     private mutating func poll(
         _ limit: Int, _ timeout: Int, _ session: Session
     ) throws(LogFailure) -> WorkerLifecycle.Action {
-        let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
-            precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
-            if !lifecycle.isTransactionOpen {
-                try log.begin()
-                session.transactionStart = clock()
-                lifecycle.began()
-            }
-            try session.processor.process(record) { topic, key, value throws(LogFailure) in
-                try log.produce(topic, key: key, value: value)
-            }
-            session.nextOffset = record.offset + 1
+        func begin() throws(LogFailure) {
+            if lifecycle.isTransactionOpen { return }
+            try log.begin()
+            session.transactionStart = clock()
+            lifecycle.began()
         }
-        return lifecycle.polled(commands: count, at: clock() / 1_000_000)
+        let count = try Self.decide(limit, timeout, session, log, begin: begin) {
+            [log] topic, key, value throws(LogFailure) in
+            try log.produce(topic, key: key, value: value)
+        }
+        return lifecycle.polled(
+            commands: count, isFull: session.processor.isFull, at: clock() / 1_000_000)
+    }
+
+    /// Decides what is left of the last command and what was read behind it, and then what the log gives; no more than a
+    /// transaction may have.
+    ///
+    /// - Parameter begin: called before something is decided.
+    /// - Returns: how many commands were carried out.
+    private static func decide(
+        _ limit: Int, _ timeout: Int, _ session: Session, _ log: any PartitionLog,
+        begin: () throws(LogFailure) -> Void, _ output: CommandProcessor.Output
+    ) throws(LogFailure) -> Int {
+        var count = 0
+        func noteStep(of offset: Int64) {
+            if session.processor.isBusy {
+                session.nextOffset = offset
+            } else {
+                session.nextOffset = offset + 1
+                count += 1
+            }
+        }
+        if session.processor.isBusy {
+            try begin()
+            try session.processor.goOn(output)
+            noteStep(of: session.nextOffset)
+        }
+        while count < limit, !session.processor.isFull, let record = session.unread.popLast() {
+            try begin()
+            try record.give { record throws(LogFailure) in try session.processor.begin(record, output) }
+            noteStep(of: record.offset)
+        }
+        guard count < limit, !session.processor.isFull, session.unread.isEmpty else { return count }
+        _ = try log.poll(limit: limit - count, timeoutMilliseconds: count > 0 ? 0 : timeout) {
+            record throws(LogFailure) in
+            precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
+            if session.processor.isFull || !session.unread.isEmpty {
+                return session.unread.append(KeptRecord(record))
+            }
+            try begin()
+            try session.processor.begin(record, output)
+            noteStep(of: record.offset)
+        }
+        session.unread.reverse()
+        return count
     }
 
     private func startCommit(_ session: Session) throws(LogFailure) {
@@ -261,15 +343,14 @@ package struct PartitionWorker {
         session.ahead.isDeciding = true
         defer { session.ahead.isDeciding = false }
         let ahead = session.ahead.records
-        let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
-            precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
+        func begin() {
             if ahead.isEmpty { session.aheadStart = clock() }
-            try session.processor.process(record) { topic, key, value throws(LogFailure) in
-                ahead.append(topic, key: key, value: value)
-            }
-            session.nextOffset = record.offset + 1
         }
-        return lifecycle.decidedAhead(commands: count, bytes: ahead.byteCount)
+        let count = try Self.decide(limit, timeout, session, log, begin: begin) { topic, key, value in
+            ahead.append(topic, key: key, value: value)
+        }
+        return lifecycle.decidedAhead(
+            commands: count, bytes: ahead.byteCount, isFull: session.processor.isFull)
     }
 
     private func handOver(_ session: Session) throws(LogFailure) {

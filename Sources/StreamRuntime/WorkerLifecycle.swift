@@ -182,16 +182,17 @@ package struct WorkerLifecycle: Sendable {
     }
 
     /// - Parameters:
-    ///   - commands: how many commands the poll gave.
+    ///   - commands: how many commands were carried out.
+    ///   - isFull: the transaction is to be committed before more is decided.
     ///   - now: a monotonic clock, in milliseconds.
-    package mutating func polled(commands: Int, at now: Int64) -> Action {
+    package mutating func polled(commands: Int, isFull: Bool = false, at now: Int64) -> Action {
         guard case .inTransaction(let before) = state else {
             precondition(state == .idle && commands == 0, "polled \(commands) in \(state)")
             return isStopping ? finish() : pollIdle
         }
         let total = before + commands
         let left = lastCommit.map { $0 + settings.commitInterval - now } ?? 0
-        if isStopping || left <= 0 || total >= settings.commandLimit {
+        if isStopping || isFull || left <= 0 || total >= settings.commandLimit {
             lastCommit = now
             state = .committing
             return .commit
@@ -210,10 +211,11 @@ package struct WorkerLifecycle: Sendable {
     /// - Parameters:
     ///   - commands: how many commands were decided now.
     ///   - bytes: what all that was decided ahead has come to.
-    package mutating func decidedAhead(commands: Int, bytes: Int) -> Action {
+    ///   - isFull: it is as much as a transaction may have.
+    package mutating func decidedAhead(commands: Int, bytes: Int, isFull: Bool = false) -> Action {
         guard case .deciding(let before, _) = state else { preconditionFailure("decided ahead in \(state)") }
         let total = before + commands
-        let isFull = total >= settings.commandLimit || bytes >= settings.aheadBytes
+        let isFull = isFull || total >= settings.commandLimit || bytes >= settings.aheadBytes
         state = .deciding(ahead: total, isFull: isFull)
         return .settle(timeoutMilliseconds: isFull ? settings.idleTimeout : 0)
     }
@@ -236,7 +238,7 @@ package struct WorkerLifecycle: Sendable {
         case .deciding where isStopping:
             // What was decided ahead stands nowhere, and is the next owner's to decide.
             return finish()
-        case .deciding(ahead: 0, isFull: _):
+        case .deciding(ahead: 0, isFull: false):
             state = .idle
             return pollIdle
         case .deciding(let ahead, _):
@@ -256,10 +258,10 @@ package struct WorkerLifecycle: Sendable {
     }
 
     /// What was decided ahead is in a transaction.
-    package mutating func handedOver(at now: Int64) -> Action {
+    package mutating func handedOver(isFull: Bool = false, at now: Int64) -> Action {
         guard case .handingOver(let commands) = state else { preconditionFailure("handed over in \(state)") }
         state = .inTransaction(commands: 0)
-        return polled(commands: commands, at: now)
+        return polled(commands: commands, isFull: isFull, at: now)
     }
 
     /// The recovery of every fault of the log but of a commit's. A commit that is under way is waited for first: it

@@ -116,8 +116,8 @@ struct CoordinatorRightsTests {
         let applied = try stage.run(["acls", "apply", "--acl-file", file])
         try #require(applied.code == 0, "\(applied.output)")
         let processor = try stage.start("process", ["--config", secured.configuration(of: user)])
-        let address = OrderAddress(partition: 0, orderID: "o", line: 1, attempt: 1).reservationID
-        try stage.publish([receive("i1", 5, "A"), reserve(address, 1, "A"), reserve("r1", 1, "A")])
+        let address = OrderAddress(partition: 0, orderID: "o", line: 1, attempt: 1)
+        try stage.publish([receive("i1", 5, "A"), reserve(for: address, 1, "A"), reserve("r1", 1, "A")])
         try stage.awaitResults()
         #expect(processor.metric("holdfast_unplaced_replies_total") == 1)
         #expect(try stage.outcome(of: "c-r1").kind == .reserved)

@@ -153,8 +153,8 @@ struct OrderTests {
         let ended = try stage.run(["coordinate"])
         #expect(ended.code == 2 && ended.output.contains("holdfast topics apply"), "\(ended.output)")
         let processor = try stage.start("process")
-        let address = OrderAddress(partition: 0, orderID: "o", line: 1, attempt: 1).reservationID
-        try stage.publish([receive("i1", 5, "A"), reserve(address, 1, "A")])
+        let address = OrderAddress(partition: 0, orderID: "o", line: 1, attempt: 1)
+        try stage.publish([receive("i1", 5, "A"), reserve(for: address, 1, "A")])
         try stage.awaitResults()
         #expect(processor.metric("holdfast_unplaced_replies_total") == 1)
     }

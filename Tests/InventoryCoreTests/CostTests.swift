@@ -248,6 +248,80 @@ struct CostTests {
         #expect(seconds < 10)
     }
 
+    /// A SKU whose backorders wait: so many for units of BER and so many for units of HAM, one after another.
+    private static func waiting(_ count: Int64, _ run: (Command.Body) -> Void) {
+        run(.setPolicy(warehouse: nil, Policy(backorderLimit: 2 * count)))
+        for number in 0..<count {
+            for warehouse: ID in ["BER", "HAM"] {
+                run(
+                    .reserve(
+                        Command.Reserve(
+                            reservationID: "\(warehouse)-\(number)", orderID: "o", quantity: 1,
+                            warehouse: warehouse, expiry: .after(milliseconds: 1_000_000))))
+            }
+        }
+    }
+
+    @Test(
+        "Who waits for one warehouse costs nothing to those who wait for another: 20,000 of each, filled by one receipt and by as many",
+        arguments: [1, 20_000] as [Int64])
+    func backorders(receipts: Int64) {
+        let count: Int64 = 20_000
+        var stock = Stock()
+        var effects = Effects()
+        var offset: Int64 = 0
+        func run(_ body: Command.Body) {
+            offset += 1
+            effects.removeAll()
+            _ = stock.handle(
+                Command(id: "c\(offset)", sku: "A", body: body), at: Timestamp(milliseconds: 0),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        Self.waiting(count, run)
+        let start = Self.worked()
+        var fills = 0
+        for _ in 0..<receipts {
+            run(.receive(warehouse: "HAM", quantity: count / receipts, reference: nil))
+            fills += effects.entries.count - 1
+        }
+        let seconds = (Self.worked() - start) / 1e9
+        print("20,000 of 40,000 backorders, filled by \(receipts) receipts: \(seconds) s")
+        #expect(fills == count)
+        #expect(stock.levels(of: "A")?.backordered == count)
+        #expect(seconds < 3)
+    }
+
+    @Test(
+        "Ids of one hash of an earlier version cost no more than others: 60,000 are decided and restored in some seconds"
+    )
+    func collisions() throws {
+        var seconds: [Double] = []
+        for ids in [CollidingIDs.make(60_000), (0..<60_000).map { ID("id-of-16-chars-\($0)") }] {
+            #expect(Set(ids).count == 60_000)
+            var stock = Stock()
+            var effects = Effects()
+            var ledger: [LedgerEntry] = []
+            let start = Self.worked()
+            func run(_ id: ID, _ sku: ID, _ body: Command.Body) {
+                effects.removeAll()
+                _ = stock.handle(
+                    Command(id: id, sku: sku, body: body), at: Timestamp(milliseconds: 0),
+                    source: Source(partition: 0, offset: Int64(ledger.count)), into: &effects)
+                ledger += effects.entries
+            }
+            run("in", "A", .receive(warehouse: "BER", quantity: 1_000_000, reference: nil))
+            for id in ids {
+                run(id, "A", .reserve(Command.Reserve(reservationID: id, orderID: id, quantity: 1)))
+                run(id, id, .receive(warehouse: "BER", quantity: 1, reference: nil))
+            }
+            let restored = try RestoreTests.restored(stock, ledger)
+            #expect(restored.liveReservations == 60_000 && restored.skuCount == 60_001)
+            seconds.append((Self.worked() - start) / 1e9)
+        }
+        print("60,000 ids of one hash: \(seconds[0]) s, others: \(seconds[1]) s")
+        #expect(seconds[0] < 3 * seconds[1] + 1)
+    }
+
     @Test("What has shipped for one order in 30,000 parts is asked for at no more than the cost of one")
     func partsOfAnOrder() {
         let count: Int64 = 30_000

@@ -175,7 +175,7 @@ struct LedgerFaultTests {
 
     @Test("A changed entry is found in itself, whatever field was changed")
     func changed() {
-        let ledger = Self.ledger(seed: 11, commands: 600)
+        let ledger = Self.ledger(seed: 11, commands: 900)
         for (name, change) in Self.changes {
             var tried = 0
             for index in stride(from: 0, to: ledger.count, by: 7) {

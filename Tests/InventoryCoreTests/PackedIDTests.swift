@@ -57,6 +57,16 @@ struct PackedIDTests {
         }
     }
 
+    @Test(
+        "Ids that were made to have one hash have as many as they are, and zeros do not hide what was before them"
+    )
+    func collisions() {
+        let ids = CollidingIDs.make(4_000)
+        #expect(Set(ids.map(CollidingIDs.earlierHash)).count == 1, "the hash of earlier versions")
+        #expect(Set(ids.map { PackedID($0).hash }).count > 3_990)
+        #expect(Set(ids.map { PackedID($0).hash & 0xFFF }).count > 2_000)
+    }
+
     @Test("What is written of an id is its bytes, and no byte beyond the room that it asks for")
     func writing() {
         var random = SeededGenerator(seed: 19)
@@ -75,5 +85,47 @@ struct PackedIDTests {
             PartitionBook.isBook(PackedID(PartitionBook.sku(7)))
                 && !PartitionBook.isBook(PackedID("@holdfast")))
         #expect(!PackedID("").begins(with: "@") && PackedID("@").begins(with: "@"))
+    }
+}
+
+/// Ids whose hash was the same before each process drew a number of its own: the second word undoes what the first has
+/// done, and zeros leave it so.
+enum CollidingIDs {
+    private static func mix(_ value: UInt64, _ word: UInt64) -> UInt64 {
+        let product = (value ^ word).multipliedFullWidth(by: 0xA076_1D64_78BD_642F)
+        return (product.high ^ product.low) &+ 0xE703_7ED1_A0B4_28DB
+    }
+
+    private static let start: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    static func earlierHash(_ id: ID) -> UInt32 {
+        var value = start
+        let bytes = id.bytes
+        for index in stride(from: 0, to: bytes.count, by: 8) {
+            value = mix(value, word(bytes[index..<index + 8]))
+        }
+        return UInt32(truncatingIfNeeded: mix(value, UInt64(bytes.count)) >> 32)
+    }
+
+    private static func word(_ bytes: ArraySlice<UInt8>) -> UInt64 {
+        bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// - Returns: so many of 16 bytes.
+    static func make(_ count: Int) -> [ID] {
+        let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_".utf8)
+        var random = SeededGenerator(seed: 43)
+        var ids: [ID] = []
+        while ids.count < count {
+            let bits = random.next()
+            let first = (0..<8).map { letters[Int(bits >> UInt64(8 * $0) & 63)] }
+            let second = mix(start, word(first[...]))
+            let last = (0..<8).map { UInt8(truncatingIfNeeded: second >> UInt64(8 * $0)) }
+            guard last.allSatisfy({ (0x21...0x7E).contains($0) && $0 != 0x22 && $0 != 0x5C }) else {
+                continue
+            }
+            ids.append(ID(decoding: first + last))
+        }
+        return ids
     }
 }

@@ -311,7 +311,8 @@ private enum Words {
     /// Which command each rejection refuses in the golden records.
     static func refused(_ reason: Rejection) -> CommandKind {
         switch reason {
-        case .commandIDConflict, .commandTooOld, .generationMismatch, .skuRetired, .reservationIDConflict,
+        case .commandIDConflict, .commandTooOld, .systemID, .generationMismatch, .skuRetired,
+            .reservationIDConflict,
             .expiryOutOfRange,
             .warehouseInactive, .orderLimitExceeded, .deliveryTooLate, .splitRequired, .insufficientStock:
             .reserve
@@ -364,6 +365,9 @@ private enum Words {
             }
         }
         for reason in Rejection.allCases { entries["rejection.\(reason.rawValue)"] = rejection(reason) }
+        var unknown = rejection(.insufficientStock)
+        (unknown.sku, unknown.reference) = (PartitionBook.sku(3), sku)
+        entries["rejection.unknown_sku"] = unknown
         return entries
     }()
 
@@ -396,6 +400,11 @@ private enum Words {
                 warehouse: entry.warehouse, quantity: entry.quantity, sequence: 9, at: nine)
             rejected.isRefundRequired =
                 reason == .reservationExpired || reason == .reservationReleased || reason == .reservationLost
+            if entry.unknownSKU != nil {
+                (rejected.sequence, rejected.bookSequence) = (nil, 9)
+                outcomes["rejected.unknown_sku"] = rejected
+                continue
+            }
             outcomes["rejected.\(reason.rawValue)"] = rejected
         }
         return outcomes
@@ -766,6 +775,19 @@ struct ContractTests {
         let records = try golden.map(Contract.json)
         for example in examples { #expect(records.contains(example)) }
         #expect(examples.compactMap { $0.object?["type"]?.string } == types)
+    }
+
+    @Test("No topic takes larger records than producers send, and those of orders as large ones")
+    func largestRecords() throws {
+        struct Contents: Decodable { let settings: [String: String] }
+        for topic in Topic.allCases {
+            let file = Contract.folder.appending(path: "\(topic.rawValue)/topic.json")
+            let contents = try JSONDecoder().decode(Contents.self, from: Data(contentsOf: file))
+            let limit = contents.settings["max.message.bytes"].flatMap { Int($0) }
+            #expect(limit ?? 0 <= Limits.recordBytes)
+            let isOfOrders = topic == .orderState || topic == .orderOutcomes
+            #expect(!isOfOrders || limit == Limits.recordBytes)
+        }
     }
 
     @Test("The largest levels that there can be fit into their topic")

@@ -95,6 +95,8 @@ package struct NaiveStock {
     /// Those before it are forgotten.
     private var oldest = 0
     private var now: Int64 = 0
+    /// More entries than about so many are not made at once: then reservations move or are lost before their units go.
+    package var stepEntries = Limits.stepEntries
 
     package init(settings: Settings = Settings()) { self.settings = settings }
 
@@ -136,6 +138,56 @@ package struct NaiveStock {
                 $0.end == nil && $0.dispatch.transferID == dispatch.transferID && same($0.command, command)
             }
         default: false
+        }
+    }
+
+    // MARK: Names
+
+    private func isSystem(_ id: ID?) -> Bool { id?.bytes.starts(with: "@holdfast/".utf8) ?? false }
+
+    /// The order that a reservation's name is the address of; nil for one that is no address.
+    private func order(_ reservation: ID) -> ID? {
+        let parts = reservation.text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        func isNumber(_ part: String, _ range: ClosedRange<Int>) -> Bool {
+            Int(part).map { range.contains($0) && String($0) == part } ?? false
+        }
+        guard parts.count >= 6, parts[0] == "@holdfast", parts[1] == "order", isNumber(parts[2], 0...99_999),
+            isNumber(parts[parts.count - 2], 1...200), isNumber(parts[parts.count - 1], 1...999_999)
+        else { return nil }
+        let order = parts[3..<(parts.count - 2)].joined(separator: "/")
+        return (1...80).contains(order.utf8.count) ? ID(order) : nil
+    }
+
+    /// Whether a command gives a name of the system's that it may not give.
+    private func takesSystemName(_ command: Command) -> Bool {
+        if isLiving(command) { return false }
+        let address = command.reservationID.flatMap { order($0) }
+        if isSystem(command.id) {
+            let verbs: [CommandKind: String] = [
+                .reserve: "reserve", .confirm: "confirm", .release: "release", .extend: "extend",
+                .reallocate: "move",
+            ]
+            guard address != nil, let verb = verbs[command.kind], let id = command.reservationID,
+                let number = command.id.text.split(separator: "-").last.flatMap({ Int($0) }),
+                (0...999_999).contains(number), command.id == "\(id)/\(verb)-\(number)"
+            else { return true }
+        }
+        switch command.body {
+        case .reserve(let reserve):
+            if !isSystem(reserve.reservationID) { return isSystem(reserve.orderID) }
+            return !isSystem(command.id) || address != reserve.orderID
+        case .receive(let warehouse, _, _): return isSystem(warehouse)
+        case .return(let back): return isSystem(back.warehouse) || isSystem(back.orderID)
+        case .adjust(let adjust): return isSystem(adjust.warehouse)
+        case .transferDispatch(let dispatch): return isSystem(dispatch.transferID) || isSystem(dispatch.to)
+        case .setPolicy(let warehouse, let policy):
+            return isSystem(warehouse) || policy.channels.contains { isSystem($0.channel) }
+        case .setPolicies(let all):
+            return all.warehouses.contains { local in
+                isSystem(local.warehouse) || local.policy.channels.contains { isSystem($0.channel) }
+            }
+        case .setWarehouse(let warehouse, _): return isSystem(warehouse.id)
+        default: return false
         }
     }
 
@@ -219,7 +271,10 @@ package struct NaiveStock {
         }
         let before = new.count
         let (answer, isDuplicate) =
-            isTooOld(command) ? refuse(.commandTooOld, command, &new) : decide(command, at, &new)
+            isTooOld(command)
+            ? refuse(.commandTooOld, command, &new)
+            : takesSystemName(command)
+                ? refuse(.systemID, command, &new) : decide(command, at, &new)
         // What left nothing in the ledger is not remembered, and asked anew.
         if new.count > before {
             answers[name] = (command, answer, present)
@@ -235,7 +290,9 @@ package struct NaiveStock {
             history.append(now)
             oldest = max(oldest, history.count - settings.dedupeCount)
         }
-        facts[sku, default: []].append(fact)
+        // The refusal of a command for a SKU of which nothing is known is the partition's.
+        let isUnknown = fact.movement == .rejection && facts[sku] == nil
+        facts[isUnknown ? PartitionBook.sku(0) : sku, default: []].append(fact)
         new.append(fact)
     }
 
@@ -289,6 +346,7 @@ package struct NaiveStock {
             return (Answer(kind: .returned, quantity: back.quantity), false)
         case .damage(let warehouse, let quantity, _):
             if sum(sku, warehouse, \.onHand) < quantity { return refuse(.onHandBelowZero, command, &new) }
+            relieveAhead(sku, warehouse, quantity, &new)
             record(
                 sku,
                 Fact(
@@ -402,6 +460,7 @@ package struct NaiveStock {
             delta = counted - there
         }
         if there + delta < 0 { return refuse(.onHandBelowZero, command, &new) }
+        if isSellable, delta < 0 { relieveAhead(command.sku, adjust.warehouse, -delta, &new) }
         record(
             command.sku,
             Fact(
@@ -903,18 +962,52 @@ package struct NaiveStock {
 
     // MARK: What follows
 
-    private mutating func relieve(_ sku: ID, _ new: inout [Fact]) {
-        while let warehouse = warehouses(sku).first(where: {
-            sum(sku, $0, \.reserved) > sum(sku, $0, \.onHand)
-        }) {
-            let deficit = sum(sku, warehouse, \.reserved) - sum(sku, warehouse, \.onHand)
-            let hit = claims.indices.filter { index in
-                claims[index].sku == sku && claims[index].end == nil
-                    && claims[index].parts.contains { $0.warehouse == warehouse }
-            }.min { left, right in
-                claims[left].isExtended == claims[right].isExtended
-                    ? claims[left].made > claims[right].made : !claims[left].isExtended
-            }!
+    /// The warehouses where the SKU has a level.
+    private func levels(_ sku: ID) -> Int {
+        var found: Set<ID> = []
+        for fact in facts[sku] ?? [] {
+            if fact.movement == .retire { found = [] }
+            let hasLevel = fact.deltas.backordered == 0 || fact.deltas.reserved != 0
+            if let warehouse = fact.warehouse, hasLevel, fact.movement != .transferOverdue {
+                found.insert(warehouse)
+            }
+        }
+        return found.count
+    }
+
+    /// The claims on a warehouse, those first that lose their units first.
+    private func hit(_ sku: ID, _ warehouse: ID) -> [Int] {
+        claims.indices.filter { index in
+            claims[index].sku == sku && claims[index].end == nil
+                && claims[index].parts.contains { $0.warehouse == warehouse }
+        }.sorted { left, right in
+            claims[left].isExtended == claims[right].isExtended
+                ? claims[left].made > claims[right].made : !claims[left].isExtended
+        }
+    }
+
+    private mutating func relieveAhead(
+        _ sku: ID, _ warehouse: ID, _ units: Int64, _ new: inout [Fact]
+    ) {
+        var (left, count) = (sum(sku, warehouse, \.reserved) - sum(sku, warehouse, \.onHand) + units, 0)
+        for index in hit(sku, warehouse) where left > 0 {
+            left -= claims[index].parts.first { $0.warehouse == warehouse }!.quantity
+            count += 1
+        }
+        if 2 * count * levels(sku) > stepEntries { relieve(sku, before: (warehouse, units), &new) }
+    }
+
+    /// - Parameter going: units that are about to go from a warehouse.
+    private mutating func relieve(
+        _ sku: ID, before going: (warehouse: ID, units: Int64)? = nil, _ new: inout [Fact]
+    ) {
+        func missing(_ warehouse: ID) -> Int64 {
+            sum(sku, warehouse, \.reserved) - sum(sku, warehouse, \.onHand)
+                + (going?.warehouse == warehouse ? going!.units : 0)
+        }
+        while let warehouse = warehouses(sku).first(where: { missing($0) > 0 }) {
+            let deficit = missing(warehouse)
+            let hit = hit(sku, warehouse).first!
             let claim = claims[hit]
             let part = claim.parts.first { $0.warehouse == warehouse }!.quantity
             let want = claim.reserve.allowSplit ? min(part, deficit) : part

@@ -560,21 +560,24 @@ struct DialogueTests {
         shop.run()
         let name = OrderAddress(partition: 3, orderID: "o", line: 1, attempt: 1).reservationID
         #expect(shop.stock.allReservations.map(\.id) == [name])
+        func held(_ sku: ID) -> Int64 {
+            shop.stock.allReservations.filter { $0.sku == sku }.reduce(0) { $0 + $1.quantity }
+        }
         for (sku, ttl) in [("B", 1_000), ("C", 500_000)] as [(ID, Int64)] {
             shop.decide(
                 sku,
                 .reserve(
                     Command.Reserve(
-                        reservationID: name, orderID: "stray", quantity: 2, expiry: .after(milliseconds: ttl))
-                ))
-            #expect(shop.held("stray") == 2)
+                        reservationID: name, orderID: "o", quantity: 2, expiry: .after(milliseconds: ttl))
+                ), as: "\(name)/reserve-1")
+            #expect(held(sku) == 2)
             if ttl == 1_000 {
                 // It expires before the order hears of it.
                 shop.now += 1_000
                 shop.expireDue()
             }
             shop.run()
-            #expect(shop.held("stray") == 0)
+            #expect(held(sku) == 0)
             #expect(shop.held() == 4 && shop.story() == ["reserved"])
         }
         shop.pay()
@@ -627,11 +630,41 @@ struct DialogueTests {
         ] {
             #expect(OrderAddress(reservationID: ID(id)) == nil)
         }
-        #expect(
-            OrderAddress(
-                partition: 99_999, orderID: ID(String(repeating: "x", count: OrderLimits.idBytes)), line: 200,
-                attempt: 99_999
-            ).reservationID.text.utf8.count + "/confirm-99999".utf8.count <= Limits.idBytes)
-        #expect(Order.Pending.Verb.allCases.allSatisfy { $0.rawValue.count <= "confirm".count })
+        let longest = OrderAddress(
+            partition: Int32(Limits.Address.partitions.upperBound),
+            orderID: ID(String(repeating: "x", count: OrderLimits.idBytes)), line: OrderLimits.lines,
+            attempt: OrderLimits.attempts)
+        #expect(OrderAddress(reservationID: longest.reservationID) == longest)
+        let names = OrderVerb.allCases.map { longest.commandID($0, OrderLimits.commands) }
+        #expect(names.map(\.count).max() == Limits.idBytes)
+        for (verb, name) in zip(OrderVerb.allCases, names) {
+            #expect(longest.isCommand(name, of: verb.kind))
+            #expect(!longest.isCommand("\(name)0", of: verb.kind), "beyond its bound")
+        }
+        for id in [
+            "@holdfast/order/01/o/1/1", "@holdfast/order/1/o/0/1", "@holdfast/order/1/o/1/0",
+            "@holdfast/order/1/o/201/1", "@holdfast/order/100000/o/1/1", "@holdfast/order/1/o/1/1000000",
+            "@holdfast/order/1/\(String(repeating: "x", count: OrderLimits.idBytes + 1))/1/1",
+            "@holdfast/order/1/o/1/1/", "@holdfast/order/-1/o/1/1", "@holdfast/order/1//1/1",
+        ] {
+            #expect(OrderAddress(reservationID: ID(id)) == nil, "\(id)")
+        }
+    }
+
+    @Test(
+        "A line that has had as many reservations as events may bring about takes no more events, and is not lost"
+    )
+    func manyCommands() {
+        var shop = shop()
+        shop.place("o", .allOrNothing, [("A", 2)])
+        shop.run()
+        shop.orders[0].lines[0].claims[0].commands = OrderLimits.commandsByEvents
+        shop.change("o", [("A", 3)])
+        shop.pay()
+        #expect(shop.refused.map(\.reason) == [.tooManyCommands, .tooManyCommands])
+        // Its deadline still has its way.
+        shop.wait(60_001)
+        shop.run()
+        #expect(shop.held() == 0 && shop.story() == ["reserved", "expired!"])
     }
 }

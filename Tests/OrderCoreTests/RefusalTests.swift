@@ -35,4 +35,22 @@ struct RefusalTests {
         shop.run()
         #expect(shop.story() == ["reserved", "confirmed!"])
     }
+
+    @Test("Events that would make an order's records too large are refused by name, and a payment is not")
+    func tooLarge() {
+        var shop = Shop(stock: ["A": 5])
+        shop.place("o", .allOrNothing, [("A", 1)])
+        let name = String(repeating: "x", count: Limits.idBytes - 4)
+        let lines: [(ID, Int64)] = (0..<OrderLimits.linesPerEvent).map { (ID("\(name)\(1_000 + $0)"), 1) }
+        for _ in 0..<20 { shop.change("o", lines) }
+        #expect(Set(shop.refused.map(\.reason)) == [.tooLarge])
+        #expect(shop.orders[0].encodedBytes <= OrderLimits.recordBytes)
+        let before = shop.refused.count
+        shop.run()
+        shop.cancel("o", lines.map { LineUnits(sku: $0.0) })
+        shop.run()
+        shop.pay("o", [LineUnits(sku: "A", quantity: 1)])
+        shop.run()
+        #expect(shop.refused.count == before && shop.shipments("o", "A").map(\.quantity) == [1])
+    }
 }

@@ -169,9 +169,9 @@ struct Shop {
         decide(command)
     }
 
-    mutating func decide(_ sku: ID, _ body: Command.Body) {
+    mutating func decide(_ sku: ID, _ body: Command.Body, as id: ID? = nil) {
         events += 1
-        decide(Command(id: "c\(events)", sku: sku, body: body))
+        decide(Command(id: id ?? "c\(events)", sku: sku, body: body))
     }
 
     private mutating func decide(_ command: Command) {

@@ -89,6 +89,10 @@ struct GrownPartitionTests {
 
     private func old(_ seed: UInt64, _ name: String) -> MemoryTopics {
         let topics = MemoryTopics()
+        topics.publish(
+            Command(
+                id: "first\(name)", sku: "A\(name)",
+                body: .receive(warehouse: "BER", quantity: 1, reference: nil)), at: 1_000)
         for number in 0..<60 {
             let at = Int64(1_000 + number * 7) + Int64(seed)
             topics.publish(

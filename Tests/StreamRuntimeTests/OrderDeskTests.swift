@@ -339,4 +339,189 @@ struct OrderDeskTests {
         }
         #expect(try bench.commit().map(\.topic) == [.deadLetters, .deadLetters])
     }
+
+    @Test(
+        "A reply about a foreign, a malformed or the longest address ends no coordinator: only what can be given back goes back"
+    )
+    func foreignAddresses() throws {
+        let bench = Bench()
+        var writer = RecordWriter()
+        let longest = OrderAddress(
+            partition: 99_999, orderID: ID(String(repeating: "x", count: OrderLimits.idBytes)),
+            line: OrderLimits.lines, attempt: OrderLimits.attempts
+        ).reservationID
+        let strange = String(repeating: "x", count: 105)
+        for (reservation, goesBack) in [
+            ("@holdfast/order/0/\(strange)/1/1", false), ("@holdfast/order/3/nobody/1/1", true),
+            (longest.text, true), ("@holdfast/order/3/nobody/0/1", false), ("@holdfast/order/", false),
+            ("@holdfast/order/3/nobody/1/99999999999999999999", false), ("r-1", false),
+            ("@holdfast/order/4294967296/nobody/1/1", false),
+        ] {
+            var outcome = Outcome(
+                kind: .reserved, command: .reserve, commandID: "c", sku: "A",
+                reservationID: ID(reservation), orderID: "o", quantity: 1,
+                at: Timestamp(milliseconds: 1))
+            outcome.allocations = [Allocation(warehouse: "BER", quantity: 1)]
+            writer.write(outcome: outcome, source: Source(partition: 0, offset: 0))
+            try bench.give(writer.withBytes { Array($0) }, key: "o", from: .orderReplies, at: 1)
+            let commands = try bench.commit().filter { $0.topic == .commands }
+            #expect(commands.count == (goesBack ? 1 : 0), "\(reservation)")
+            var reader = RecordReader()
+            for sent in commands {
+                let command = try Array(sent.key.utf8).withUnsafeBytes { key in
+                    try sent.value!.withUnsafeBytes { try reader.command(key: key, value: $0) }
+                }
+                #expect(command.body == .release(reservationID: ID(reservation), quantity: nil))
+            }
+        }
+    }
+
+    @Test("Whatever replies say of an order's reservations, its coordinator goes on", arguments: 0..<20)
+    func anyReplies(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        for round in 0..<40 {
+            let bench = Bench(memory: OrderMemory(count: 100, age: 1_000_000_000))
+            var writer = RecordWriter()
+            var reader = RecordReader()
+            let bodies: [OrderEvent.Body] = [
+                .paid([]), .paid([LineUnits(sku: "A", quantity: 1_000_000_000)]), .cancelled([]),
+                .cancelled([LineUnits(sku: "B", quantity: 1)]), .shipped([]),
+                .shipped([LineUnits(sku: "A", quantity: 3, warehouse: "HAM")]),
+                .changed(OrderEvent.Changed(lines: [OrderEvent.Line(sku: "A", quantity: 5)])),
+                .reallocate(
+                    Reallocation(
+                        version: 1,
+                        lines: [
+                            ReallocatedLine(
+                                sku: "A", allocations: [Allocation(warehouse: "HAM", quantity: 1)])
+                        ])),
+            ]
+            let mode = OrderMode.allCases[Int.random(in: 0..<3, using: &random)]
+            try bench.event(
+                "e",
+                .placed(OrderEvent.Placed(mode: mode, lines: lines, expiry: .after(milliseconds: 50_000))),
+                at: 1)
+            for step in 2..<40 {
+                let sent = try bench.commit()
+                for record in sent where record.topic == .orderState || record.topic == .orderOutcomes {
+                    let most = bench.desk.order("o")?.encodedBytes ?? 0
+                    #expect(record.value?.count ?? 0 <= most, "a bound of what is written")
+                }
+                for record in sent
+                where record.topic == .commands && Int.random(in: 0..<4, using: &random) > 0 {
+                    // One that names more units than a command may is a dead letter of the stock's.
+                    let read = Array(record.key.utf8).withUnsafeBytes { key in
+                        record.value!.withUnsafeBytes { try? reader.command(key: key, value: $0) }
+                    }
+                    guard let command = read else { continue }
+                    func units() -> Int64 { [0, 1, 2, 7, Limits.quantity].randomElement(using: &random)! }
+                    var outcome = Outcome(
+                        kind: Outcome.Kind.allCases.randomElement(using: &random)!, command: command.kind,
+                        commandID: command.id, sku: command.sku, reservationID: command.reservationID,
+                        orderID: "o", quantity: units(), at: Timestamp(milliseconds: Int64(step)))
+                    if outcome.kind == .rejected {
+                        outcome.rejection = Rejection.allCases.randomElement(using: &random)!
+                    } else if outcome.kind == .ignored {
+                        outcome.noOp = .alreadyEnded
+                    } else {
+                        for warehouse: ID in ["BER", "HAM"] {
+                            let units = units()
+                            if units > 0 {
+                                outcome.allocations.append(Allocation(warehouse: warehouse, quantity: units))
+                            }
+                        }
+                        outcome.backordered = units()
+                        outcome.remaining = units()
+                    }
+                    outcome.sequence = Int64.random(in: 1...50, using: &random)
+                    writer.write(outcome: outcome, source: Source(partition: 0, offset: 0))
+                    try bench.give(
+                        writer.withBytes { Array($0) }, key: "o", from: .orderReplies, at: Int64(step))
+                    if Int.random(in: 0..<3, using: &random) == 0, let id = command.reservationID {
+                        let notice = Notice(
+                            kind: Notice.Kind.allCases.randomElement(using: &random)!, sku: command.sku,
+                            reservationID: id, orderID: "o", quantity: max(1, units()), remaining: units(),
+                            warehouse: Bool.random(using: &random) ? "HAM" : nil,
+                            formerly: Bool.random(using: &random) ? "BER" : nil,
+                            sequence: Int64.random(in: 1...99, using: &random),
+                            at: Timestamp(milliseconds: Int64(step)), command: .damage, commandID: "d",
+                            source: Source(partition: 0, offset: 0))
+                        writer.write(notice: notice)
+                        try bench.give(
+                            writer.withBytes { Array($0) }, key: "o", from: .orderReplies, at: Int64(step))
+                    }
+                }
+                if Int.random(in: 0..<2, using: &random) == 0 {
+                    try bench.event(
+                        "e\(round)-\(step)", bodies.randomElement(using: &random)!, at: Int64(step))
+                }
+                if step % 9 == 0 { try bench.restart() }
+            }
+        }
+    }
+
+    @Test(
+        "An order of many lines in many warehouses with the longest names stays within its records' bound: what has no room goes back",
+        arguments: [OrderMode.allOrNothing, .partial])
+    func largestOrder(mode: OrderMode) throws {
+        let bench = Bench()
+        var writer = RecordWriter()
+        var reader = RecordReader()
+        // A quotation mark takes two bytes.
+        func name(_ number: Int) -> ID {
+            ID(String(repeating: "\"", count: Limits.idBytes - 6) + "\(100_000 + number)")
+        }
+        let lines = (0..<OrderLimits.linesPerEvent).map { OrderEvent.Line(sku: name($0), quantity: 200) }
+        try bench.event(
+            "e", .placed(OrderEvent.Placed(mode: mode, lines: lines, expiry: .after(milliseconds: 50_000))),
+            at: 1)
+        var largest = 0
+        var told: OrderOutcome?
+        for round in 2..<9 {
+            for record in try bench.commit() {
+                switch record.topic {
+                case .orderState, .orderOutcomes:
+                    largest = max(largest, record.value?.count ?? 0)
+                    if record.topic == .orderOutcomes {
+                        told = try record.value!.withUnsafeBytes { try reader.orderOutcome($0) }
+                    }
+                case .commands:
+                    let command = try Array(record.key.utf8).withUnsafeBytes { key in
+                        try record.value!.withUnsafeBytes { try reader.command(key: key, value: $0) }
+                    }
+                    let isGrant = command.kind == .reserve
+                    var outcome = Outcome(
+                        kind: isGrant ? .reserved : .released, command: command.kind, commandID: command.id,
+                        sku: command.sku, reservationID: command.reservationID, orderID: "o", quantity: 200,
+                        remaining: isGrant ? nil : 0, sequence: Int64(round),
+                        at: Timestamp(milliseconds: Int64(round)))
+                    outcome.allocations = (0..<200).map { Allocation(warehouse: name($0), quantity: 1) }
+                    writer.write(outcome: outcome, source: Source(partition: 0, offset: 0))
+                    try bench.give(
+                        writer.withBytes { Array($0) }, key: "o", from: .orderReplies, at: Int64(round))
+                default: break
+                }
+            }
+        }
+        let last = try #require(told)
+        #expect(largest < OrderLimits.recordBytes && largest < Limits.recordBytes)
+        if mode == .partial {
+            #expect(largest > OrderLimits.recordBytes / 2)
+            let kept = last.lines.filter { $0.reserved == 200 }.count
+            #expect(kept > 5 && last.kind == .partiallyReserved)
+            #expect(last.lines.filter { $0.reason == .splitRequired }.count == lines.count - kept)
+        } else {
+            #expect(last.kind == .rejected && last.isFinal)
+        }
+        // Nothing of it is lost on events that have no room.
+        for number in 0..<40 {
+            try bench.event(
+                "s-\(number)",
+                .shipped(lines.map { LineUnits(sku: $0.sku, quantity: 1, warehouse: name(500 + number)) }),
+                at: 20)
+        }
+        for record in try bench.commit() where record.topic == .orderState {
+            #expect(record.value?.count ?? 0 < Limits.recordBytes)
+        }
+    }
 }

@@ -42,7 +42,7 @@ struct OrderReplyTests {
 
     private func reserve(_ number: Int, _ reservation: ID) -> Command {
         Command(
-            id: "c-\(number)", sku: "A",
+            id: reservation == address ? "\(address)/reserve-\(number)" : "c-\(number)", sku: "A",
             body: .reserve(
                 Command.Reserve(
                     reservationID: reservation, orderID: "o-1", quantity: 2,

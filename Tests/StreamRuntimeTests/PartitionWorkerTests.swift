@@ -22,14 +22,16 @@ struct SeededGenerator: RandomNumberGenerator {
 @Suite("A partition's worker on a log in memory")
 struct PartitionWorkerTests {
     /// Runs a worker until all commands are committed, it finishes, or a limit of steps says that it never will.
-    func run(_ log: MemoryLog, stopAfterSteps limit: Int = 200_000) -> RecordingObserver {
+    func run(
+        _ log: MemoryLog, bounds: StepBounds = StepBounds(), stopAfterSteps limit: Int = 200_000
+    ) -> RecordingObserver {
         let observer = RecordingObserver()
         var now: Int64 = 0
         var steps = 0
         let topics = log.topics
         let worker = PartitionWorker(
             log: log, observer: observer, settings: .init(commitInterval: 10, commandLimit: 8),
-            actionLimit: 1000,
+            bounds: bounds, actionLimit: 1000,
             order: {
                 steps += 1
                 let isDone = topics.committedOffset == Int64(topics.records[.commands]?.count ?? 0)
@@ -249,7 +251,7 @@ struct PartitionWorkerTests {
             let address = OrderAddress(partition: 3, orderID: "o-\(number)", line: 1, attempt: 1)
             topics.publish(
                 Command(
-                    id: "c-\(number)", sku: "A",
+                    id: address.commandID(.reserve, 1), sku: "A",
                     body: .reserve(
                         Command.Reserve(
                             reservationID: address.reservationID, orderID: "o-\(number)", quantity: 1,
@@ -267,6 +269,116 @@ struct PartitionWorkerTests {
             #expect(records(.orderReplies) == records(.results))
         }
         #expect(topics.committed(.orderReplies).count == 100)
+    }
+
+    /// Stock, so many reservations that are due at one moment, and commands of two SKUs behind it.
+    private func publishMasses(_ count: Int, to topics: MemoryTopics) {
+        func publish(_ id: String, _ sku: ID, _ body: Command.Body, at: Int64) {
+            topics.publish(Command(id: ID(id), sku: sku, body: body), at: at)
+        }
+        publish("in", "A", .receive(warehouse: "BER", quantity: Int64(count), reference: nil), at: 1)
+        publish("policy", "A", .setPolicy(warehouse: nil, Policy(backorderLimit: 10_000)), at: 1)
+        for number in 0..<(2 * count) {
+            publish(
+                "c-\(number)", "A",
+                .reserve(
+                    Command.Reserve(
+                        reservationID: "r-\(number)", orderID: "o", quantity: 1,
+                        expiry: .after(milliseconds: number < count ? 1_000 : 5_000))), at: 2)
+        }
+        for number in 0..<5 {
+            let at = Int64(2_000 + number)
+            publish("b-\(number)", "B", .receive(warehouse: "BER", quantity: 1, reference: nil), at: at)
+            // The first ends half of the reservations, and their units fill the others.
+            publish("a-\(number)", "A", .receive(warehouse: "BER", quantity: 1, reference: nil), at: at)
+        }
+        publish(
+            "loss", "A", .damage(warehouse: "BER", quantity: Int64(count), reference: nil), at: 2_100)
+        publish("expire", "A", .expire(reservationID: "r-\(count)"), at: 9_000)
+    }
+
+    @Test("A command that brings about much is carried out over several transactions, with one result")
+    func steps() throws {
+        let whole = MemoryTopics()
+        publishMasses(40, to: whole)
+        #expect(run(MemoryLog(whole)).failures.isEmpty)
+        for bounds in [StepBounds(step: 1, transaction: 1), StepBounds(step: 7, transaction: 10)] {
+            let topics = MemoryTopics()
+            publishMasses(40, to: topics)
+            let log = MemoryLog(topics)
+            #expect(run(log, bounds: bounds).failures.isEmpty)
+            for transaction in log.transactions {
+                let entries = transaction.records.filter { $0.topic == .ledger }.count
+                #expect(entries <= bounds.transaction + 2 * bounds.step + 2)
+            }
+            #expect(topics.committed(.results).count == whole.committed(.results).count)
+            #expect(topics.committed(.ledger).count == whole.committed(.ledger).count)
+            #expect(
+                topics.committed(.levels).last { $0.key == Array("A".utf8) }?.value.map { $0.count > 0 }
+                    == true)
+        }
+    }
+
+    @Test(
+        "A restart between two steps of a command goes on with it: no entry and no result comes twice or is missing"
+    )
+    func stepsAndRestarts() throws {
+        let bounds = StepBounds(step: 3, transaction: 4)
+        let whole = MemoryTopics()
+        publishMasses(30, to: whole)
+        #expect(run(MemoryLog(whole), bounds: bounds).failures.isEmpty)
+        for seed in 0..<30 as Range<UInt64> {
+            var random = SeededGenerator(seed: seed)
+            let topics = MemoryTopics()
+            publishMasses(30, to: topics)
+            var faults = 12
+            let log = MemoryLog(topics) { operation in
+                guard operation == "commit" || operation == "produce", faults > 0,
+                    Int.random(in: 0..<(operation == "commit" ? 6 : 200), using: &random) == 0
+                else { return .none }
+                faults -= 1
+                return Bool.random(using: &random) ? .before(.restart) : .after
+            }
+            let observer = run(log, bounds: bounds)
+            #expect(observer.halted == nil && !observer.failures.isEmpty)
+            for topic in [Topic.ledger, .results] {
+                #expect(
+                    topics.committed(topic).map(\.value) == whole.committed(topic).map(\.value),
+                    "seed \(seed), \(topic.rawValue)")
+            }
+        }
+    }
+
+    @Test(
+        "150,000 reservations that one command ends are committed in transactions of a bounded size, in some seconds"
+    )
+    func manySteps() throws {
+        let topics = MemoryTopics()
+        let count = 150_000
+        topics.publish(
+            Command(
+                id: "in", sku: "A",
+                body: .receive(warehouse: "BER", quantity: Int64(count), reference: nil)), at: 1)
+        for number in 0..<count {
+            topics.publish(
+                Command(
+                    id: "c-\(number)", sku: "A",
+                    body: .reserve(
+                        Command.Reserve(
+                            reservationID: "r-\(number)", orderID: "o", quantity: 1,
+                            expiry: .at(Timestamp(milliseconds: 1_000))))), at: 2)
+        }
+        _ = run(MemoryLog(topics), stopAfterSteps: 2_000_000)
+        topics.publish(Command(id: "e", sku: "A", body: .expire(reservationID: "r-0")), at: 1_000)
+        let log = MemoryLog(topics)
+        let clock = ContinuousClock()
+        let time = clock.measure { #expect(run(log).failures.isEmpty) }
+        print("150,000 reservations that one command ends: \(time), \(log.transactions.count) transactions")
+        let sizes = log.transactions.map { $0.records.filter { $0.topic == .ledger }.count }
+        #expect(sizes.reduce(0, +) == count)
+        #expect(sizes.max()! <= Limits.transactionEntries + 2 * Limits.stepEntries)
+        #expect(time < .seconds(60))
+        #expect(topics.committed(.results).count == count + 2)
     }
 
     @Test("Nothing that was decided ahead is produced when the commit did not say yes")

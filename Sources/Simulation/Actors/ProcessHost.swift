@@ -56,7 +56,7 @@ final class ProcessWorker: GroupWorker {
         settings.longestBackoff = 800
         // What the worker keeps must not keep the world: a run is dropped whole.
         worker = PartitionWorker(
-            log: log, observer: witness, settings: settings, actionLimit: 10_000,
+            log: log, observer: witness, settings: settings, bounds: world.bounds, actionLimit: 10_000,
             order: { [unowned self] in order },
             ownsKey: { [unowned world] in world.partition(ofKey: $0) == partition },
             clock: { [unowned world] in world.now * 1_000_000 },
@@ -87,6 +87,8 @@ final class ProcessWorker: GroupWorker {
             world.figures[.overtaken] += 1
             return
         }
+        // In the midst of a command the state is none that a command begins with.
+        if stock.unfinishedSource?.offset == offset { return }
         world.restores.append(
             RestoredState(partition: partition, offset: offset, bytes: StateBytes.of(stock)))
     }

@@ -51,7 +51,7 @@ final class Oracle {
         let restores = world.restores.filter { $0.partition == partition }
         let world = world
         let reference = try Reference(
-            of: commands, partition: partition, statesAt: Set(restores.map(\.offset)),
+            of: commands, partition: partition, bounds: world.bounds, statesAt: Set(restores.map(\.offset)),
             ownsKey: { world.partition(ofKey: $0) == partition })
         checkResults(partition, commands, reference)
         for topic in [Topic.ledger, .reservations, .transfers, .alerts, .deadLetters] {
@@ -224,6 +224,7 @@ final class Oracle {
         }
         let entries = Dictionary(grouping: rows.map(\.entry), by: \.source.offset)
         var naive = NaiveStock()
+        naive.stepEntries = world.bounds.step
         for (record, command) in commands {
             let expected = naive.handle(command, at: record.timestamp)
             world.figures[.judged] += 1

@@ -28,11 +28,13 @@ struct Reference {
 
     /// - Parameter offsets: where the state is wanted.
     init(
-        of commands: [ModelRecord], partition: Int32, statesAt offsets: Set<Int64>,
+        of commands: [ModelRecord], partition: Int32, bounds: StepBounds, statesAt offsets: Set<Int64>,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
     ) throws(LogFailure) {
         let told = Replies()
-        var processor = CommandProcessor(stock: Stock(), partition: partition, ownsKey: ownsKey) {
+        var processor = CommandProcessor(
+            stock: Stock(), partition: partition, bounds: bounds, ownsKey: ownsKey
+        ) {
             told.all.append(Reply(partition: $0, value: Array($2)))
         }
         var wanted = offsets.sorted()[...]

@@ -1,3 +1,4 @@
+import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
@@ -173,8 +174,8 @@ struct KafkaSettings: Sendable {
         settings["batch.size"] = "1000000"
         settings["queue.buffering.max.messages"] = "1000000"
         settings["queue.buffering.max.kbytes"] = "1048576"
-        // Dead letters hold a command of up to 1 MiB in base64.
-        settings["message.max.bytes"] = "2097152"
+        // Topics have less, but for those of orders' states and outcomes.
+        settings["message.max.bytes"] = "\(Limits.recordBytes)"
         settings["compression.codec"] = "lz4"
         return settings
     }

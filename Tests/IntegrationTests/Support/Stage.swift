@@ -514,6 +514,16 @@ func reserve(_ id: ID, _ quantity: Int64, _ sku: ID, ttl: Int64 = 600_000) -> Co
     )
 }
 
+/// As the coordinator of an order would.
+func reserve(for address: OrderAddress, _ quantity: Int64, _ sku: ID) -> Command {
+    Command(
+        id: address.commandID(.reserve, 1), sku: sku,
+        body: .reserve(
+            Command.Reserve(
+                reservationID: address.reservationID, orderID: address.orderID, quantity: quantity,
+                expiry: .after(milliseconds: 600_000))))
+}
+
 func confirm(_ id: ID, _ sku: ID, as commandID: ID? = nil) -> Command {
     Command(id: commandID ?? "p-\(id)", sku: sku, body: .confirm(reservationID: id, quantity: nil))
 }
