@@ -108,7 +108,7 @@ package final class PartitionAudit {
     }
 
     private func checkCommand(_ step: CommandStep) {
-        guard step.command == nil, step.offset >= streams.floors.commands else { return }
+        guard step.command == nil, step.skip == nil, step.offset >= streams.floors.commands else { return }
         let place: Topic = step.entries.isEmpty ? .results : .ledger
         let offset = step.entries.first?.offset ?? step.outcomes.first?.offset ?? step.letters.first?.offset
         add(
@@ -147,14 +147,15 @@ package final class PartitionAudit {
         func wrong(_ found: String, _ expected: String) {
             add(.result, .results, outcome.offset, step, found, expected)
         }
-        if let first = step.entries.first?.value,
+        let entries = step.own
+        if let first = entries.first?.value,
             value.commandID != first.commandID || value.sku != first.sku
         {
             return wrong(
                 "a result of command \(value.commandID) for \(value.sku)",
                 "of command \(first.commandID) for \(first.sku)")
         }
-        if let own = step.entries.last(where: \.value.isOwn)?.value {
+        if let own = entries.last(where: \.value.isOwn)?.value {
             if value.isDuplicate || value.sequence != own.sequence {
                 return wrong(
                     "ledger_sequence \(value.sequence.map(String.init) ?? "missing")"
@@ -166,7 +167,7 @@ package final class PartitionAudit {
                     own.reason.map { "rejected \($0.rawValue)" } ?? own.movement.rawValue)
             }
         } else if !value.isDuplicate, let sequence = value.sequence,
-            !step.entries.contains(where: { $0.value.sequence == sequence })
+            !entries.contains(where: { $0.value.sequence == sequence })
         {
             wrong("ledger_sequence \(sequence)", "no entry of the command has it")
         }
@@ -191,7 +192,7 @@ package final class PartitionAudit {
         _ kind: Difference.Kind, _ topic: Topic, _ offset: Int64?, _ step: CommandStep, _ found: String,
         _ expected: String
     ) {
-        let entry = step.entries.last?.value
+        let entry = step.own.last?.value
         let outcome = step.outcomes.first?.value
         let id = entry?.commandID ?? outcome?.commandID
         let sku = entry?.sku ?? outcome?.sku ?? step.command?.key.map { ID(decoding: $0) }

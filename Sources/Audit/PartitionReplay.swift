@@ -60,8 +60,11 @@ package final class PartitionReplay {
                     }
                     counts.folded += 1
                 }
+            } else if let skip = step.skip {
+                try decide(skip: skip, &processor)
+                try compare(step, processor.stock)
             } else if let command = step.command {
-                try decide(command, &processor)
+                try decide(command, step, &processor)
                 try compare(step, processor.stock)
             } else if !step.entries.isEmpty || !step.outcomes.isEmpty {
                 addMissingCommand(step)
@@ -98,17 +101,41 @@ package final class PartitionReplay {
         }
     }
 
-    private func decide(_ record: AuditRecord, _ processor: inout CommandProcessor) throws {
+    private func decide(
+        _ record: AuditRecord, _ step: CommandStep, _ processor: inout CommandProcessor
+    ) throws {
         outputs.removeAll(keepingCapacity: true)
         counts.commands += 1
         try withBytes(record.key) { key in
             try withBytes(record.value) { value in
                 let log = LogRecord(
                     key: key, value: value, offset: record.offset, timestamp: record.timestamp)
-                try processor.process(log) { topic, _, value in
+                func take(
+                    _ topic: Topic, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?
+                ) {
                     if let value { outputs[topic, default: []].append(Array(value)) }
                 }
+                // What the processor noted by itself is taken from the ledger.
+                for entry in step.entries where entry.value.isNote {
+                    guard case .settings(let settings) = entry.value.details,
+                        let partitions = settings.partitions
+                    else { continue }
+                    try processor.note(partitions: partitions, at: log, take)
+                }
+                try processor.process(log, take)
             }
+        }
+    }
+
+    /// What could not be read then is not read now: what the ledger says of it was decided.
+    private func decide(skip entry: LedgerEntry, _ processor: inout CommandProcessor) throws {
+        outputs.removeAll(keepingCapacity: true)
+        counts.commands += 1
+        guard let skipped = entry.skipped, let reason = entry.note.flatMap(SkipReason.init) else { return }
+        try processor.skip(
+            UnreadableBatch(offsets: Int64(skipped.count), reason: reason), from: skipped.lowerBound
+        ) { topic, _, value in
+            if let value { outputs[topic, default: []].append(Array(value)) }
         }
     }
 
@@ -242,7 +269,7 @@ package final class PartitionReplay {
         _ step: CommandStep, _ sku: ID, _ sequence: Int64?, _ topic: Topic, _ offset: Int64?,
         _ found: String, _ expected: String
     ) {
-        let id = step.entries.first?.value.commandID ?? step.outcomes.first?.value.commandID
+        let id = step.own.first?.value.commandID ?? step.outcomes.first?.value.commandID
         differences.add(
             Difference(
                 .decision, place: topic.rawValue, partition: partition, offset: offset, command: step.offset,

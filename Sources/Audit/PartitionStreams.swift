@@ -30,6 +30,12 @@ package struct CommandStep: Sendable {
     /// Of an earlier log, of which the ledger's entries are here and nothing else.
     package var isEarlier = false
 
+    /// Why the records from its offset on were stepped over; nil for a command.
+    package var skip: LedgerEntry? { entries.first { $0.value.movement == .skip }?.value }
+
+    /// Its ledger entries without what the processor noted before it.
+    package var own: [Recorded<LedgerEntry>] { entries.filter { !$0.value.isNote } }
+
     /// It has strays alone.
     package var isEmpty: Bool {
         command == nil && entries.isEmpty && outcomes.isEmpty && notices.isEmpty && letters.isEmpty
@@ -116,6 +122,8 @@ package struct PartitionStreams {
     private(set) var last: Int64
     /// The ledger is where it holds entries of an earlier log.
     private var isWithinEarlierLog = false
+    /// Commands before it were stepped over, as the ledger notes; some of them may be read by now.
+    private var skippedBefore: Int64 = 0
 
     /// - Parameter after: the offset of the last command that was looked at before; -1 for none.
     package init(
@@ -204,6 +212,9 @@ package struct PartitionStreams {
     /// The next command that any of the topics speaks of; nil where none does before `cut`.
     package mutating func next(before cut: Int64) throws -> CommandStep? {
         var strays: [Difference] = []
+        while let command = try commands.peek(), command.offset < skippedBefore, command.offset > last {
+            _ = try commands.next()
+        }
         try skipStrays(&strays)
         if let step = try nextEarlier(strays) { return step }
         let heads = [
@@ -264,6 +275,7 @@ package struct PartitionStreams {
     private mutating func take(_ entry: LedgerEntry) {
         if entry.beginsEarlierLog { isWithinEarlierLog = true }
         if entry.endsEarlierLog { isWithinEarlierLog = false }
+        if let skipped = entry.skipped { skippedBefore = skipped.upperBound }
     }
 
     /// Where to go on, if the topics end at `ends`.

@@ -28,7 +28,7 @@ extension Stock {
         case .retire: retire(item: index)
         case .setWarehouse: setWarehouse(entry)
         case .setSettings: setSettings(entry)
-        case .receive, .return, .damaged, .adjust, .inTransit, .transferBack, .rejection: break
+        case .receive, .return, .damaged, .adjust, .inTransit, .transferBack, .skip, .rejection: break
         }
     }
 

@@ -14,6 +14,11 @@ package enum CommandKind: String, CaseIterable, Sendable {
     case retire
     case setWarehouse = "set_warehouse"
     case setSettings = "set_settings"
+    /// Nobody sends it: the processor notes that it stepped over records that cannot be read.
+    case skip
+
+    /// Those that can be sent.
+    package static let sent: [CommandKind] = allCases.filter { $0 != .skip }
 }
 
 /// One command about one SKU, already decoded and within the limits of its form.
@@ -59,6 +64,8 @@ package struct Command: Equatable, Sendable {
         case setWarehouse(Warehouse)
         /// The settings that decisions depend on; a command to the partition itself.
         case setSettings(Settings)
+        /// So many offsets from the source on cannot be read; a note of the partition itself.
+        case skip(offsets: Int64, SkipReason)
     }
 
     /// Until when a reservation claims its units.
@@ -259,6 +266,7 @@ package struct Command: Equatable, Sendable {
         case .retire: .retire
         case .setWarehouse: .setWarehouse
         case .setSettings: .setSettings
+        case .skip: .skip
         }
     }
 
@@ -332,6 +340,15 @@ package enum PartitionBook {
         else { return nil }
         return number
     }
+
+    /// How the ids of commands begin that nobody sent: the processor notes a fact of its partition in the book.
+    package static let notePrefix: StaticString = "@holdfast/note/"
+
+    /// The note that says by how many partitions keys were placed.
+    package static let partitionsNote: ID = "@holdfast/note/partitions"
+
+    /// The note that says that records from an offset on cannot be read.
+    package static func skipNote(from offset: Int64) -> ID { "\(notePrefix)skip/\(offset)" }
 
     /// Whether a SKU is a book of a partition.
     package static func isBook(_ sku: PackedID) -> Bool { sku.begins(with: prefixBytes) }

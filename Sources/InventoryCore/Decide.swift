@@ -40,9 +40,14 @@ extension Stock {
         case .setPolicies(let published): return decidePolicies(published, cause)
         case .retire: return decideRetire(cause)
         case .setWarehouse(let warehouse): return decideWarehouse(warehouse, cause)
-        case .setSettings(let settings):
+        case .setSettings(var settings):
             var entry = entry(.setSettings, cause)
+            settings.partitions = settings.partitions ?? self.settings.partitions
             entry.details = .settings(settings)
+            return .entries([entry])
+        case .skip(let offsets, let reason):
+            var entry = entry(.skip, cause, offsets)
+            entry.note = reason.rawValue
             return .entries([entry])
         }
     }
@@ -268,7 +273,7 @@ extension Stock {
         case .setPolicy(let warehouse, _): entry.warehouse = warehouse
         case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
         case .extend, .expire, .reallocate, .transferCancel, .transferDue, .setPolicies, .retire,
-            .setSettings:
+            .setSettings, .skip:
             break
         }
         return .one(entry)

@@ -43,6 +43,9 @@ struct DedupeWindow: Sendable {
         return answers ? cause(ring.begin).source.offset : marks.first
     }
 
+    /// The time of what was remembered last.
+    var newestAt: Timestamp? { ring.newest.map { remembered($0).at } }
+
     /// What is remembered now is of an earlier log, which ended before a command of `at`.
     mutating func endEarlierLog(at: Timestamp) {
         earlierCount = count

@@ -129,6 +129,9 @@ extension Command {
         case .retire: break
         case .setWarehouse(let warehouse): print.add(warehouse)
         case .setSettings(let settings): print.add(settings)
+        case .skip(let offsets, let reason):
+            print.add(offsets)
+            print.add(reason.rawValue)
         }
         return print.value
     }
@@ -214,5 +217,6 @@ extension Fingerprint {
         add(settings.strategy.rawValue)
         // Settings without it have the fingerprint that they had before there was such a thing.
         if let earlierLog = settings.earlierLog { add(earlierLog.rawValue) }
+        if let partitions = settings.partitions { add(partitions) }
     }
 }

@@ -153,7 +153,7 @@ package struct LedgerEntry: Equatable, Sendable {
         // Units that are backordered, or are no more, are in no warehouse, also where one was named for them.
         guard warehouse != nil, deltas.backordered == 0 || deltas.reserved != 0 else { return false }
         switch movement {
-        case .transferOverdue, .extend, .retire, .setWarehouse, .setSettings, .rejection: return false
+        case .transferOverdue, .extend, .retire, .setWarehouse, .setSettings, .skip, .rejection: return false
         default: return true
         }
     }
@@ -170,6 +170,22 @@ package struct LedgerEntry: Equatable, Sendable {
         case .rejection: reason != .commandIDConflict
         default: true
         }
+    }
+
+    /// Whether the processor noted it in its partition's book by itself, because of the record at its source: it is of
+    /// no command, and has no result.
+    package var isNote: Bool { Self.isNote(movement, packed) }
+
+    /// The same, for who has an entry by its place and would copy it to ask it.
+    static func isNote(_ movement: Movement, _ packed: PackedIDs) -> Bool {
+        // Most entries are of other movements.
+        (movement == .setSettings || movement == .skip)
+            && packed.command.begins(with: PartitionBook.notePrefix) && PartitionBook.isBook(packed.sku)
+    }
+
+    /// The offsets of `stock.commands` that it steps over; nil for another movement.
+    package var skipped: Range<Int64>? {
+        movement == .skip ? source.offset..<(source.offset + max(1, quantity)) : nil
     }
 
     /// Whether both are of one command. The source alone does not tell: an earlier log has the same offsets.

@@ -148,7 +148,8 @@ extension Stock {
         case .lose: return [.init(reserved: -units)]
         case .reallocate:
             return entry.warehouse == nil ? [.init()] : [.init(reserved: units), .init(reserved: -units)]
-        case .transferOverdue, .extend, .setPolicy, .retire, .setWarehouse, .setSettings, .rejection:
+        case .transferOverdue, .extend, .setPolicy, .retire, .setWarehouse, .setSettings, .skip,
+            .rejection:
             return [.init()]
         }
     }
@@ -243,6 +244,12 @@ extension Stock {
         case .setSettings:
             if case .settings(let settings) = entry.details, settings.dedupeCount > 0 { return nil }
             return LedgerFault(.incomplete, found: "no settings", expected: "the settings that were set")
+        case .skip:
+            if entry.isNote, entry.quantity > 0, entry.note.flatMap(SkipReason.init) != nil { return nil }
+            return LedgerFault(
+                .incomplete,
+                found: "\(entry.quantity) offsets of \(entry.sku), because of \(entry.note ?? "nothing")",
+                expected: "a note of the partition: how many offsets, and why they cannot be read")
         case .retire: return retireFault(entry)
         case .receive, .return, .damaged, .adjust, .rejection: return nil
         }

@@ -63,6 +63,9 @@ package enum Limits {
     package static let kilometresPerHour: ClosedRange<Int64> = 1...1_000
     package static let standardKilometresPerHour: Int64 = 40
 
+    /// How many partitions `stock.commands` may have.
+    package static let partitions: ClosedRange<Int64> = 1...1_000_000
+
     /// The most fields that a command may have, unknown ones included.
     package static let commandFields = 64
 

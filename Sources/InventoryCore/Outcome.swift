@@ -182,6 +182,8 @@ package struct Outcome: Equatable, Sendable {
         case .retire: .retired
         case .setWarehouse: .warehouseSet
         case .setSettings: .settingsSet
+        // Nobody is told of it.
+        case .skip: .ignored
         case .rejection: .rejected
         }
     }

@@ -128,11 +128,15 @@ package struct Settings: Equatable, Sendable {
     package var strategy: Strategy
     /// Nil in all settings but those that begin and end the copying of an earlier log's entries.
     package var earlierLog: EarlierLog?
+    /// By how many partitions of `stock.commands` the keys of this one were placed: 1 or more. Nil where that is not laid
+    /// down yet; settings that do not say it leave it as it is.
+    package var partitions: Int64?
 
     package init(
         defaultTTL: Int64 = Limits.defaultTTL, shortestTTL: Int64 = 1,
         longestTTL: Int64 = Limits.standardLongestTTL, dedupeCount: Int = Limits.dedupeWindow,
-        dedupeAge: Int64 = Limits.dedupeAge, strategy: Strategy = .mostStock, earlierLog: EarlierLog? = nil
+        dedupeAge: Int64 = Limits.dedupeAge, strategy: Strategy = .mostStock, earlierLog: EarlierLog? = nil,
+        partitions: Int64? = nil
     ) {
         self.defaultTTL = defaultTTL
         self.shortestTTL = shortestTTL
@@ -141,5 +145,6 @@ package struct Settings: Equatable, Sendable {
         self.dedupeAge = dedupeAge
         self.strategy = strategy
         self.earlierLog = earlierLog
+        self.partitions = partitions
     }
 }

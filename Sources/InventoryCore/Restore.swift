@@ -95,7 +95,7 @@ package struct StockRestore: Sendable {
             isBetweenCommands = !entry.more
             if isBetweenCommands { isPassing = false }
         }
-        if isPassing { return }
+        if isPassing || entry.isNote { return }
         if entry.endsEarlierLog { stock.window.endEarlierLog(at: entry.at) }
         if isBetweenCommands { tailCount += 1 }
         stock.window.append(entry, item: index, continues: !isBetweenCommands)

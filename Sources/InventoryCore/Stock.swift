@@ -31,6 +31,9 @@ package struct Stock: Sendable {
         window = DedupeWindow(capacity: settings.dedupeCount, age: settings.dedupeAge, answers: decides)
     }
 
+    /// When the newest of the remembered commands was decided, by its record; nil where none is remembered.
+    package var newestDecision: Timestamp? { window.newestAt }
+
     package var liveReservations: Int { reservations.count }
     package var liveTransfers: Int { transfers.count }
     package var skuCount: Int { items.count }
@@ -244,7 +247,10 @@ extension Stock {
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
     private mutating func finish(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
         let index = apply(entry)
-        window.append(entry, item: index, continues: !effects.entries.isEmpty)
+        // Nobody repeats a note, and it has the place of another command.
+        if !LedgerEntry.isNote(entry.movement, entry.packed) {
+            window.append(entry, item: index, continues: !effects.entries.isEmpty)
+        }
         effects.entries.append(entry)
     }
 
@@ -286,7 +292,7 @@ extension Stock {
     package mutating func fold(_ entry: LedgerEntry) -> [Alert] {
         let index = apply(entry)
         seal(entry.packed.sku, with: entry.chainHash)
-        window.append(entry, item: index, continues: !pending.isEmpty)
+        if !entry.isNote { window.append(entry, item: index, continues: !pending.isEmpty) }
         pending.append(entry)
         guard !entry.more else { return [] }
         var alerts: [Alert] = []

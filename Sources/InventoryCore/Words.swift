@@ -125,6 +125,18 @@ package enum NoOp: String, CaseIterable, Sendable {
     case nothingLaidDown = "nothing_laid_down"
 }
 
+/// Why records of the log cannot be read by anyone.
+package enum SkipReason: String, CaseIterable, Sendable {
+    /// Their batch cannot be unpacked, or would come to more than a reader takes.
+    case compression
+    /// Their batch is not what its checksum says, or cannot be parsed.
+    case damaged
+    /// Their batch has a form or a compression that no reader knows.
+    case format
+    /// Their batch is larger than a reader takes.
+    case size
+}
+
 /// What a ledger entry did to the stock. The raw values are the words of the topics.
 package enum Movement: String, CaseIterable, Sendable {
     case receive
@@ -157,6 +169,8 @@ package enum Movement: String, CaseIterable, Sendable {
     case retire
     case setWarehouse = "set_warehouse"
     case setSettings = "set_settings"
+    /// Records of the partition's commands that nobody can read were stepped over.
+    case skip
     /// A refused command: an entry without deltas, so that the ledger holds every decision.
     case rejection
 

@@ -38,7 +38,8 @@ enum CommandFields {
             default: break
             }
         }
-        return try object.word("type", CommandKind.self)
+        // Nobody sends a note of the processor.
+        return try object.word("type", CommandKind.self, but: .skip)
     }
 
     private static func body(
@@ -89,6 +90,7 @@ enum CommandFields {
         case .retire: return .retire
         case .setWarehouse: return .setWarehouse(try Shared.warehouse(object))
         case .setSettings: return .setSettings(try Shared.settings(object))
+        case .skip: preconditionFailure("a note of the processor is no record of stock.commands")
         }
     }
 
@@ -246,6 +248,7 @@ extension JSONBuffer {
         case .retire: break
         case .setWarehouse(let warehouse): warehouseFields(warehouse)
         case .setSettings(let settings): settingsFields(settings)
+        case .skip: preconditionFailure("a note of the processor is no record of stock.commands")
         }
         end()
     }

@@ -32,6 +32,8 @@ package struct DecodingFailure: Error, Equatable, Sendable {
         case wrongPartition = "wrong_partition"
         /// A command that was issued after its record's time: its sender's clock is ahead of the broker's.
         case issuedInFuture = "issued_in_future"
+        /// Records that nobody can read: their batch is damaged, or cannot be unpacked. The detail says which offsets.
+        case unreadable
         /// An event of an order that was not placed, not for long enough, or is forgotten.
         case unknownOrder = "unknown_order"
         /// An event whose id came before, with another content.

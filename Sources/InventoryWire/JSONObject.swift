@@ -303,12 +303,18 @@ struct JSONObject {
     }
 
     /// One of the words of an enumeration.
+    /// - Parameter excluded: a word of it that may not stand here.
     func word<Word: RawRepresentable & CaseIterable>(
-        _ name: StaticString, _ type: Word.Type
+        _ name: StaticString, _ type: Word.Type, but excluded: Word? = nil
     ) throws(DecodingFailure) -> Word where Word.RawValue == String {
         let bytes = try text(name)
-        if let word = Word(rawValue: String(decoding: bytes, as: UTF8.self)) { return word }
-        let allowed = Word.allCases.map(\.rawValue).joined(separator: ", ")
+        if let word = Word(rawValue: String(decoding: bytes, as: UTF8.self)),
+            word.rawValue != excluded?.rawValue
+        {
+            return word
+        }
+        let allowed = Word.allCases.map(\.rawValue).filter { $0 != excluded?.rawValue }.joined(
+            separator: ", ")
         throw DecodingFailure(.unknownType, "\(name) is unknown; allowed are \(allowed)")
     }
 

@@ -307,9 +307,24 @@ extension RecordReader {
             try OrderStateFields.order(object)
         }
     }
+
+    /// Reads the record of `order.state` whose key is the partition's book: by how many partitions of `orders` keys were
+    /// placed.
+    package mutating func orderPartitions(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> Int64 {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) in
+            try object.integer("partitions", Limits.partitions)
+        }
+    }
 }
 
 extension RecordWriter {
     /// An order, for `order.state`.
     package mutating func write(order: Order) { json.orderState(order) }
+
+    /// By how many partitions of `orders` keys are placed, for `order.state`.
+    package mutating func write(orderPartitions count: Int64) {
+        json.begin()
+        json.integer("partitions", count)
+        json.end()
+    }
 }

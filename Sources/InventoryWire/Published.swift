@@ -148,6 +148,7 @@ extension RecordReader {
             var settings = try Shared.settings(object)
             // It is no setting of people's.
             settings.earlierLog = nil
+            settings.partitions = nil
             return settings
         }
         try Self.check(key, is: ID(Self.settingsKey), "word \(Self.settingsKey)")

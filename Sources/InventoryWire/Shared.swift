@@ -166,7 +166,8 @@ enum Shared {
                     ?? Int64(standard.dedupeCount)),
             dedupeAge: try object.optionalInteger("dedupe_age_ms", Limits.dedupeAges) ?? standard.dedupeAge,
             strategy: try object.optionalWord("strategy", Strategy.self) ?? standard.strategy,
-            earlierLog: try object.optionalWord("earlier_log", EarlierLog.self))
+            earlierLog: try object.optionalWord("earlier_log", EarlierLog.self),
+            partitions: try object.optionalInteger("partitions", Limits.partitions))
         guard settings.shortestTTL <= settings.defaultTTL, settings.defaultTTL <= settings.longestTTL else {
             throw DecodingFailure(
                 .outOfRange,
@@ -284,5 +285,6 @@ extension JSONBuffer {
         integer("dedupe_age_ms", settings.dedupeAge)
         string("strategy", settings.strategy.rawValue)
         string("earlier_log", settings.earlierLog?.rawValue)
+        integer("partitions", settings.partitions)
     }
 }

@@ -38,7 +38,7 @@ package struct Supposition: Equatable, Sendable {
                 longestTTL: longestTTL ?? other.longestTTL,
                 dedupeCount: dedupeCount.map { Int($0) } ?? other.dedupeCount,
                 dedupeAge: dedupeAge ?? other.dedupeAge, strategy: strategy ?? other.strategy,
-                earlierLog: other.earlierLog)
+                earlierLog: other.earlierLog, partitions: other.partitions)
         }
     }
 

@@ -72,6 +72,14 @@ package struct Message: ~Copyable {
         return TimestampType(type)
     }
 
+    /// When the broker appended it, in milliseconds since 1970 UTC, or -1 if the topic leaves the time to producers
+    /// (`rd_kafka_message_timestamp`).
+    package var appendMilliseconds: Int64 {
+        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
+        let timestamp = rd_kafka_message_timestamp(pointer, &type)
+        return type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? timestamp : -1
+    }
+
     /// The key's bytes, or nil if the record has no key or this is no record.
     package var key: UnsafeRawBufferPointer? {
         guard isRecord, let key = pointer.pointee.key else { return nil }

@@ -46,9 +46,14 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         case retention = "retention of the commands"
         case coordinatorCrash = "a coordinator crashes"
         case coordinatorPause = "a coordinator stands still"
+        case morePartitions = "partitions are added to the topics"
+        case createTime = "the time of commands is left to producers"
 
-        /// Those of runs without orders.
-        static let ofStock: [Event] = allCases.filter { $0 != .coordinatorCrash && $0 != .coordinatorPause }
+        /// Those of all runs.
+        static let ofStock: [Event] = [
+            .processCrash, .processPause, .delayCrash, .delayClock, .relayCrash, .sinkCrash, .secondSink,
+            .databaseKill, .brokerClock, .compaction, .retention,
+        ]
     }
 
     package enum Place: Hashable, Sendable {
@@ -103,12 +108,26 @@ package struct Plan: Sendable {
         var random = SeededGenerator(seed: seed, purpose: 1)
         let count = random.oneIn(16) ? 0 : random.within(1...9)
         let hasOrders = Self.hasOrders(seed)
-        self.init(
-            seed: seed,
-            faults: (0..<count).map { _ in
-                hasOrders && random.oneIn(2) ? Self.orderFault(&random) : Self.fault(&random)
-            })
+        var faults = (0..<count).map { _ in
+            hasOrders && random.oneIn(2) ? Self.orderFault(&random) : Self.fault(&random)
+        }
+        if Self.altersTopics(seed) {
+            var random = SeededGenerator(seed: seed, purpose: 7)
+            for event in [Fault.Event.morePartitions, .createTime] where random.oneIn(2) {
+                faults.append(
+                    Fault(
+                        place: .event(event, step: random.within(20...1500)),
+                        amount: random.within(100...3000)))
+            }
+        }
+        self.init(seed: seed, faults: faults)
     }
+
+    /// Whether some batches of commands cannot be read: in one of four runs.
+    var hasUnreadable: Bool { seed % 4 == 1 }
+
+    /// Whether someone may alter topics in a seed's run: in one of five that have no orders.
+    private static func altersTopics(_ seed: UInt64) -> Bool { seed % 5 == 3 && !hasOrders(seed) }
 
     /// Whether orders of several lines are part of a seed's run: of one in eleven, of which any number of processes that
     /// share the seeds has as many as the others.

@@ -29,6 +29,9 @@ package struct Figures: Sendable {
         case ordersConfirmed = "of them confirmed"
         case orderOutcomes = "outcomes of orders"
         case orderRestores = "restores of orders"
+        case unreadable = "commands that nobody can read"
+        case altered = "workers that found more partitions than keys were placed by"
+        case producersTime = "commands whose time was left to producers"
         case strays = "replies about orders that are not known"
     }
 

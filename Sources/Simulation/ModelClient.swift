@@ -178,7 +178,9 @@ class ModelClient: PartitionReader {
                 do throws(LogFailure) {
                     try body(
                         LogRecord(
-                            key: key, value: value, offset: record.offset, timestamp: timestamp(of: record)))
+                            key: key, value: value, offset: record.offset,
+                            timestamp: record.hasAppendTime
+                                ? timestamp(of: record) : producersTimestamp(of: record)))
                 } catch {
                     failure = error
                 }
@@ -189,6 +191,9 @@ class ModelClient: PartitionReader {
 
     /// Time comes with the record.
     func timestamp(of record: ModelRecord) -> Int64 { record.timestamp }
+
+    /// That of a producer is none.
+    func producersTimestamp(of record: ModelRecord) -> Int64? { nil }
 }
 
 /// Calls `body` with the bytes, or with nil.

@@ -4,7 +4,6 @@ import StreamRuntime
 /// A partition's log on the model: what `KafkaPartitionLog` is on Kafka. Mutants are subclasses that get one thing
 /// wrong.
 class ModelLog: ModelClient, PartitionLog {
-    let partitionCount: Int32
     private(set) var position: Int64 = 0
     /// Where the commit that is under way is to come to.
     private var pending: Int64?
@@ -15,13 +14,27 @@ class ModelLog: ModelClient, PartitionLog {
     private(set) var ahead = 0
 
     required init(partition: Int32, host: MemberHost) {
-        partitionCount = host.world.partitionCount
         super.init(
             partition: partition, host: host,
             points: Points(
                 open: .open, committedOffset: .committedOffset, read: .read, poll: .poll, produce: .produce,
                 flush: .flush, sendOffsets: .sendOffsets, commit: .commit),
             transactionalID: "holdfast-stock-\(partition)")
+    }
+
+    /// As the broker says when it is asked.
+    var partitionCount: Int32 { world.seenPartitionCount }
+
+    func partitionsOfOthers() throws(LogFailure) -> Int32? {
+        var reader = RecordReader()
+        for other in 0..<world.partitionCount where other != partition {
+            for record in broker.partitions[world.index(.levels, other)].everything
+            where record.state == .committed {
+                let levels = record.value?.withUnsafeBytes { try? reader.levels($0) }
+                if let placed = levels?.book?.settings.partitions { return Int32(placed) }
+            }
+        }
+        return nil
     }
 
     func committedOffset() throws(LogFailure) -> Int64? {
@@ -52,9 +65,9 @@ class ModelLog: ModelClient, PartitionLog {
         let wanted = world.random.within(1...max(1, limit))
         var count = 0
         while count < wanted, let record = visibleRecord(.commands, from: position, isolation) {
-            position = record.offset + 1
+            position = record.offset + offsets(of: record)
             count += 1
-            try give(record, to: body)
+            if record.unreadable == nil { try give(record, to: body) } else { try step(over: record, body) }
             if host.isDead { throw Self.dead }
         }
         if pending != nil {
@@ -64,6 +77,16 @@ class ModelLog: ModelClient, PartitionLog {
         // Nothing was there: the call would have waited.
         if count == 0 { wakesAt = world.now + Int64(min(timeoutMilliseconds, world.random.within(1...12))) }
         return count
+    }
+
+    /// How many offsets a record takes, or the batch that begins with it and that nobody can read.
+    func offsets(of record: ModelRecord) -> Int64 { record.unreadable ?? 1 }
+
+    func step(
+        over record: ModelRecord, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) {
+        let batch = UnreadableBatch(offsets: offsets(of: record), reason: .damaged)
+        try body(LogRecord(unreadable: batch, from: record.offset))
     }
 
     func begin() throws(LogFailure) {

@@ -6,9 +6,11 @@ import StreamRuntime
 class ModelOrderLog: ModelClient, OrderLog {
     private static let inputs: [Topic] = [.orders, .orderReplies]
 
+    let partitionCount: Int32
     private(set) var positions: [Topic: Int64] = [:]
 
     required init(partition: Int32, host: MemberHost) {
+        partitionCount = host.world.partitionCount
         super.init(
             partition: partition, host: host,
             points: Points(

@@ -47,7 +47,8 @@ final class OrderSide {
     func makeDesk(_ partition: Int32) -> OrderDesk {
         let world = world
         return OrderDesk(
-            partition: partition, settings: settings, memory: OrderMemory(count: 1_000, age: 1_000_000_000),
+            partition: partition, partitions: world.partitionCount, settings: settings,
+            memory: OrderMemory(count: 1_000, age: 1_000_000_000),
             dueAgain: 200, ownsKey: { [unowned world] in world.partition(ofKey: $0) == partition },
             partitionOfSKU: { [unowned world] in world.partition(ofKey: $0) })
     }

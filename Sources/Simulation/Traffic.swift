@@ -18,6 +18,8 @@ struct Change {
 final class Traffic: Actor {
     private unowned let world: World
     private var random: SeededGenerator
+    /// For what only some seeds have, so that the others are as they were before there was any.
+    private var odd: SeededGenerator
     private let total: Int
     private(set) var published = 0
     private(set) var wakesAt: Int64 = 0
@@ -35,6 +37,7 @@ final class Traffic: Actor {
     init(_ world: World) {
         self.world = world
         random = SeededGenerator(seed: world.plan.seed, purpose: 3)
+        odd = SeededGenerator(seed: world.plan.seed, purpose: 8)
         total = random.within(25...70)
     }
 
@@ -48,6 +51,7 @@ final class Traffic: Actor {
             return
         }
         published += 1
+        if world.plan.hasUnreadable, odd.oneIn(12) { publishUnreadable() }
         switch random.below(60) {
         case 0: publishPoison()
         case 1..<4: publishMasterData()
@@ -71,6 +75,13 @@ final class Traffic: Actor {
         let key = random.one(of: Self.skus).bytes
         world.broker.append(
             world.index(.commands, world.partition(ofKey: key)), key: key, value: Array("{broken".utf8))
+    }
+
+    private func publishUnreadable() {
+        let partition = Int32(odd.below(Int(world.partitionCount)))
+        let count = odd.within(1...4)
+        world.broker.appendUnreadable(world.index(.commands, partition), Int64(count))
+        world.figures[.unreadable] += count
     }
 
     /// For the relay to carry.

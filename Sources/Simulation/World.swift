@@ -118,6 +118,9 @@ package final class World {
         figures[.timedOut] = broker.timedOutTransactions
         figures[.compacted] = removed(.levels) + removed(.reservations) + removed(.transfers)
         figures[.deleted] = removed(.commands)
+        figures[.producersTime] = (0..<partitionCount).reduce(0) {
+            $0 + broker.partitions[index(.commands, $1)].everything.count { !$0.hasAppendTime }
+        }
     }
 
     private func removed(_ topic: Topic) -> Int {
@@ -133,10 +136,17 @@ package final class World {
             happen(next.fault)
         }
         deliverLate()
+        endAlterations()
         for process in processes { process.wakeIfDue() }
         for coordinator in orders?.coordinators ?? [] { coordinator.wakeIfDue() }
         actOnce()
     }
+
+    /// Until when someone has altered topics.
+    var moreUntil: Int64?
+    var createTimeUntil: Int64?
+    /// How many partitions a process finds that starts now: keys are placed by `partitionCount`.
+    var seenPartitionCount: Int32 { partitionCount + (moreUntil == nil ? 0 : 1) }
 
     /// The broker's clock less the true time, in milliseconds.
     var brokerOffset: Int64 = 0
@@ -221,6 +231,8 @@ package final class World {
         trace("the last fault is over")
         callFaults = [:]
         events = []
+        (moreUntil, createTimeUntil) = (moreUntil.map { _ in now }, createTimeUntil.map { _ in now })
+        endAlterations()
         for process in processes { process.wake() }
         for coordinator in orders?.coordinators ?? [] { coordinator.wake() }
         delay.wake()
@@ -280,10 +292,15 @@ package final class World {
     }
 
     /// Where a key belongs. The runtime is told by its owner; which rule it is does not matter here.
-    func partition(ofKey key: some Collection<UInt8>) -> Int32 {
+    func partition(ofKey key: some Collection<UInt8>) -> Int32 { Self.hash(key) % partitionCount }
+
+    /// The same by what a process finds that starts now.
+    func seenPartition(ofKey key: some Collection<UInt8>) -> Int32 { Self.hash(key) % seenPartitionCount }
+
+    private static func hash(_ key: some Collection<UInt8>) -> Int32 {
         var sum: Int32 = 0
         for byte in key { sum = (sum &* 31 &+ Int32(byte)) & 0xFFFF }
-        return sum % partitionCount
+        return sum
     }
 
     /// Starts a sink, whether or not another runs.

@@ -87,7 +87,42 @@ extension World {
         case .brokerClock: brokerOffset += Int64(fault.amount)
         case .compaction: compact(tombstonesBefore: now - Self.tombstoneRetention)
         case .retention: retain()
+        case .morePartitions: addPartitions(for: fault.amount)
+        case .createTime: leaveTime(to: fault.amount)
         }
+    }
+
+    /// Someone adds partitions to the topics: the roles see it, and end; their successors must decide nothing. What is to be
+    /// done about it on a real broker, other topics, is not modelled: after a while all is as it was.
+    private func addPartitions(for milliseconds: Int) {
+        // Before anything was decided there is no number that keys were placed by.
+        let isNoted = (0..<partitionCount).contains { partition in
+            !broker.partitions[index(.levels, partition)].everything.filter { $0.state == .committed }.isEmpty
+        }
+        guard isNoted else { return }
+        moreUntil = now + Int64(milliseconds / 2)
+        for process in processes { process.die() }
+    }
+
+    /// Someone leaves the time of commands to producers, whose clocks are off.
+    private func leaveTime(to amount: Int) {
+        createTimeUntil = now + Int64(amount / 4)
+        for partition in 0..<partitionCount {
+            broker.partitions[index(.commands, partition)].producersClock = Int64(
+                amount % 2 == 0 ? 7_200_000 : -86_400_000)
+        }
+    }
+
+    /// Topics are as they must be again, and what ended for that has started again.
+    func endAlterations() {
+        if let until = moreUntil, until <= now { moreUntil = nil }
+        guard let until = createTimeUntil, until <= now else { return }
+        createTimeUntil = nil
+        for partition in 0..<partitionCount {
+            broker.partitions[index(.commands, partition)].producersClock = nil
+        }
+        // What it sent meanwhile was not heeded; one that starts sends all that is due.
+        delay.die()
     }
 
     /// Compacts the topics that are compacted.

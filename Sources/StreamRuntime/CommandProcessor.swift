@@ -21,6 +21,8 @@ package struct CommandProcessor: ~Copyable {
     /// The commands since the last call of `takeCounts`.
     private var counts = CommandCounts()
     private let partition: Int32
+    /// To be noted with the next record that has a time; nil where it is noted, or nobody notes it.
+    private var partitions: Int64?
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private var reader = RecordReader()
     private var writer = RecordWriter()
@@ -40,10 +42,13 @@ package struct CommandProcessor: ~Copyable {
     /// - Parameter ownsKey: whether a key belongs into this partition (murmur2, as Java's producers place it).
     ///   A command that its publisher placed otherwise must not be decided here, or the same SKU would be owned
     ///   twice and could be oversold.
+    /// - Parameter partitions: by how many partitions keys are placed, which is noted in the partition's book if it does
+    ///   not say it yet; nil for who notes nothing by himself.
     package init(
-        stock: consuming Stock, partition: Int32, ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
-        reply: Reply? = nil
+        stock: consuming Stock, partition: Int32, partitions: Int32? = nil,
+        ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool, reply: Reply? = nil
     ) {
+        self.partitions = stock.settings.partitions == nil ? partitions.map { Int64($0) } : nil
         changed = stock.outdatedLevels
         isChanged = Set(changed)
         self.stock = stock
@@ -54,6 +59,8 @@ package struct CommandProcessor: ~Copyable {
 
     /// Processes one record. Bad input goes to `dead.letters`, and is no failure.
     package mutating func process(_ record: LogRecord, _ output: Output) throws(LogFailure) {
+        if let unreadable = record.unreadable { return try skip(unreadable, from: record.offset, output) }
+        if let partitions { try note(partitions: partitions, at: record, output) }
         // Before the next command is read: entries share memory with theirs.
         effects.removeAll()
         let command: Command
@@ -86,6 +93,49 @@ package struct CommandProcessor: ~Copyable {
             noteChange(of: sku)
         }
         for sku in effects.switched { noteChange(of: sku) }
+    }
+
+    /// Notes in the partition's book by how many partitions its keys were placed, at the place and the time of a record
+    /// that is processed next; with a later one if that has no time.
+    package mutating func note(
+        partitions: Int64, at record: LogRecord, _ output: Output
+    ) throws(LogFailure) {
+        guard let at = record.timestamp.flatMap(Self.moment) else { return }
+        self.partitions = nil
+        var settings = stock.settings
+        (settings.partitions, settings.earlierLog) = (partitions, nil)
+        try note(
+            PartitionBook.partitionsNote, .setSettings(settings), at: at,
+            source: Source(partition: partition, offset: record.offset), output)
+    }
+
+    /// Steps over records that nobody can read. Nobody knows their time, so the note has that of the newest decision that is
+    /// remembered: the same whenever it is made again.
+    package mutating func skip(
+        _ unreadable: UnreadableBatch, from offset: Int64, _ output: Output
+    ) throws(LogFailure) {
+        counts.deadLetters += 1
+        try note(
+            PartitionBook.skipNote(from: offset), .skip(offsets: unreadable.offsets, unreadable.reason),
+            at: stock.newestDecision ?? Timestamp(milliseconds: 0),
+            source: Source(partition: partition, offset: offset), output)
+        writer.write(
+            deadLetter: DecodingFailure(unreadable: unreadable, from: offset),
+            origin: RecordOrigin(topic: .commands, partition: partition, offset: offset, timestamp: nil),
+            key: nil, value: nil)
+        try writer.withBytes { value throws(LogFailure) in try output(.deadLetters, nil, value) }
+    }
+
+    /// Lays down a fact of the partition that no command says.
+    private mutating func note(
+        _ id: ID, _ body: Command.Body, at: Timestamp, source: Source, _ output: Output
+    ) throws(LogFailure) {
+        effects.removeAll()
+        let note = Command(id: id, sku: PartitionBook.sku(partition), body: body)
+        _ = stock.handle(note, at: at, source: source, into: &effects)
+        sealEntries(of: note.packedSKU)
+        try writeLedger(output)
+        noteChange(of: note.sku)
     }
 
     private mutating func noteChange(of sku: ID) {
@@ -219,13 +269,21 @@ package struct CommandProcessor: ~Copyable {
     /// The command that a record holds.
     package mutating func decode(_ record: LogRecord) throws(DecodingFailure) -> Command {
         guard let at = record.timestamp.flatMap(Self.moment) else {
-            throw DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999")
+            throw DecodingFailure(
+                .invalidTime,
+                "the record has no append time between 1970 and 9999 (message.timestamp.type=LogAppendTime)")
         }
         let command = try reader.command(key: record.key, value: record.value)
         if PartitionBook.isBook(command.packedSKU) {
             guard command.sku == PartitionBook.sku(partition) else {
                 throw DecodingFailure(
                     .wrongPartition, "\(command.sku) is not the book of partition \(partition)")
+            }
+            guard !command.packedID.begins(with: PartitionBook.notePrefix) else {
+                throw DecodingFailure(
+                    .invalidID,
+                    "command_id begins with \(PartitionBook.notePrefix), which is kept for the "
+                        + "processor's own notes")
             }
         } else if let key = record.key, !ownsKey(key) {
             throw DecodingFailure(
@@ -239,10 +297,15 @@ package struct CommandProcessor: ~Copyable {
                 "issued_at is \(lead) ms after the record's time, and at most \(Limits.clockLead) ms are taken: "
                     + "the sender's clock is ahead")
         }
-        if case .setSettings(let settings) = command.body, settings.earlierLog == .follows, record.offset > 0
-        {
-            throw DecodingFailure(
-                .conflictingFields, "earlier_log: an earlier log can only come before the first command")
+        if case .setSettings(let settings) = command.body, record.offset > 0 {
+            if settings.earlierLog == .follows {
+                throw DecodingFailure(
+                    .conflictingFields, "earlier_log: an earlier log can only come before the first command")
+            }
+            if settings.partitions != nil {
+                throw DecodingFailure(
+                    .conflictingFields, "partitions: that can only be said before the first command")
+            }
         }
         return command
     }

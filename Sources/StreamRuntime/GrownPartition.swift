@@ -13,26 +13,27 @@ package struct GrownPartition {
     /// What is decided after them.
     package let closing: Command
 
-    /// - Parameter book: of the earlier partitions, which have the same.
-    package init(_ partition: Int32, book: LevelsSnapshot.Book) {
+    /// - Parameters:
+    ///   - book: of the earlier partitions, which have the same.
+    ///   - count: how many partitions there will be.
+    package init(_ partition: Int32, book: LevelsSnapshot.Book, of count: Int32) {
         self.partition = partition
         let sku = PartitionBook.sku(partition)
-        func settings(_ id: ID, _ earlierLog: EarlierLog) -> Command {
-            var settings = book.settings
-            settings.earlierLog = earlierLog
-            return Command(id: id, sku: sku, body: .setSettings(settings))
-        }
         let warehouses = book.warehouses.enumerated().map { number, warehouse in
             Command(id: "grow/warehouse/\(number)", sku: sku, body: .setWarehouse(warehouse))
         }
-        opening = [settings("grow/follows", .follows)] + warehouses
-        closing = settings("grow/ended", .ended)
+        var first = book.settings
+        (first.earlierLog, first.partitions) = (.follows, Int64(count))
+        opening = [Command(id: "grow/follows", sku: sku, body: .setSettings(first))] + warehouses
+        var last = book.settings
+        last.earlierLog = .ended
+        closing = Command(id: "grow/ended", sku: sku, body: .setSettings(last))
     }
 
     /// What a partition's own book holds that its settings and warehouses do not tell: nothing that grows.
     package static func common(_ book: LevelsSnapshot.Book) -> LevelsSnapshot.Book {
         var settings = book.settings
-        settings.earlierLog = nil
+        (settings.earlierLog, settings.partitions) = (nil, nil)
         return LevelsSnapshot.Book(settings: settings, rememberedFrom: 0, warehouses: book.warehouses)
     }
 }

@@ -44,6 +44,9 @@ package struct OrderDesk: ~Copyable {
     private let settings: OrderSettings
     private let memory: OrderMemory
     private let dueAgain: Int64
+    private let partitions: Int32
+    /// By how many partitions of `orders` keys were placed, as `order.state` says; nil where it does not.
+    package private(set) var placedBy: Int64?
     private let ownsKey: (UnsafeRawBufferPointer) -> Bool
     private let partitionOfSKU: (UnsafeRawBufferPointer) -> Int32
     private var orders: [ID: Order] = [:]
@@ -63,12 +66,15 @@ package struct OrderDesk: ~Copyable {
 
     /// - Parameter dueAgain: after so long a word that an order is due is given again, in milliseconds: the broker's clock
     ///   may have been behind ours.
+    /// - Parameter partitions: how many `orders` has.
     package init(
-        partition: Int32, settings: OrderSettings, memory: OrderMemory, dueAgain: Int64 = 5_000,
+        partition: Int32, partitions: Int32, settings: OrderSettings, memory: OrderMemory,
+        dueAgain: Int64 = 5_000,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
         partitionOfSKU: @escaping (UnsafeRawBufferPointer) -> Int32
     ) {
         self.partition = partition
+        self.partitions = partitions
         self.settings = settings
         self.memory = memory
         self.dueAgain = dueAgain
@@ -92,7 +98,11 @@ package struct OrderDesk: ~Copyable {
             return
         }
         do throws(DecodingFailure) {
-            orders[id] = try reader.order(value)
+            if PartitionBook.isBook(id) {
+                placedBy = try reader.orderPartitions(value)
+            } else {
+                orders[id] = try reader.order(value)
+            }
         } catch {
             throw LogFailure(
                 .halt, operation: "restore from order.state",
@@ -100,8 +110,15 @@ package struct OrderDesk: ~Copyable {
         }
     }
 
+    /// Whether nothing was ever written here.
+    package var isNew: Bool { orders.isEmpty && placedBy == nil }
+
     /// All was read that there is.
-    package mutating func restored() {
+    /// - Throws: a halt where keys were placed by another number of partitions.
+    package mutating func restored() throws(LogFailure) {
+        if let placedBy, placedBy != partitions {
+            throw .placedOtherwise(.orders, by: placedBy, now: partitions)
+        }
         for (id, order) in orders.sorted(by: { $0.key < $1.key }) {
             if case .ended(_, let at) = order.phase { ended.insert(OrderTime(at, id)) }
             if let at = order.dueAt(settings) { due.insert(OrderTime(at, id)) }
@@ -115,10 +132,18 @@ package struct OrderDesk: ~Copyable {
     package mutating func process(
         _ record: LogRecord, from topic: Topic, _ output: Output
     ) throws(LogFailure) {
+        if let unreadable = record.unreadable {
+            return try bury(
+                record, topic, DecodingFailure(unreadable: unreadable, from: record.offset), output)
+        }
         guard let milliseconds = record.timestamp, 0...Limits.latestTime ~= milliseconds else {
             return try bury(
                 record, topic,
-                DecodingFailure(.invalidTime, "the record has no timestamp between 1970 and 9999"), output)
+                DecodingFailure(
+                    .invalidTime,
+                    "the record has no append time between 1970 and 9999 (message.timestamp.type=LogAppendTime)"
+                ),
+                output)
         }
         let at = Timestamp(milliseconds: milliseconds)
         latest = max(latest, at)
@@ -137,7 +162,8 @@ package struct OrderDesk: ~Copyable {
         _ record: LogRecord, _ at: Timestamp, _ failure: DecodingFailure, _ output: Output
     ) throws(LogFailure) {
         guard let key = record.key, ownsKey(key),
-            let event = reader.unreadableEvent(key: key, value: record.value, at: at, failure)
+            let event = reader.unreadableEvent(key: key, value: record.value, at: at, failure),
+            !PartitionBook.isBook(event.orderID)
         else { return }
         var effects = OrderEffects()
         let settings = settings
@@ -153,6 +179,11 @@ package struct OrderDesk: ~Copyable {
     ) throws(DecodingFailure) -> OrderRecord {
         let found = try reader.orderRecord(
             key: record.key, value: record.value, at: at, offset: record.offset)
+        guard !PartitionBook.isBook(found.orderID) else {
+            throw DecodingFailure(
+                .invalidID,
+                "order_id begins with \(PartitionBook.prefix), which is kept for the partitions' own books")
+        }
         guard let key = record.key, ownsKey(key) else {
             throw DecodingFailure(
                 .wrongPartition,
@@ -287,6 +318,11 @@ package struct OrderDesk: ~Copyable {
             forgotten += 1
             orders[first.id] = nil
             if isChanged.insert(first.id).inserted { changed.append(first.id) }
+        }
+        if placedBy == nil {
+            placedBy = Int64(partitions)
+            writer.write(orderPartitions: Int64(partitions))
+            try send(.orderState, partition, key: PartitionBook.sku(partition), output)
         }
         for id in changed {
             guard let order = orders[id] else {

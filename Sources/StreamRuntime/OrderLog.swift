@@ -4,6 +4,13 @@ import InventoryWire
 /// to restore from, and a transaction over all that it writes. As with `PartitionLog`, the calls block, each for a
 /// limited time, and come from one thread.
 package protocol OrderLog: PartitionReader {
+    /// How many partitions `orders` has.
+    var partitionCount: Int32 { get }
+
+    /// By how many partitions keys of `orders` were placed, as the first other partition says that says it; nil where none
+    /// does.
+    func partitionsOfOthers() throws(LogFailure) -> Int32?
+
     /// Opens the producer and fences the owner before us.
     func open() throws(LogFailure)
 
@@ -29,4 +36,9 @@ package protocol OrderLog: PartitionReader {
     func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure)
 
     func close()
+}
+
+extension OrderLog {
+    /// For logs whose topics nobody alters.
+    package func partitionsOfOthers() throws(LogFailure) -> Int32? { nil }
 }

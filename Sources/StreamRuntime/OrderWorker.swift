@@ -147,7 +147,10 @@ package struct OrderWorker {
         try log.read(.orderState, from: start) { record throws(LogFailure) in
             try session.desk.restore(record)
         }
-        session.desk.restored()
+        try session.desk.restored()
+        if session.desk.isNew, let placed = try log.partitionsOfOthers(), placed != log.partitionCount {
+            throw .placedOtherwise(.orders, by: Int64(placed), now: log.partitionCount)
+        }
         let replies = try log.offsets(of: .orderReplies)
         switch WorkerLifecycle.startOffset(
             committed: committedReply, newestSource: nil, inputOffsets: replies)
@@ -187,9 +190,9 @@ package struct OrderWorker {
             try beginIfNeeded(session)
             try session.desk.process(record, from: topic, output)
             if topic == .orders {
-                session.nextOrder = record.offset + 1
+                session.nextOrder = record.next
             } else {
-                session.nextReply = record.offset + 1
+                session.nextReply = record.next
             }
         }
         return lifecycle.polled(commands: count, at: clock() / 1_000_000)

@@ -1,3 +1,4 @@
+import InventoryCore
 import InventoryWire
 
 /// One record as it is read. The bytes are valid only while the closure that got them runs.
@@ -8,6 +9,11 @@ package struct LogRecord {
     package var offset: Int64
     /// Milliseconds since 1970; nil where the record has none.
     package var timestamp: Int64?
+    /// This is no record: so many offsets from `offset` on cannot be read, and why.
+    package var unreadable: UnreadableBatch?
+
+    /// The offset of the next record.
+    package var next: Int64 { offset + (unreadable?.offsets ?? 1) }
 
     package init(
         key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, offset: Int64, timestamp: Int64?
@@ -16,6 +22,36 @@ package struct LogRecord {
         self.value = value
         self.offset = offset
         self.timestamp = timestamp
+    }
+}
+
+/// Records of an input that nobody can read.
+package struct UnreadableBatch: Equatable, Sendable {
+    /// How many offsets: 1 or more.
+    package var offsets: Int64
+    package var reason: SkipReason
+
+    package init(offsets: Int64, reason: SkipReason) {
+        precondition(offsets > 0)
+        self.offsets = offsets
+        self.reason = reason
+    }
+}
+
+extension LogRecord {
+    /// In the place of records that cannot be read.
+    package init(unreadable: UnreadableBatch, from offset: Int64) {
+        self.init(key: nil, value: nil, offset: offset, timestamp: nil)
+        self.unreadable = unreadable
+    }
+}
+
+extension DecodingFailure {
+    package init(unreadable: UnreadableBatch, from offset: Int64) {
+        self.init(
+            .unreadable,
+            "the offsets \(offset) to \(offset + unreadable.offsets - 1) cannot be read "
+                + "(\(unreadable.reason.rawValue)), and were stepped over")
     }
 }
 
@@ -43,6 +79,9 @@ package protocol PartitionReader: AnyObject {
 package protocol PartitionLog: PartitionReader {
     /// How many partitions there are.
     var partitionCount: Int32 { get }
+
+    /// By how many partitions keys were placed, as the first other partition says that says it; nil where none does.
+    func partitionsOfOthers() throws(LogFailure) -> Int32?
 
     /// Opens the producer and fences the owner before us: its open transaction is ended when this returns.
     func open() throws(LogFailure)
@@ -84,6 +123,9 @@ package protocol PartitionLog: PartitionReader {
 }
 
 extension PartitionLog {
+    /// For logs whose topics nobody alters.
+    package func partitionsOfOthers() throws(LogFailure) -> Int32? { nil }
+
     /// For logs without orders.
     package func reply(
         _ partition: Int32, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
@@ -119,5 +161,20 @@ package struct LogFailure: Error, Equatable, Sendable {
         self.isRefusal = isRefusal
         self.operation = operation
         self.message = message
+    }
+}
+
+extension LogFailure {
+    /// A topic has another number of partitions than that by which its keys were placed.
+    /// - Parameter topic: `stock.commands` or `orders`.
+    package static func placedOtherwise(_ topic: Topic, by placed: Int64, now: Int32) -> LogFailure {
+        let key = topic == .orders ? "order" : "SKU"
+        return LogFailure(
+            .halt, operation: "check the number of partitions",
+            message: "\(topic.rawValue) has \(now) partitions, but its keys were placed by \(placed) "
+                + "(docs/operations.md#a-topic-was-altered): a \(key) would be looked for where its state is not. "
+                + "Nothing was decided. Publish nothing more, and run `holdfast topics grow --to-prefix PREFIX "
+                + "--partitions \(max(Int64(now), placed + 1))`",
+            isRefusal: true)
     }
 }

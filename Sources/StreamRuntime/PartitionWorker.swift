@@ -202,10 +202,11 @@ package struct PartitionWorker {
         let partition = log.partition
         let restorer = Restorer(log: log) { [observer] in observer.worker(partition, restoring: $0) }
         let (stock, newestSource, progress) = try restorer.restore(from: image ?? PartitionImage())
+        try checkPartitions(stock)
         let ahead = Ahead()
         session = Session(
             processor: CommandProcessor(
-                stock: stock, partition: log.partition, ownsKey: ownsKey,
+                stock: stock, partition: log.partition, partitions: log.partitionCount, ownsKey: ownsKey,
                 reply: { [log] partition, key, value throws(LogFailure) in
                     if ahead.isDeciding {
                         ahead.records.append(.orderReplies, key: key, value: value, partition: partition)
@@ -224,6 +225,15 @@ package struct PartitionWorker {
         return next
     }
 
+    /// Keys must be placed by as many partitions as ever, or a SKU would have two owners. A partition in which nothing
+    /// was decided yet asks the others.
+    private func checkPartitions(_ stock: borrowing Stock) throws(LogFailure) {
+        var placed = stock.settings.partitions
+        if placed == nil, stock.skuCount == 0 { placed = try log.partitionsOfOthers().map { Int64($0) } }
+        guard let placed, placed != log.partitionCount else { return }
+        throw .placedOtherwise(.commands, by: placed, now: log.partitionCount)
+    }
+
     private func milliseconds(since began: Int64) -> Int64 { (clock() - began) / 1_000_000 }
 
     private mutating func poll(
@@ -239,7 +249,7 @@ package struct PartitionWorker {
             try session.processor.process(record) { topic, key, value throws(LogFailure) in
                 try log.produce(topic, key: key, value: value)
             }
-            session.nextOffset = record.offset + 1
+            session.nextOffset = record.next
         }
         return lifecycle.polled(commands: count, at: clock() / 1_000_000)
     }
@@ -267,7 +277,7 @@ package struct PartitionWorker {
             try session.processor.process(record) { topic, key, value throws(LogFailure) in
                 ahead.append(topic, key: key, value: value)
             }
-            session.nextOffset = record.offset + 1
+            session.nextOffset = record.next
         }
         return lifecycle.decidedAhead(commands: count, bytes: ahead.byteCount)
     }

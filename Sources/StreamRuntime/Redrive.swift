@@ -86,6 +86,11 @@ package struct Redrive: ~Copyable {
         guard let count = partitionCounts[topic] else {
             throw DecodingFailure(.unknownType, "it comes from \(letter.topic), and there is no such topic")
         }
+        guard letter.reason != .unreadable || mending.value != nil else {
+            throw DecodingFailure(
+                .unreadable,
+                "\(letter.detail): nothing of them is kept; whoever published them sends them again")
+        }
         let value = try value(of: letter)
         let key = try key(of: letter)
         var record = Record(

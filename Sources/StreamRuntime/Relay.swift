@@ -55,6 +55,9 @@ package struct Relay: ~Copyable {
     private mutating func deliveries(
         of record: LogRecord, from topic: Topic, _ partition: Int32
     ) throws(DecodingFailure) -> [Delivery] {
+        if let unreadable = record.unreadable {
+            throw DecodingFailure(unreadable: unreadable, from: record.offset)
+        }
         let id: ID = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {
         case .warehouses: return toAll(id, .setWarehouse(try warehouse(record)))

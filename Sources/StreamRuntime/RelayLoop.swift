@@ -105,7 +105,7 @@ package struct RelayLoop: ~Copyable {
     /// - Returns: what it gives: commands, a dead letter if it cannot be read, or nothing.
     package mutating func read(_ record: LogRecord, from source: Source, at now: Int64) -> [Sending] {
         precondition(state == .reading, "read in \(state)")
-        offsets[source] = record.offset + 1
+        offsets[source] = record.next
         counts.records += 1
         do throws(DecodingFailure) {
             let deliveries = try relay.deliveries(

@@ -64,7 +64,9 @@ package struct Restorer {
         try update(&image)
         var progress = image.progress
         progress.recordsRead = image.recordsRead - readBefore
-        let newestSource = image.restore.newestEntry?.source.offset
+        let newestSource = image.restore.newestEntry.map {
+            $0.skipped.map { $0.upperBound - 1 } ?? $0.source.offset
+        }
         for topic in [Topic.reservations, .transfers] {
             guard let strangers = image.strangers[topic], !strangers.isEmpty else { continue }
             throw LogFailure(

@@ -357,6 +357,16 @@ extension WorkerLifecycle {
     static func startOffset(
         committed: Int64?, newestSource: Int64?, inputOffsets: Range<Int64>
     ) -> Result<Int64, Refusal> {
+        if let newestSource, inputOffsets.upperBound <= newestSource,
+            !inputOffsets.isEmpty || committed == nil
+        {
+            return .failure(
+                Refusal(
+                    reason: "stock.commands ends at offset \(inputOffsets.upperBound), before offset "
+                        + "\(newestSource), which the ledger has decided: it was made anew, or is a mirror with other "
+                        + "offsets, and must begin at \(newestSource + 1) "
+                        + "(docs/operations.md#the-commands-were-made-anew-or-are-a-mirror)"))
+        }
         guard let committed else {
             guard let newestSource else { return .success(inputOffsets.lowerBound) }
             return .failure(
@@ -383,7 +393,8 @@ extension WorkerLifecycle {
             return .failure(
                 Refusal(
                     reason: "the group's committed offset \(committed) lies beyond the end of the commands "
-                        + "(\(inputOffsets.upperBound)): was the topic made anew, or records lost?"))
+                        + "(\(inputOffsets.upperBound)): the topic was made anew, or records were lost; it must begin at "
+                        + "\(committed) (docs/operations.md#the-commands-were-made-anew-or-are-a-mirror)"))
         }
         return .success(committed)
     }

@@ -90,6 +90,40 @@ struct Books {
     }
 }
 
+extension Books {
+    /// With what a processor notes by itself: by how many partitions keys were placed, and offsets that nobody can read,
+    /// each where no command stands.
+    static func noted(_ commands: [Command]) throws -> Books {
+        var isFirst = true
+        return try live(commands) { books, processor, _ in
+            let next = (books[.commands].last?.offset ?? -1) + 1
+            if isFirst {
+                let record = LogRecord(key: nil, value: nil, offset: next, timestamp: books.now)
+                try processor.note(partitions: 4, at: record) { books.append($0, $1, $2) }
+            }
+            isFirst = false
+            guard books[.commands].count % 5 == 4 else { return }
+            let batch = UnreadableBatch(offsets: 1, reason: .damaged)
+            try processor.skip(batch, from: next) { books.append($0, $1, $2) }
+        }
+    }
+
+    /// Where entries of the ledger step over what cannot be read.
+    func skips() throws -> [Int] {
+        try self[.ledger].indices.filter { try entry(at: $0).movement == .skip }
+    }
+
+    /// What could not be read can be read by now.
+    mutating func heal() throws {
+        for place in try skips() {
+            let offset = try entry(at: place).source.offset
+            var record = self[.commands][0]
+            record.offset = offset
+            self[.commands].insert(record, at: self[.commands].firstIndex { $0.offset > offset }!)
+        }
+    }
+}
+
 final class ArrayCursor: RecordCursor {
     private var records: ArraySlice<AuditRecord>
 

@@ -11,7 +11,8 @@ struct EarlierLogTests {
         let begin = GrownPartition(
             0,
             book: LevelsSnapshot.Book(
-                settings: Settings(dedupeCount: 50), rememberedFrom: 0, warehouses: [Warehouse(id: "MUC")]))
+                settings: Settings(dedupeCount: 50), rememberedFrom: 0, warehouses: [Warehouse(id: "MUC")]),
+            of: 1)
         var reader = RecordReader()
         return try Books.live(begin.opening + [begin.closing] + further, from: 2_000_000) {
             books, processor, command in

@@ -31,6 +31,20 @@ struct ReplayTests {
         }
     }
 
+    @Test("What the processor noted by itself is taken from the ledger, also where it can be read by now")
+    func notes() throws {
+        var books = try Books.noted(commands(300, seed: 8))
+        let whole = try replay(books)
+        #expect(whole.differences.first == [])
+        #expect(whole.counts.commands == 360 && whole.counts.letters == 60)
+        #expect(whole.counts.entries == books[.ledger].count)
+        try books.heal()
+        #expect(try replay(books).differences.first == [])
+        for start in stride(from: books[.commands][1].offset, to: books.cut, by: 37) {
+            #expect(try replay(books, from: start).differences.first == [], "from \(start)")
+        }
+    }
+
     @Test("What retention has taken from results is not missed")
     func retention() throws {
         var books = try Books.live(commands(600, seed: 4))

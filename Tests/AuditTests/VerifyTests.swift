@@ -53,6 +53,21 @@ struct VerifyTests {
         #expect(audit.counts.alerts == books[.alerts].count && audit.counts.notices > 2)
     }
 
+    @Test(
+        "What the processor notes by itself is right, also where it can be read by now, and is missed where it is gone"
+    )
+    func notes() throws {
+        var books = try Books.noted(commands(300, seed: 8))
+        let skips = try books.skips()
+        #expect(skips.count == 60)
+        #expect(try audit(books).differences.first == [])
+        var without = books
+        without[.ledger].remove(at: skips[7])
+        #expect(try !audit(without).differences.isEmpty)
+        try books.heal()
+        #expect(try audit(books).differences.first == [])
+    }
+
     /// Two SKUs whose names, and those of their warehouses, are one text in two Unicode forms; with the same ids.
     private static let twoForms: [Command] = ["CAF\u{C9}", "CAFE\u{301}"].flatMap { sku in
         [

@@ -49,6 +49,7 @@ struct RunbookTests {
         try loseProcess(system)
         try loseOffsets(system)
         try breakLevels(system)
+        try makeCommandsAnew(system)
         book.expectAllRan(but: Self.leftOut)
         // After all of it.
         try system.settle()
@@ -190,6 +191,43 @@ struct RunbookTests {
         try system.startProcess()
     }
 
+    /// The topic of the commands goes, and another of its name has come.
+    private func makeCommandsAnew(_ system: RunbookSystem) throws {
+        try system.stage.awaitAnswers()
+        for role in ["delay", "relay", "process"] { system.stop(role) }
+        var ends: [Int32: Int64] = [:]
+        for entry in try system.stage.ledger() {
+            ends[entry.source.partition] = max(ends[entry.source.partition] ?? 0, entry.source.offset + 1)
+        }
+        let anew = try system.book.shell(
+            "kafka-topics.sh --bootstrap-server \"$KAFKA_BOOTSTRAP\" --delete --topic stock.commands && sleep 5 && "
+                + "holdfast topics apply")
+        #expect(anew.code == 0, "\(anew.output)")
+        // What nobody has decided yet.
+        let sku = try #require((0...).lazy.map { "ANEW-\($0)" }.first { system.stage.place(of: $0) == 0 })
+        try system.stage.publish([receive("anew-in", 7, ID(sku))])
+        try system.startProcess(awaitReady: false)
+        let port = try #require(system.port(of: "process"))
+        let (first, second) = (try #require(ends[0]), try #require(ends[1]))
+        try eventually("the partition stops; \(system.logTail(of: "process"))") {
+            (HTTPProbe.get(port: port, path: "/readyz") ?? "").contains("must begin at \(first)")
+        }
+        (system.book.values["PARTITION"], system.book.values["OFFSET"]) = ("0", "\(first)")
+        try system.book.run(
+            "The commands were made anew, or are a mirror",
+            before: [
+                1: { system.stop("process") },
+                7: { try system.fill(partition: 1, second) },
+                8: {
+                    try system.startProcess()
+                    _ = try system.stage.outcome(of: "anew-in")
+                },
+            ])
+        try system.startOthers()
+        try system.publish()
+        try system.stage.awaitAnswers()
+    }
+
     // MARK: Other pages
 
     /// Blocks of docs/security.md that are no commands, or commands that are not run as they stand.
@@ -260,9 +298,7 @@ private final class RunbookSystem {
 
     func start() throws {
         try startProcess()
-        let delay = try stage.start("delay")
-        try stage.start("relay")
-        book.values["DELAY-PORT"] = "\(delay.port)"
+        try startOthers()
         try startSink()
         try stage.publish([
             receive("tea-in", 120, "TEA-250"),
@@ -275,6 +311,24 @@ private final class RunbookSystem {
         ])
         _ = try stage.outcome(of: "c-1")
         begun = RFC3339.text(Timestamp(milliseconds: try place(ofCommand: "c-1").timestamp + 1))
+    }
+
+    func startOthers() throws {
+        for role in ["delay", "relay"] { roles[role] = try stage.start(role) }
+        book.values["DELAY-PORT"] = "\(roles["delay"]!.port)"
+    }
+
+    /// As the page does it for one partition.
+    func fill(partition: Int, _ offset: Int64) throws {
+        let filled = try book.shell(
+            """
+            seq \(offset) | kcat -P -b "$KAFKA_BOOTSTRAP" -t stock.commands -p \(partition)
+            echo '{"version":1,"partitions":[{"topic":"stock.commands","partition":\(partition),"offset":-1}]}' >more.json
+            kafka-delete-records.sh --bootstrap-server "$KAFKA_BOOTSTRAP" --offset-json-file more.json
+            kafka-consumer-groups.sh --bootstrap-server "$KAFKA_BOOTSTRAP" --group holdfast \
+                --topic stock.commands:\(partition) --reset-offsets --to-earliest --execute
+            """)
+        #expect(filled.code == 0, "\(filled.output)")
     }
 
     func startProcess(awaitReady: Bool = true) throws {

@@ -128,7 +128,8 @@ struct FingerprintTests {
         settings { $0.shortestTTL = 2 }, settings { $0.longestTTL = 1 }, settings { $0.dedupeCount = 1 },
         settings { $0.dedupeAge = 1 }, settings { $0.strategy = .nearest },
         settings { $0.earlierLog = .follows },
-        settings { $0.earlierLog = .ended },
+        settings { $0.earlierLog = .ended }, settings { $0.partitions = 1 }, settings { $0.partitions = 2 },
+        .skip(offsets: 1, .compression), .skip(offsets: 2, .compression), .skip(offsets: 1, .damaged),
     ]
 
     @Test("Commands that differ in one field have different fingerprints, and the id is none of it")

@@ -187,7 +187,7 @@ struct CommandBytesTests {
     }
 
     private static func body(_ random: inout SplitMix) -> Command.Body {
-        switch CommandKind.allCases.randomElement(using: &random)! {
+        switch CommandKind.sent.randomElement(using: &random)! {
         case .reserve:
             let named = maybe(&random, id)
             let shipTo = maybe(&random, point)
@@ -268,7 +268,9 @@ struct CommandBytesTests {
                 Settings(
                     defaultTTL: ttl, shortestTTL: ttl / 2, dedupeCount: 16,
                     strategy: Strategy.allCases.randomElement(using: &random)!,
-                    earlierLog: maybe(&random) { EarlierLog.allCases.randomElement(using: &$0)! }))
+                    earlierLog: maybe(&random) { EarlierLog.allCases.randomElement(using: &$0)! },
+                    partitions: maybe(&random) { .random(in: Limits.partitions, using: &$0) }))
+        case .skip: preconditionFailure("a skip is not sent")
         }
     }
 

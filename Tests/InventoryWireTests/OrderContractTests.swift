@@ -238,12 +238,17 @@ struct OrderContractTests {
     func states() throws {
         let golden = try Contract.records(.orderState, "golden")
         #expect(
-            Set(golden.keys) == ["busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone"])
+            Set(golden.keys) == [
+                "busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone", "book",
+            ])
         var reader = RecordReader()
-        for (name, record) in golden where name != "tombstone" {
+        for (name, record) in golden where name != "tombstone" && name != "book" {
             let order = try record.withUnsafeBytes { try reader.order($0) }
             #expect(text(bytes { $0.write(order: order) }) == text(record))
         }
+        let book = try #require(golden["book"])
+        #expect(try book.withUnsafeBytes { try reader.orderPartitions($0) } == 6)
+        #expect(text(bytes { $0.write(orderPartitions: 6) }) == text(book))
         let busy = try #require(golden["busy"]).withUnsafeBytes { try reader.order($0) }
         #expect(busy.phase == .busy(.placing))
         #expect(busy.waiting.map(\.offset) == [42])

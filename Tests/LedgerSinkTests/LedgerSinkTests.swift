@@ -105,7 +105,7 @@ struct LedgerStoreTests {
         #expect(found == entries)
         // Warehouses and settings are no SKU's; they have a test on a broker.
         let missing = Set(Movement.allCases).subtracting(entries.map(\.movement))
-        #expect(missing == [.setWarehouse, .setSettings, .retire])
+        #expect(missing == [.setWarehouse, .setSettings, .skip, .retire])
         #expect(try connection.rows("SELECT sku FROM holdfast.inventory_differences").isEmpty)
         #expect(try connection.rows("SELECT sku FROM holdfast.check_ledger()").isEmpty)
         #expect(try connection.rows("SELECT sku FROM holdfast.check_chain()").isEmpty)

@@ -335,6 +335,7 @@ package struct NaiveStock {
             self.settings = settings
             record(sku, Fact(movement: .setSettings), &new)
             return (Answer(kind: .settingsSet), false)
+        case .skip: preconditionFailure("nobody sends a skip")
         case .reserve(let reserve): return self.reserve(reserve, command, at, &new)
         case .confirm(let id, let units, let warehouse):
             return end(id, units, warehouse, .ship, command, at, &new)

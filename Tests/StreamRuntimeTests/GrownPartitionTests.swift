@@ -9,7 +9,9 @@ struct GrownPartitionTests {
 
     private func entries(_ topics: MemoryTopics) throws -> [LedgerMerge.Record] {
         var reader = RecordReader()
-        return try topics.committed(.ledger).map { record in
+        // The books stay behind.
+        return try topics.committed(.ledger).filter { !$0.key!.starts(with: PartitionBook.prefix.utf8) }.map {
+            record in
             LedgerMerge.Record(
                 key: record.key!, value: record.value!,
                 entry: try record.value!.withUnsafeBytes { try reader.ledgerEntry($0) })
@@ -55,7 +57,7 @@ struct GrownPartitionTests {
     private func grown(_ olds: [MemoryTopics], settings: Settings) throws -> MemoryTopics {
         let book = LevelsSnapshot.Book(
             settings: settings, rememberedFrom: 0, warehouses: [Warehouse(id: "BER", priority: 7)])
-        let begin = GrownPartition(0, book: book)
+        let begin = GrownPartition(0, book: book, of: 1)
         let topics = MemoryTopics()
         for command in begin.opening + [begin.closing] { topics.publish(command, at: 900_000) }
         var processor = CommandProcessor(stock: Stock(), partition: 0, ownsKey: { _ in true })
@@ -206,7 +208,7 @@ struct GrownPartitionTests {
 
     private func levelsOfOpening() -> Record? {
         let begin = GrownPartition(
-            0, book: LevelsSnapshot.Book(settings: Settings(), rememberedFrom: 0, warehouses: []))
+            0, book: LevelsSnapshot.Book(settings: Settings(), rememberedFrom: 0, warehouses: []), of: 1)
         let topics = MemoryTopics()
         for command in begin.opening { topics.publish(command, at: 900_000) }
         _ = PartitionWorkerTests().run(MemoryLog(topics))
@@ -217,12 +219,12 @@ struct GrownPartitionTests {
     func strayOpening() throws {
         let topics = MemoryTopics()
         let begin = GrownPartition(
-            0, book: LevelsSnapshot.Book(settings: Settings(), rememberedFrom: 0, warehouses: []))
+            0, book: LevelsSnapshot.Book(settings: Settings(), rememberedFrom: 0, warehouses: []), of: 1)
         topics.publish(
             Command(id: "c1", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)), at: 1)
         topics.publish(begin.opening[0], at: 2)
         _ = PartitionWorkerTests().run(MemoryLog(topics))
-        #expect(topics.committed(.ledger).count == 1)
+        #expect(topics.committed(.ledger).count == 2, "a note and the receipt")
         #expect(topics.committed(.deadLetters).count == 1)
     }
 

@@ -9,6 +9,8 @@ final class MemoryTopics {
         var value: [UInt8]?
         var timestamp: Int64
         var isCommitted: Bool
+        /// How many there are of a batch from this record on that nobody can read.
+        var unreadable: Int64?
     }
 
     var records: [Topic: [Record]] = [:]
@@ -27,6 +29,13 @@ final class MemoryTopics {
             Record(key: key, value: value, timestamp: at, isCommitted: true))
     }
 
+    func publishUnreadable(_ count: Int64) {
+        for left in (1...count).reversed() {
+            records[.commands, default: []].append(
+                Record(key: nil, value: nil, timestamp: -1, isCommitted: true, unreadable: left))
+        }
+    }
+
     func committed(_ topic: Topic) -> [Record] { (records[topic] ?? []).filter(\.isCommitted) }
 }
 
@@ -42,7 +51,8 @@ final class MemoryLog: PartitionLog {
 
     let topics: MemoryTopics
     let partition: Int32 = 0
-    let partitionCount: Int32 = 1
+    var partitionCount: Int32 = 1
+    var placedByOthers: Int32?
     private let fault: (_ operation: String) -> Fault
     private var epoch: Int?
     private var transaction: [(Topic, Int)]?
@@ -54,6 +64,8 @@ final class MemoryLog: PartitionLog {
     private(set) var transactions: [(nextOffset: Int64, records: [(topic: Topic, index: Int)])] = []
     /// What the worker did, in order.
     private(set) var operations: [String] = []
+
+    func partitionsOfOthers() -> Int32? { placedByOthers }
 
     init(_ topics: MemoryTopics, fault: @escaping (_ operation: String) -> Fault = { _ in .none }) {
         self.topics = topics
@@ -117,7 +129,18 @@ final class MemoryLog: PartitionLog {
         try step("poll") { () throws(LogFailure) in
             let input = topics.records[.commands] ?? []
             let batch = Array(input.dropFirst(Int(position)).prefix(min(limit, 7)))
-            for record in batch {
+            let end = position + Int64(batch.count)
+            for record in batch where position < end {
+                guard record == input[Int(position)] else { continue }
+                if let offsets = record.unreadable {
+                    try body(
+                        LogRecord(
+                            unreadable: UnreadableBatch(offsets: offsets, reason: .compression),
+                            from: position
+                        ))
+                    position += offsets
+                    continue
+                }
                 try give(record, at: position, to: body)
                 position += 1
             }

@@ -22,14 +22,19 @@ struct OrderDeskTests {
         private var offset: Int64 = 0
         private var writer = RecordWriter()
 
-        init(memory: OrderMemory = OrderMemory(count: 10, age: 1_000_000)) {
+        /// - Parameter placed: by how many partitions keys were placed, as `order.state` says; nil where it does not.
+        init(memory: OrderMemory = OrderMemory(count: 10, age: 1_000_000), placed: Int64? = 4) throws {
             self.memory = memory
             desk = Self.desk(memory)
+            guard let placed else { return }
+            writer.write(orderPartitions: placed)
+            state.append((PartitionBook.sku(3).text, writer.withBytes { Array($0) }))
+            try restart()
         }
 
         private static func desk(_ memory: OrderMemory) -> OrderDesk {
             OrderDesk(
-                partition: 3, settings: OrderSettings(), memory: memory,
+                partition: 3, partitions: 4, settings: OrderSettings(), memory: memory,
                 ownsKey: { !$0.elementsEqual("other".utf8) }, partitionOfSKU: { Int32($0[0]) })
         }
 
@@ -45,7 +50,7 @@ struct OrderDeskTests {
                     }
                 }
             }
-            desk.restored()
+            try desk.restored()
         }
 
         func output(
@@ -113,7 +118,7 @@ struct OrderDeskTests {
 
     @Test("Commands go to the partitions of their SKUs, outcomes and states to the order's, each state once")
     func outputs() throws {
-        let bench = Bench()
+        let bench = try Bench()
         try bench.event("e1", placed(), at: 1)
         try bench.answer(.reserved, at: 2)
         let sent = try bench.commit()
@@ -125,7 +130,7 @@ struct OrderDeskTests {
 
     @Test("After a restart an order goes on as it was")
     func restart() throws {
-        let bench = Bench()
+        let bench = try Bench()
         try bench.event("e1", placed(), at: 1)
         let commands = try bench.commit()
         let before = bench.desk.order("o")
@@ -138,7 +143,7 @@ struct OrderDeskTests {
 
     @Test("What is due is told in the log of orders once in a while, and heeded when it is read there")
     func due() throws {
-        let bench = Bench()
+        let bench = try Bench()
         try bench.event("e1", placed(ttl: 100), at: 0)
         try bench.answer(.reserved, at: 1)
         _ = try bench.commit()
@@ -162,9 +167,52 @@ struct OrderDeskTests {
         #expect(bench.desk.order("o")?.phase == .busy(.expiring))
     }
 
+    @Test("By how many partitions keys were placed is noted once, with the first commit")
+    func noted() throws {
+        let bench = try Bench(placed: nil)
+        try bench.event("e1", placed(), at: 1)
+        let first = try bench.commit().filter { $0.topic == .orderState }
+        #expect(first.map(\.key) == ["@holdfast/partition/3", "o"] && first.map(\.partition) == [3, 3])
+        #expect(first.first?.value == Array(#"{"partitions":4}"#.utf8))
+        try bench.event("e2", .cancelled([]), at: 2)
+        #expect(try bench.commit().filter { $0.topic == .orderState }.map(\.key) == ["o"])
+        try bench.restart()
+        #expect(bench.desk.placedBy == 4 && bench.desk.order("o") != nil && !bench.desk.isNew)
+    }
+
+    @Test("Orders whose keys were placed by another number of partitions are not touched")
+    func altered() {
+        #expect {
+            try Bench(placed: 6)
+        } throws: { error in
+            guard let failure = error as? LogFailure else { return false }
+            return failure.consequence == .halt && failure.isRefusal
+                && failure.message.hasPrefix("orders has 4 partitions, but its keys were placed by 6")
+        }
+    }
+
+    @Test("No order can be called as a partition's book is")
+    func bookName() throws {
+        let bench = try Bench()
+        try bench.event("e1", placed(), order: "@holdfast/partition/3", at: 1)
+        #expect(try letters(bench.commit()).map(\.reason) == [.invalidID])
+        #expect(bench.desk.order("@holdfast/partition/3") == nil)
+    }
+
+    @Test("Records that nobody can read are a dead letter that says which")
+    func unreadableBatch() throws {
+        let bench = try Bench()
+        try bench.desk.process(
+            LogRecord(unreadable: UnreadableBatch(offsets: 3, reason: .damaged), from: 7), from: .orders,
+            { bench.output($0, $1, $2, $3) })
+        let letter = try #require(try letters(bench.commit()).first)
+        #expect(letter.reason == .unreadable && letter.offset == 7 && letter.topic == "orders")
+        #expect(letter.detail == "the offsets 7 to 9 cannot be read (damaged), and were stepped over")
+    }
+
     @Test("Orders that have ended are forgotten by age and by number, each with a tombstone")
     func forgotten() throws {
-        let bench = Bench(memory: OrderMemory(count: 1, age: 50))
+        let bench = try Bench(memory: OrderMemory(count: 1, age: 50))
         try bench.event("e1", placed(), at: 1)
         try bench.answer(.rejected, at: 2)
         #expect(try bench.commit().last?.value != nil)
@@ -179,7 +227,7 @@ struct OrderDeskTests {
 
     @Test("What is no event, or is in another's partition, is a dead letter, and the desk goes on")
     func deadLetters() throws {
-        let bench = Bench()
+        let bench = try Bench()
         try bench.give(Array("{".utf8), key: "o", from: .orders, at: 1)
         try bench.event("e1", .paid([]), order: "other", at: 2)
         try bench.give(Array("{}".utf8), key: "o", from: .orderReplies, at: 3)
@@ -216,7 +264,7 @@ struct OrderDeskTests {
         "An event id that comes again with another content is a dead letter, and is answered; after a restart, too"
     )
     func conflict() throws {
-        let bench = Bench()
+        let bench = try Bench()
         try bench.event("e1", placed(), at: 1)
         try bench.answer(.reserved, at: 2)
         _ = try bench.commit()
@@ -239,7 +287,7 @@ struct OrderDeskTests {
         let many = (0...100).map { #"{"sku":"S\#($0)","quantity":1}"# }.joined(separator: ",")
         let two = #"{"sku":"A","quantity":1,"warehouse":"BER"},{"sku":"A","quantity":1,"warehouse":"HAM"}"#
         for (lines, reason, units) in [(many, "out_of_range", 101 as Int64), (two, "conflicting_fields", 2)] {
-            let bench = Bench()
+            let bench = try Bench()
             try bench.give(
                 Array(#"{"event_id":"e1","type":"order.placed","order_id":"o","lines":[\#(lines)]}"#.utf8),
                 key: "o", from: .orders, at: 1)
@@ -257,7 +305,7 @@ struct OrderDeskTests {
 
     @Test("A time that is none is answered, whatever the event")
     func noTime() throws {
-        let bench = Bench()
+        let bench = try Bench()
         let bad = #""expires_at":"2027-01-05T10:15:00+0100""#
         try bench.give(
             Array(
@@ -276,7 +324,7 @@ struct OrderDeskTests {
 
     @Test("An order whose id is too long for reservations is rejected, and a payment of it goes back")
     func longID() throws {
-        let bench = Bench()
+        let bench = try Bench()
         let id = String(repeating: "x", count: 100)
         for (number, type) in ["order.placed", "order.paid", "order.paid"].enumerated() {
             let lines = number == 0 ? #","lines":[{"sku":"A","quantity":3}]"# : ""
@@ -298,7 +346,7 @@ struct OrderDeskTests {
         "A record that cannot be read and is in another's partition, or under another key, is a dead letter alone"
     )
     func unreadableElsewhere() throws {
-        let bench = Bench()
+        let bench = try Bench()
         for key in ["other", "q"] {
             try bench.give(
                 Array(

@@ -54,6 +54,15 @@ struct RedriveTests {
                     commandID: "c", isMended: false))
     }
 
+    @Test(
+        "A letter of records that nobody can read holds none of them, and goes only with a value of its own")
+    func unreadable() throws {
+        var letter = letter(nil, key: nil)
+        letter.reason = .unreadable
+        #expect(reason { try record(of: letter) } == .unreadable)
+        #expect(try record(of: letter, key: "A", value: Self.receive).commandID == "c")
+    }
+
     @Test("A mended letter keeps its key and its command_id")
     func mended() throws {
         let broken = #"{"command_id":"c","type":"receive","sku":"A","warehouse":"BER","amount":1}"#

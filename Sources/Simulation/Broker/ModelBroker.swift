@@ -91,6 +91,11 @@ package final class ModelBroker {
         partitions[partition].append(key: key, value: value, at: now)
     }
 
+    /// A batch that nobody can read.
+    package func appendUnreadable(_ partition: Int, _ count: Int64) {
+        partitions[partition].appendUnreadable(count, at: now)
+    }
+
     /// AddOffsetsToTxn and TxnOffsetCommit: the group checks that the member is one of the present generation.
     ///
     /// - Parameters:

@@ -15,8 +15,12 @@ package struct ModelRecord: Sendable {
     package let key: [UInt8]?
     /// Nil for a tombstone.
     package let value: [UInt8]?
-    /// The append time, in milliseconds.
+    /// The append time, in milliseconds; its producer's if `hasAppendTime` is false.
     package let timestamp: Int64
+    /// False for a record that came while the topic left the time to producers.
+    package var hasAppendTime = true
+    /// Of a record that nobody can read: how many there are of its batch from it on.
+    package var unreadable: Int64?
     /// The producer's number; -1 for one without a transactional id.
     package let producer: Int
     package internal(set) var state: State
@@ -33,6 +37,8 @@ package struct ModelPartition: Sendable {
     package private(set) var start: Int64 = 0
     /// The offset that the next record gets.
     package private(set) var end: Int64 = 0
+    /// While the topic leaves the time to producers: how far their clocks are off, in milliseconds.
+    package var producersClock: Int64?
     /// Where each transaction that has not ended here began.
     private var open: [(producer: Int, first: Int64)] = []
 
@@ -77,12 +83,21 @@ package struct ModelPartition: Sendable {
         if state == .open, !open.contains(where: { $0.producer == producer }) {
             open.append((producer, offset))
         }
-        records.append(
-            ModelRecord(
-                offset: offset, key: key, value: value, timestamp: timestamp, producer: producer, state: state
-            ))
+        var record = ModelRecord(
+            offset: offset, key: key, value: value, timestamp: timestamp + (producersClock ?? 0),
+            producer: producer, state: state)
+        record.hasAppendTime = producersClock == nil
+        records.append(record)
         end += 1
         return offset
+    }
+
+    /// Appends a batch that nobody can read.
+    package mutating func appendUnreadable(_ count: Int64, at timestamp: Int64) {
+        for left in (1...count).reversed() {
+            append(key: nil, value: nil, at: timestamp)
+            records[records.count - 1].unreadable = left
+        }
     }
 
     /// Writes the marker of a transaction: from now on its records are committed, or never were.

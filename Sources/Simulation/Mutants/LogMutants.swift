@@ -185,6 +185,32 @@ final class WallClock: ModelLog {
     override func timestamp(of record: ModelRecord) -> Int64 { world.now }
 }
 
+/// A batch that nobody can read is passed over, and the ledger does not know of it.
+final class SkipUnnoted: ModelLog {
+    override func step(
+        over record: ModelRecord, _ body: (LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) {}
+}
+
+/// Takes a batch that nobody can read for longer than it is.
+final class SkipTooFar: ModelLog {
+    override func offsets(of record: ModelRecord) -> Int64 { record.unreadable.map { $0 + 1 } ?? 1 }
+}
+
+/// Takes each batch that nobody can read for one record.
+final class SkipOneByOne: ModelLog {
+    override func offsets(of record: ModelRecord) -> Int64 { 1 }
+}
+
+final class ProducersTime: ModelLog {
+    override func producersTimestamp(of record: ModelRecord) -> Int64? { record.timestamp }
+}
+
+/// Says that there are as many partitions as ever, though keys are looked for by another number.
+final class PartitionsUnchecked: ModelLog {
+    override var partitionCount: Int32 { world.partitionCount }
+}
+
 final class LevelsMissing: ModelLog {
     override func produce(
         _ topic: Topic, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?

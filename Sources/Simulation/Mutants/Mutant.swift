@@ -85,6 +85,22 @@ package struct Mutant: Sendable {
         Mutant(
             "wall-clock", "decisions take the processor's clock for the time", log: WallClock.self),
         Mutant(
+            "skip-unnoted", "what nobody can read is passed over, and the ledger does not say so",
+            log: SkipUnnoted.self),
+        Mutant(
+            "skip-too-far", "a batch that nobody can read is taken for longer than it is",
+            log: SkipTooFar.self
+        ),
+        Mutant(
+            "skip-one-by-one", "each record that nobody can read is stepped over by itself",
+            log: SkipOneByOne.self),
+        Mutant(
+            "producers-time", "decisions take a producer's time where the topic leaves it to producers",
+            log: ProducersTime.self),
+        Mutant(
+            "partitions-unchecked", "nobody looks by how many partitions keys were placed",
+            log: PartitionsUnchecked.self),
+        Mutant(
             "levels-missing", "levels are not written", log: LevelsMissing.self),
         Mutant(
             "levels-outside", "levels are written outside of the transaction", log: LevelsOutside.self),

@@ -51,7 +51,8 @@ final class Oracle {
         let restores = world.restores.filter { $0.partition == partition }
         let world = world
         let reference = try Reference(
-            of: commands, partition: partition, statesAt: Set(restores.map(\.offset)),
+            of: commands, partition: partition, partitions: world.partitionCount,
+            statesAt: Set(restores.map(\.offset)),
             ownsKey: { world.partition(ofKey: $0) == partition })
         checkResults(partition, commands, reference)
         for topic in [Topic.ledger, .reservations, .transfers, .alerts, .deadLetters] {
@@ -96,7 +97,7 @@ final class Oracle {
             }
         }
         let buried = Set((reference.outputs[.deadLetters] ?? []).map(\.source))
-        for command in commands {
+        for command in commands where command.unreadable == nil {
             let count = committed[command.offset] ?? 0
             if count != (buried.contains(command.offset) ? 0 : 1) {
                 problems.append(
@@ -212,7 +213,9 @@ final class Oracle {
     /// ledger is what it would have answered and noted. It never forgets, so that it says nothing of partitions whose
     /// settings let them.
     private func checkDecisions(_ partition: Int32, _ records: [ModelRecord], _ rows: [LedgerRow]) {
-        let commands = records.compactMap { record in command(record).map { (record, $0) } }
+        let commands = records.filter { $0.hasAppendTime && $0.unreadable == nil }.compactMap { record in
+            command(record).map { (record, $0) }
+        }
         let forgets = commands.contains {
             if case .setSettings(let settings) = $0.1.body { return settings.dedupeCount < 1_000 }
             return false
@@ -222,7 +225,8 @@ final class Oracle {
         for record in self.records(.results, partition) where Self.isCommitted(record) {
             if let (outcome, source) = outcome(record) { answers[source.offset] = outcome }
         }
-        let entries = Dictionary(grouping: rows.map(\.entry), by: \.source.offset)
+        let entries = Dictionary(
+            grouping: rows.map(\.entry).filter { !$0.isNote }, by: \.source.offset)
         var naive = NaiveStock()
         for (record, command) in commands {
             let expected = naive.handle(command, at: record.timestamp)

@@ -27,17 +27,21 @@ struct Reference {
     private(set) var final: [UInt8] = []
 
     /// - Parameter offsets: where the state is wanted.
+    /// - Parameter partitions: how many there are.
     init(
-        of commands: [ModelRecord], partition: Int32, statesAt offsets: Set<Int64>,
+        of commands: [ModelRecord], partition: Int32, partitions: Int32, statesAt offsets: Set<Int64>,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool
     ) throws(LogFailure) {
         let told = Replies()
-        var processor = CommandProcessor(stock: Stock(), partition: partition, ownsKey: ownsKey) {
+        var processor = CommandProcessor(
+            stock: Stock(), partition: partition, partitions: partitions, ownsKey: ownsKey
+        ) {
             told.all.append(Reply(partition: $0, value: Array($2)))
         }
         var wanted = offsets.sorted()[...]
         var outputs: [Topic: [Output]] = [:]
-        for command in commands {
+        var skippedBefore: Int64 = 0
+        for command in commands where command.offset >= skippedBefore {
             while let offset = wanted.first, offset <= command.offset {
                 states[offset] = StateBytes.of(processor.stock)
                 wanted.removeFirst()
@@ -45,8 +49,15 @@ struct Reference {
             var failure: LogFailure?
             withBytes(command.key) { key in
                 withBytes(command.value) { value in
-                    let record = LogRecord(
-                        key: key, value: value, offset: command.offset, timestamp: command.timestamp)
+                    var record = LogRecord(
+                        key: key, value: value, offset: command.offset,
+                        timestamp: command.hasAppendTime ? command.timestamp : nil)
+                    if let offsets = command.unreadable {
+                        record = LogRecord(
+                            unreadable: UnreadableBatch(offsets: offsets, reason: .damaged),
+                            from: command.offset)
+                        skippedBefore = record.next
+                    }
                     do throws(LogFailure) {
                         try processor.process(record) { topic, key, value throws(LogFailure) in
                             outputs[topic, default: []].append(

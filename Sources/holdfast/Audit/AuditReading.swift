@@ -94,7 +94,7 @@ final class AuditReading {
                         guard let entry = try? reader.ledgerEntry(bytes) else { return nil }
                         // What was seen before it has places of an earlier log.
                         if entry.endsEarlierLog { found = nil }
-                        return entry.source.offset
+                        return entry.skipped.map { $0.upperBound - 1 } ?? entry.source.offset
                     }
                     found = max(found ?? -1, (source ?? nil) ?? -1)
                 }
@@ -117,6 +117,21 @@ final class AuditReading {
         try cursor.move(
             to: partition, min(max(offset ?? extent.lowerBound, extent.lowerBound), last)..<last)
         return cursor
+    }
+
+    /// Batches that nobody can read, of all topics but the commands, where the ledger says what was stepped over.
+    var unreadable: [Difference] {
+        cursors.filter { $0.key != .commands }.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap {
+            topic, cursor in
+            cursor.unreadable.map { unread in
+                Difference(
+                    .unreadable, place: topic.rawValue, partition: unread.partition, offset: unread.offset,
+                    found:
+                        "\(unread.batch.offsets) offsets that nobody can read (\(unread.batch.reason.rawValue))",
+                    expected: "records of \(topic.rawValue)",
+                    next: "see docs/operations.md#a-batch-cannot-be-read")
+            }
+        }
     }
 
     /// Takes the extent of a partition anew: it holds all that was committed before the call.

@@ -144,6 +144,7 @@ struct ReplayRole {
                     results: counts.results, notices: counts.notices, alerts: counts.alerts,
                     skipped: counts.skipped, differences: replay.differences.count))
         }
+        for difference in reading.unreadable { differences.add(difference) }
         try tell(reports, differences, seconds: MonotonicTime.seconds(since: began))
         return differences.isEmpty ? .success : .differenceFound
     }

@@ -129,6 +129,7 @@ final class VerifyRole {
             try database.orphans(&differences)
             if hasOrders { try auditOrders(database, reading) }
         }
+        for difference in reading.unreadable { differences.add(difference) }
         if differences.isEmpty { try state?.finish() } else { state?.abandon() }
         try tell()
         return differences.isEmpty ? .success : .differenceFound

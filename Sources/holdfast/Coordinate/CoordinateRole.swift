@@ -15,6 +15,7 @@ final class CoordinateRole {
     private let watchdog: Watchdog
     private let events: ClientEvents
     private var stallGuard: StallGuard?
+    private var topicWatch: TopicWatch?
     private var lagDue = Deadline(milliseconds: 1_000)
     private var partitions: (orders: Int32, stock: Int32) = (0, 0)
 
@@ -32,8 +33,10 @@ final class CoordinateRole {
         let health = try service.serveHealth { board.health }
         defer { health?.stop() }
         watchdog.start()
-        guard let stockPartitions = try service.waitForTopics(settings) else { return .success }
-        partitions = (try checkOrderTopics(), stockPartitions)
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        partitions = (topics.count(of: .orders), topics.count(of: .commands))
+        topicWatch = TopicWatch(service, topics)
+        topicWatch?.start()
         stallGuard = StallGuard(service)
         stallGuard?.start()
         try GroupMember(
@@ -41,42 +44,13 @@ final class CoordinateRole {
             work: self
         ).run()
         stallGuard?.end()
-        if !service.shutdown.isRequested { try stallGuard?.check() }
+        topicWatch?.end()
+        if !service.shutdown.isRequested {
+            try topicWatch?.check()
+            try stallGuard?.check()
+        }
         service.logger.info("stopped")
         return .success
-    }
-
-    /// - Returns: how many partitions the topics of orders have.
-    /// - Throws: `RoleFailure` for topics that are missing or do not fit together.
-    private func checkOrderTopics() throws -> Int32 {
-        let names = InventoryWire.Topic.ofOrders.map { settings.name($0) } + [settings.name(.deadLetters)]
-        let admin = try Admin(configuration: settings.common(), events: events)
-        let deadline = Deadline(milliseconds: 3_000)
-        while true {
-            let found = try admin.describeTopics(names, timeoutMilliseconds: 5_000)
-            let missing = names.filter { found[$0] == nil }
-            if missing.isEmpty {
-                let counts = InventoryWire.Topic.ofOrders.map { found[settings.name($0)]!.partitionCount }
-                guard let count = counts.first, counts.allSatisfy({ $0 == count }) else {
-                    throw RoleFailure(
-                        .usage,
-                        "\(names.dropLast().joined(separator: ", ")) must have the same number of partitions; "
-                            + "they have \(counts.map(String.init).joined(separator: ", "))")
-                }
-                guard found[settings.name(.deadLetters)]!.partitionCount >= count else {
-                    throw RoleFailure(
-                        .usage, "\(settings.name(.deadLetters)) needs at least \(count) partitions")
-                }
-                return Int32(count)
-            }
-            // A broker may not yet know topics that its controller has created a moment ago.
-            guard !deadline.isPast, !service.shutdown.wait(timeoutMilliseconds: 200) else {
-                throw RoleFailure(
-                    .usage,
-                    "missing topics: \(missing.joined(separator: ", ")); create them with: holdfast topics apply"
-                )
-            }
-        }
     }
 
     private static func settings(_ configuration: Configuration) -> OrderSettings {
@@ -103,6 +77,7 @@ extension CoordinateRole: GroupWork {
         _ partitions: [TopicPartition], of consumer: Consumer, as member: GroupMember,
         follow: () throws(KafkaError) -> Void
     ) throws(KafkaError) {
+        if let strange = topicWatch?.refuse(partitions) { return board.refuse(strange) }
         try follow()
         try consumer.pause(partitions)
         for partition in partitions { start(partition.partition, consumer, member) }
@@ -117,8 +92,8 @@ extension CoordinateRole: GroupWork {
         let (orders, memory) = (Self.settings(configuration), Self.memory(configuration))
         member.start(partition, "orders") { worker, watched in
             let log = KafkaOrderLog(
-                partition: partition, settings: settings, member: consumer, events: events,
-                stallGuard: stallGuard,
+                partition: partition, partitionCount: partitions.orders, settings: settings,
+                member: consumer, events: events, stallGuard: stallGuard,
                 isStopping: { worker.order != .work },
                 beat: { watched.beat(limitMilliseconds: Int(limit)) })
             OrderWorker(
@@ -133,7 +108,7 @@ extension CoordinateRole: GroupWork {
                 pause: { worker.pause(milliseconds: $0) },
                 makeDesk: {
                     OrderDesk(
-                        partition: partition, settings: orders, memory: memory,
+                        partition: partition, partitions: partitions.orders, settings: orders, memory: memory,
                         ownsKey: {
                             murmur2Partition(key: $0, partitionCount: partitions.orders) == partition
                         },
@@ -143,7 +118,7 @@ extension CoordinateRole: GroupWork {
         }
     }
 
-    var isOver: Bool { stallGuard?.finding != nil }
+    var isOver: Bool { stallGuard?.finding != nil || topicWatch?.finding != nil }
 
     /// Tells how far behind each partition is, about once a second.
     func lookAround(_ consumer: Consumer) {

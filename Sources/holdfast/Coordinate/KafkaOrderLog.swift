@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
@@ -14,22 +15,33 @@ final class KafkaOrderLog: OrderLog {
     ]
 
     let partition: Int32
+    let partitionCount: Int32
     private let settings: KafkaSettings
+    private let isStopping: () -> Bool
+    private let beat: () -> Void
     private let member: Consumer
     private let events: ClientEvents
     private let reader: KafkaPartitionReader
     private let marks: ReadingMarks
     private var consumer: Consumer?
     private var inputs: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)] = []
+    /// The next offset of each input.
+    private var next: [Int64] = []
+    /// The input of which a batch comes next that cannot be read.
+    private var unreadable: Int?
     private var producer: TransactionalProducer?
     private var topics: [InventoryWire.Topic: KafkaClient.Topic] = [:]
 
     init(
-        partition: Int32, settings: KafkaSettings, member: Consumer, events: ClientEvents,
-        stallGuard: StallGuard?, isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+        partition: Int32, partitionCount: Int32, settings: KafkaSettings, member: Consumer,
+        events: ClientEvents, stallGuard: StallGuard?, isStopping: @escaping () -> Bool,
+        beat: @escaping () -> Void
     ) {
         self.partition = partition
+        self.partitionCount = partitionCount
         self.settings = settings
+        self.isStopping = isStopping
+        self.beat = beat
         self.member = member
         self.events = events
         marks = ReadingMarks(stallGuard, topics: Self.inputs.map { settings.name($0) })
@@ -73,6 +85,24 @@ final class KafkaOrderLog: OrderLog {
         try reader.read(topic, from: offset, body)
     }
 
+    func partitionsOfOthers() throws(LogFailure) -> Int32? {
+        var records = RecordReader()
+        for other in 0..<partitionCount where other != partition {
+            let book = PartitionBook.sku(other).bytes
+            let reader = KafkaPartitionReader(
+                partition: other, settings: settings, events: events, isStopping: isStopping, beat: beat)
+            let offsets = try reader.offsets(of: .orderState)
+            var placed: Int64?
+            if offsets.isEmpty { continue }
+            try reader.read(.orderState, from: offsets.lowerBound) { record in
+                guard let value = record.value, record.key?.elementsEqual(book) == true else { return }
+                placed = (try? records.orderPartitions(value)) ?? placed
+            }
+            if let placed { return Int32(clamping: placed) }
+        }
+        return nil
+    }
+
     func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
         reader.rest()
         try attempt("read the orders") { () throws(KafkaError) in
@@ -88,6 +118,7 @@ final class KafkaOrderLog: OrderLog {
                 TopicPartitionOffset(settings.name(.orderReplies), partition, offset: replies),
             ]
             try consumer.assign(offsets)
+            (next, unreadable) = ([orders, replies], nil)
             marks.place(offsets)
         }
     }
@@ -96,6 +127,7 @@ final class KafkaOrderLog: OrderLog {
         limit: Int, timeoutMilliseconds: Int,
         _ body: (_ topic: InventoryWire.Topic, _ record: LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int {
+        if let unreadable { return try step(over: unreadable, body) }
         var count = 0
         var failure: LogFailure?
         let polled = consumer!.consumeBatch(
@@ -104,21 +136,51 @@ final class KafkaOrderLog: OrderLog {
             guard failure == nil else { return }
             switch message.kind {
             case .record:
-                count += 1
                 let input = input(of: message)
+                guard input != unreadable, message.offset >= next[input] else { return }
+                next[input] = message.offset + 1
+                count += 1
                 do throws(LogFailure) {
-                    try body(inputs[input].topic, message.logRecord)
+                    try body(inputs[input].topic, message.inputRecord)
                 } catch {
                     failure = error
                 }
                 marks.read(topic: input, partition, next: message.offset + 1)
             case .endOfPartition: break
+            // What comes behind it is dropped, and read again.
+            case .failure(let error) where error.scope == .batch:
+                unreadable = unreadable ?? input(of: message)
             case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
             }
         }
         if let failure { throw failure }
         marks.polled(isFull: polled >= limit)
         return count
+    }
+
+    /// Gives the batch of an input that nobody can read to `body`, and goes on behind it. One that can be read after all is
+    /// read again.
+    private func step(
+        over input: Int,
+        _ body: (_ topic: InventoryWire.Topic, _ record: LogRecord) throws(LogFailure) -> Void
+    ) throws(LogFailure) -> Int {
+        let place = TopicPartition(settings.name(inputs[input].topic), partition)
+        let found = try attempt("find where an unreadable batch ends") { () throws(KafkaError) in
+            try BatchFinder(settings: settings, events: events).find(
+                at: TopicPartitionOffset(place, offset: next[input]), beat: beat)
+        }
+        if let found {
+            let record = LogRecord(unreadable: found.batch, from: found.offset)
+            try body(inputs[input].topic, record)
+            next[input] = record.next
+        }
+        unreadable = nil
+        let behind = TopicPartitionOffset(place, offset: next[input])
+        try attempt("seek behind an unreadable batch") { () throws(KafkaError) in
+            try consumer!.seek(behind, timeoutMilliseconds: settings.callTimeout)
+        }
+        marks.read(topic: input, partition, next: next[input])
+        return found == nil ? 0 : 1
     }
 
     private func input(of message: borrowing Message) -> Int {

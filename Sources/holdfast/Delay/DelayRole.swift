@@ -66,7 +66,10 @@ final class DelayRole {
     func run() throws -> ExitCode {
         service.announce()
         let health = try service.serveHealth { [readiness] in readiness.health }
-        guard try service.waitForTopics(settings) != nil else { return .success }
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        let topicWatch = TopicWatch(service, topics)
+        topicWatch.start()
+        defer { topicWatch.end() }
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
         let watched = watchdog.register("delay")
@@ -82,7 +85,7 @@ final class DelayRole {
             sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
         var lost: KafkaError?
         repeat {
-            lost = try beMember(watched, producer, commands)
+            lost = try beMember(watched, topicWatch, producer, commands)
         } while try service.mayJoinAgain(
             after: lost, &claim, group: settings.group("delay"),
             beat: { watched.beat(limitMilliseconds: limit) })
@@ -94,7 +97,8 @@ final class DelayRole {
     /// Joins the group, works on what it is assigned, and leaves the group at the end.
     /// - Returns: the error, if the group has given this member's instance id away; nil if the process is to end.
     private func beMember(
-        _ watched: WatchedWorker, _ producer: Producer, _ commands: KafkaClient.Topic
+        _ watched: WatchedWorker, _ topicWatch: TopicWatch, _ producer: Producer,
+        _ commands: KafkaClient.Topic
     ) throws -> KafkaError? {
         let limit = service.configuration.integer("watchdog_timeout_ms")
         let consumer = try Consumer(
@@ -106,6 +110,7 @@ final class DelayRole {
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil {
             watched.beat(limitMilliseconds: limit)
+            try topicWatch.check()
             try stallGuard?.check()
             switch loop.next(at: clock.milliseconds()) {
             case .read(let timeout):
@@ -142,6 +147,7 @@ final class DelayRole {
     }
 
     private func read(_ consumer: Consumer, timeoutMilliseconds: Int) {
+        var unreadable: [TopicPartition: Int64] = [:]
         let polled = consumer.consumeBatch(
             maxMessages: Self.readLimit,
             timeoutMilliseconds: ends?.timeout(timeoutMilliseconds) ?? timeoutMilliseconds,
@@ -150,9 +156,19 @@ final class DelayRole {
                 switch message.kind {
                 case .record: take(message)
                 case .endOfPartition: reachedEnd(message.topicName, message.partition)
+                case .failure(let error) where error.scope == .batch:
+                    let place = TopicPartition(message.topicName, message.partition)
+                    unreadable[place] = unreadable[place] ?? message.offset
                 case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
+        do throws(KafkaError) {
+            try BatchFinder(settings: settings, events: events).stepOver(
+                unreadable.filter { assigned.contains($0.key) }, of: consumer, logger,
+                "what comes due of them is carried out when their SKU is touched next")
+        } catch {
+            if error.recovery != .retry { faults.append(error) }
+        }
         marks.polled(isFull: polled >= Self.readLimit)
         if !placed.isEmpty { ends?.place(placed) }
         placed = []

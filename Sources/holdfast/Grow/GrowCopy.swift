@@ -33,13 +33,15 @@ final class GrowCopy {
             transactionalID: grow.target.growTransactionalID, settings: grow.target,
             events: grow.service.kafkaEvents(),
             isStopping: { [shutdown = grow.service.shutdown] in shutdown.isRequested })
-        partitions = (0..<grow.count).map { GrownPartition($0, book: book) }
+        partitions = (0..<grow.count).map { GrownPartition($0, book: book, of: grow.count) }
     }
 
     // MARK: Commands
 
     /// Publishes the first commands of each partition, all at once, or finds that they are there.
-    func placeCommands() throws {
+    ///
+    /// - Parameter areFurtherAllowed: whether an earlier run may have carried commands behind them.
+    func placeCommands(areFurtherAllowed: Bool) throws {
         let scan = grow.scan(grow.target)
         if try scan.settledExtents([.commands])[.commands]!.values.allSatisfy({ $0.upperBound == 0 }) {
             try producer.beginWhole()
@@ -68,7 +70,7 @@ final class GrowCopy {
                 }
                 records.append(record)
             }
-            if try cursor.next() != nil {
+            if !areFurtherAllowed, try cursor.next() != nil {
                 throw grow.stranger(.commands, partition.partition, "holds further commands")
             }
             let closing = records.removeLast()
@@ -171,10 +173,37 @@ final class GrowCopy {
         if !isThere { try producer.finish() }
     }
 
+    // MARK: What was not decided
+
+    /// Publishes records again that nobody has taken, where their keys belong now. The partitions come in order: a key that
+    /// the added partitions took stood in a lower one before. A record that was carried by an earlier run comes twice,
+    /// and is known as a repeat.
+    /// - Returns: how many.
+    func carry(_ unread: [GrowDrain.Unread]) throws -> Int {
+        var count = 0
+        for place in unread {
+            let cursor = try TopicCursor(grow.scan(grow.source), place.topic)
+            try cursor.move(to: place.partition, place.offsets)
+            while let record = try cursor.next() {
+                let key = record.key ?? []
+                let target =
+                    place.topic != .commands || TopicsGrow.isBook(key) ? place.partition : grow.place(key)
+                try withBytes(record.value) { value in
+                    try producer.write(place.topic, partition: target, key: key, value: value)
+                }
+                count += 1
+            }
+        }
+        try producer.finish()
+        return count
+    }
+
     // MARK: What people publish
 
     /// Copies it, and says in the same breath that it was carried: its commands are in the ledger.
-    func copyPublished(_ extents: [Topic: [Int32: Range<Int64>]]) throws {
+    func copyPublished(
+        _ extents: [Topic: [Int32: Range<Int64>]], areFurtherAllowed: Bool
+    ) throws {
         let (from, to) = (grow.scan(grow.source), grow.scan(grow.target))
         let there = try to.settledExtents(Topic.published)
         for topic in Topic.published {
@@ -193,7 +222,7 @@ final class GrowCopy {
                         try producer.write(topic, partition: partition, key: record.key ?? [], value: value)
                     }
                 }
-                guard try known.next() == nil else {
+                guard try areFurtherAllowed || known.next() == nil else {
                     throw grow.stranger(topic, partition, "holds more records than would be copied")
                 }
             }

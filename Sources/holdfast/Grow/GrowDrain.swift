@@ -23,22 +23,54 @@ struct GrowDrain {
         self.scan = scan
     }
 
-    /// - Returns: how many partitions there are.
-    func partitionCount() throws -> Int32 {
-        var count: Int32?
+    /// How many partitions the stock has, and whether someone has added others to its topics since.
+    struct Placement {
+        /// By how many partitions keys were placed.
+        let count: Int32
+        let isAltered: Bool
+    }
+
+    /// - Throws: `RoleFailure` where topics are missing, or partitions that were added were worked on.
+    func placement() throws -> Placement {
+        var counts: [Topic: Int32] = [:]
         for topic in Topic.stock {
             let found = try scan.partitions(of: topic).upperBound
             guard found > 0 else {
                 throw RoleFailure(
                     .usage, "there is no topic \(settings.name(topic)); give the right --topic-prefix")
             }
-            guard found == count ?? found else {
-                throw RoleFailure(
-                    .usage, "\(settings.name(topic)) has \(found) partitions, but others have \(count ?? 0)")
-            }
-            count = found
+            counts[topic] = found
         }
-        return count ?? 0
+        let placed = try notedPartitions() ?? counts.values.min()!
+        if let topic = Topic.stock.first(where: { counts[$0]! < placed }) {
+            throw RoleFailure(
+                .usage,
+                "\(settings.name(topic)) has \(counts[topic]!) partitions, but keys were placed by \(placed): "
+                    + "partitions are missing")
+        }
+        for topic in [Topic.ledger, .levels, .reservations, .transfers] {
+            for (partition, extent) in try scan.extents(of: topic)
+            where partition >= placed && extent.upperBound > 0 {
+                throw RoleFailure(
+                    .differenceFound,
+                    "\(settings.name(topic))[\(partition)] was written to, but keys were placed by \(placed) "
+                        + "partitions: an earlier version went to work there, and a SKU has two ledgers")
+            }
+        }
+        return Placement(count: placed, isAltered: counts.values.contains { $0 > placed })
+    }
+
+    /// By how many partitions keys were placed, as the partitions' own books say; nil where none does.
+    private func notedPartitions() throws -> Int32? {
+        var noted: Int64?
+        var reader = RecordReader()
+        try scan.read(.levels, from: try scan.extents(of: .levels).mapValues(\.lowerBound)) { message in
+            guard let key = message.key, let value = message.value,
+                key.starts(with: PartitionBook.prefix.utf8)
+            else { return }
+            noted = (try? reader.levels(value))?.book?.settings.partitions ?? noted
+        }
+        return noted.map { Int32(clamping: $0) }
     }
 
     /// A member of a group works on the topics, or may at any moment.
@@ -66,15 +98,17 @@ struct GrowDrain {
         }
     }
 
-    /// Where the topics end, and that they are drained.
-    func extents() throws -> [Topic: [Int32: Range<Int64>]] {
+    /// Where the topics end, and that they are drained. Those that were altered cannot be: no role works on them.
+    func extents(_ placement: Placement) throws -> [Topic: [Int32: Range<Int64>]] {
         let extents = try scan.settledExtents(Self.frozen + Topic.published)
-        try refuse(
-            "commands are not decided yet: stop all publishers, and let holdfast process go on until it has",
-            undone([.commands], role: nil, extents))
-        try refuse(
-            "records are not carried yet: let holdfast relay go on until it has",
-            undone(Topic.published, role: "relay", extents))
+        if !placement.isAltered {
+            try refuse(
+                "commands are not decided yet: stop all publishers, and let holdfast process go on until it has",
+                undone([.commands], role: nil, extents))
+            try refuse(
+                "records are not carried yet: let holdfast relay go on until it has",
+                undone(Topic.published, role: "relay", extents))
+        }
         for (partition, ledger) in extents[.ledger]! where ledger.lowerBound > 0 {
             throw RoleFailure(
                 .differenceFound,
@@ -88,9 +122,26 @@ struct GrowDrain {
     private func undone(
         _ topics: [Topic], role: String?, _ extents: [Topic: [Int32: Range<Int64>]]
     ) throws -> [String] {
+        try unread(topics, role: role, extents).map {
+            "\($0.partition) from offset \($0.offsets.lowerBound) to \($0.offsets.upperBound)"
+        }
+    }
+
+    /// What stands in a partition of a topic and the group has not come to.
+    struct Unread {
+        let topic: Topic
+        let partition: Int32
+        /// From the first record.
+        let offsets: Range<Int64>
+    }
+
+    /// What stands in the topics and the group of the role has not come to, by topic and partition.
+    func unread(
+        _ topics: [Topic], role: String?, _ extents: [Topic: [Int32: Range<Int64>]]
+    ) throws -> [Unread] {
         let holder = try Consumer(
             configuration: settings.offsetHolder(role: role), events: service.kafkaEvents())
-        var words: [String] = []
+        var unread: [Unread] = []
         for topic in topics where !extents[topic]!.isEmpty {
             let partitions = extents[topic]!.keys.sorted()
             let committed = try holder.committed(
@@ -105,10 +156,13 @@ struct GrowDrain {
                     to: place.partition.partition,
                     min(max(next, extent.lowerBound), extent.upperBound)..<extent.upperBound)
                 guard let record = try cursor.next() else { continue }
-                words.append("\(place.partition) from offset \(record.offset) to \(extent.upperBound)")
+                unread.append(
+                    Unread(
+                        topic: topic, partition: place.partition.partition,
+                        offsets: record.offset..<extent.upperBound))
             }
         }
-        return words
+        return unread
     }
 
     private func refuse(_ reason: String, _ undone: [String]) throws {
@@ -142,6 +196,7 @@ struct GrowDrain {
                 key.starts(with: PartitionBook.prefix.utf8)
             else { return }
             do throws(DecodingFailure) {
+                guard message.partition < count else { return }
                 books[Int(message.partition)] = try reader.levels(value).book.map(GrownPartition.common)
             } catch {
                 failure = error

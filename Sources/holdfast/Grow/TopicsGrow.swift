@@ -44,7 +44,8 @@ final class TopicsGrow {
     func run() throws -> ExitCode {
         try KafkaFailures.translated {
             let drain = GrowDrain(service: service, settings: source, scan: scan(source))
-            let before = try drain.partitionCount()
+            let placement = try drain.placement()
+            let before = placement.count
             guard count > before else {
                 throw RoleFailure(
                     .usage,
@@ -55,23 +56,32 @@ final class TopicsGrow {
             if !isTrial { try drain.fence(before) }
             // Who joined meanwhile would be fenced by us, or fence us; so nobody may have.
             try drain.refuseMembers()
-            let extents = try drain.extents()
+            let extents = try drain.extents(placement)
             let book = try drain.book(before)
-            return isTrial ? try tellTrial(extents) : try grow(drain, extents, book)
+            return isTrial ? try tellTrial(extents) : try grow(drain, placement, extents, book)
         }
     }
 
     private func grow(
-        _ drain: GrowDrain, _ extents: [Topic: [Int32: Range<Int64>]], _ book: LevelsSnapshot.Book
+        _ drain: GrowDrain, _ placement: GrowDrain.Placement, _ extents: [Topic: [Int32: Range<Int64>]],
+        _ book: LevelsSnapshot.Book
     ) throws -> ExitCode {
         try prepareTopics(extents)
         try GrowDrain(service: service, settings: target, scan: scan(target)).refuseMembers()
         let copier = try GrowCopy(self, book)
-        try copier.placeCommands()
+        try copier.placeCommands(areFurtherAllowed: placement.isAltered)
         try copier.copyLedger(extents[.ledger]!)
-        try copier.copyPublished(extents)
+        try copier.copyPublished(extents, areFurtherAllowed: placement.isAltered)
         for partition in 0..<count {
             report.tell(try GrowState(self, extents, copier.commands[partition]!).make(partition))
+        }
+        if placement.isAltered {
+            let carried = try copier.carry(
+                drain.unread(Topic.published, role: "relay", extents)
+                    + drain.unread([.commands], role: nil, extents))
+            report.say(
+                "Keys were placed by \(placement.count) partitions. \(carried) records that nobody had decided or "
+                    + "carried were published again, to the new topics.", service.logger)
         }
         try drain.checkUnchanged(extents)
         report.tellTotal()

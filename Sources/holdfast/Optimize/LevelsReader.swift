@@ -18,9 +18,11 @@ final class LevelsReader {
     /// Those whose ends are to be asked for: once the consumer has found who leads them, which takes no wait then.
     private var placed: [TopicPartition]
     private var ends: EndWatch
+    private let finder: BatchFinder
 
     init(_ settings: KafkaSettings, _ service: Service, partitions: Int32) throws(KafkaError) {
         logger = service.logger
+        finder = BatchFinder(settings: settings, events: service.kafkaEvents())
         consumer = try Consumer(
             configuration: settings.reader(isolation: .committed), events: service.kafkaEvents())
         unread = Set(0..<partitions)
@@ -36,16 +38,21 @@ final class LevelsReader {
     /// Takes what has come.
     func gather(into network: inout Network, timeoutMilliseconds: Int) throws(KafkaError) {
         var failure: KafkaError?
+        var unreadable: [TopicPartition: Int64] = [:]
         consumer.consumeBatch(
             maxMessages: Self.batchRecords, timeoutMilliseconds: ends.timeout(timeoutMilliseconds)
         ) { message in
             switch message.kind {
             case .record: take(message, &network)
             case .endOfPartition: unread.remove(message.partition)
+            case .failure(let error) where error.scope == .batch:
+                let place = TopicPartition(message.topicName, message.partition)
+                unreadable[place] = unreadable[place] ?? message.offset
             case .failure(let error): if error.recovery != .retry { failure = error }
             }
         }
         if let failure { throw failure }
+        try finder.stepOver(unreadable, of: consumer, logger, "their SKUs keep the levels that they had")
         if !placed.isEmpty { ends.place(placed) }
         placed = []
         for end in ends.passed() { unread.remove(end.partition.partition) }

@@ -59,13 +59,15 @@ final class OptimizeRole {
         service.announce()
         let health = try service.serveHealth { [readiness] in readiness.health }
         defer { health?.stop() }
-        guard let partitions = try service.waitForTopics(settings) else { return .success }
-        try checkOrderTopics()
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        let topicWatch = TopicWatch(service, topics)
+        topicWatch.start()
+        defer { topicWatch.end() }
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
         let watched = watchdog.register("optimize")
         let limit = service.configuration.integer("watchdog_timeout_ms")
-        let levels = try LevelsReader(settings, service, partitions: partitions)
+        let levels = try LevelsReader(settings, service, partitions: topics.count(of: .levels))
         let producer = try Producer(configuration: settings.proposer(), events: events) {
             [unowned self] in acknowledged($0)
         }
@@ -74,7 +76,7 @@ final class OptimizeRole {
             sessionTimeout: Int64(service.configuration.integer("session_timeout_ms")))
         var lost: KafkaError?
         repeat {
-            lost = try beMember(watched, levels, producer, orders)
+            lost = try beMember(watched, topicWatch, levels, producer, orders)
         } while try service.mayJoinAgain(
             after: lost, &claim, group: settings.group("optimize"),
             beat: { watched.beat(limitMilliseconds: limit) })
@@ -82,21 +84,11 @@ final class OptimizeRole {
         return .success
     }
 
-    private func checkOrderTopics() throws {
-        let shutdown = service.shutdown
-        let scan = TopicScan(settings: settings, events: events, isCancelled: { shutdown.isRequested })
-        for topic in [Topic.orders, .orderOutcomes] where try scan.partitions(of: topic).isEmpty {
-            if shutdown.isRequested { return }
-            throw RoleFailure(
-                .usage,
-                "missing topics: \(settings.name(topic)); create them with: holdfast topics apply")
-        }
-    }
-
     /// Joins the group, works on what it is assigned, and leaves the group at the end.
     /// - Returns: the error, if the group has given this member's instance id away; nil if the process is to end.
     private func beMember(
-        _ watched: WatchedWorker, _ levels: LevelsReader, _ producer: Producer, _ orders: KafkaClient.Topic
+        _ watched: WatchedWorker, _ topicWatch: TopicWatch, _ levels: LevelsReader, _ producer: Producer,
+        _ orders: KafkaClient.Topic
     ) throws -> KafkaError? {
         let limit = service.configuration.integer("watchdog_timeout_ms")
         let consumer = try Consumer(
@@ -107,6 +99,7 @@ final class OptimizeRole {
         var lost: KafkaError?
         while !service.shutdown.isRequested, lost == nil {
             watched.beat(limitMilliseconds: limit)
+            try topicWatch.check()
             try levels.gather(into: &network, timeoutMilliseconds: levels.isCaughtUp ? 0 : Self.patience)
             read(consumer)
             lost = faults.first(where: \.isFencedInstance)
@@ -150,6 +143,7 @@ final class OptimizeRole {
     private func read(_ consumer: Consumer) {
         let due = waiting.nextDue().map { max(0, $0 - clock.milliseconds()) } ?? .max
         let timeout = Int(min(due, Int64(Self.patience)))
+        var unreadable: [TopicPartition: Int64] = [:]
         consumer.consumeBatch(
             maxMessages: Self.batchRecords, timeoutMilliseconds: ends?.timeout(timeout) ?? timeout,
             rebalance: { self.rebalance(consumer, $0) },
@@ -157,9 +151,19 @@ final class OptimizeRole {
                 switch message.kind {
                 case .record: take(message)
                 case .endOfPartition: unread.remove(message.partition)
+                case .failure(let error) where error.scope == .batch:
+                    let place = TopicPartition(message.topicName, message.partition)
+                    unreadable[place] = unreadable[place] ?? message.offset
                 case .failure(let error): if error.recovery != .retry { faults.append(error) }
                 }
             })
+        do throws(KafkaError) {
+            try BatchFinder(settings: settings, events: events).stepOver(
+                unreadable.filter { assigned.contains($0.key.partition) }, of: consumer, logger,
+                "nothing is proposed for their orders")
+        } catch {
+            if error.recovery != .retry { faults.append(error) }
+        }
         if !placed.isEmpty { ends?.place(placed) }
         placed = []
         for end in ends?.passed() ?? [] { unread.remove(end.partition.partition) }

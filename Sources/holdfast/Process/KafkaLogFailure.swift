@@ -66,10 +66,34 @@ extension LogFailure {
     }
 }
 
+extension LogFailure {
+    /// A topic that the processors or coordinators write holds a batch that nobody can read.
+    static func unreadable(
+        _ topic: InventoryWire.Topic, _ partition: Int32, at offset: Int64, _ error: KafkaError
+    ) -> LogFailure {
+        let remedy =
+            switch topic {
+            case .levels, .reservations, .transfers:
+                "delete the topic, then `holdfast topics apply` and `holdfast rebuild --from-ledger --in-place`"
+            default: "a replica whose bytes are whole must lead the partition"
+            }
+        return LogFailure(
+            .halt, operation: "read \(topic.rawValue)",
+            message: "\(topic.rawValue)[\(partition)] holds a batch at offset \(offset) that cannot be read "
+                + "(\(error.description)); \(remedy): docs/operations.md#a-batch-cannot-be-read")
+    }
+}
+
 extension Message {
     /// The record as the runtime reads it.
     var logRecord: LogRecord {
         let timestamp = timestampMilliseconds
+        return LogRecord(key: key, value: value, offset: offset, timestamp: timestamp < 0 ? nil : timestamp)
+    }
+
+    /// The same of an input, whose time is the broker's or none.
+    var inputRecord: LogRecord {
+        let timestamp = appendMilliseconds
         return LogRecord(key: key, value: value, offset: offset, timestamp: timestamp < 0 ? nil : timestamp)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import InventoryCore
 import InventoryWire
 import KafkaClient
 import Operations
@@ -19,12 +20,15 @@ final class KafkaPartitionLog: PartitionLog {
     /// How far it has read, for who watches over it.
     private let mark: ReadingMark
     private let reader: KafkaPartitionReader
+    private let beat: () -> Void
     private var producer: TransactionalProducer?
     /// Few, and looked for with each record: comparing is quicker than a hash.
     private var topics: [(topic: Topic, handle: KafkaClient.Topic)] = []
     private let committer: Committer
     /// Messages that stand in the queue from before the last seek are older than this.
     private var nextOffset: Int64 = 0
+    /// A batch that cannot be read comes next.
+    private var isUnreadable = false
     private var replyPartitions: Int32 = 0
     private var replyLookDue: Deadline?
     /// Takes note of a reply that has no partition to go to.
@@ -44,6 +48,7 @@ final class KafkaPartitionLog: PartitionLog {
         self.consumer = consumer
         self.events = events
         self.isStopping = isStopping
+        self.beat = beat
         reader = KafkaPartitionReader(
             partition: partition, settings: settings, events: events, isStopping: isStopping, beat: beat)
         committer = Committer("commit-\(partition)") { queue.wake() }
@@ -83,8 +88,28 @@ final class KafkaPartitionLog: PartitionLog {
         try reader.read(topic, from: offset, body)
     }
 
+    /// Reads `stock.levels` of the others, one after another, for their books.
+    func partitionsOfOthers() throws(LogFailure) -> Int32? {
+        var records = RecordReader()
+        for other in 0..<partitionCount where other != partition {
+            let book = PartitionBook.sku(other).bytes
+            let reader = KafkaPartitionReader(
+                partition: other, settings: settings, events: events, isStopping: isStopping, beat: beat)
+            let offsets = try reader.offsets(of: .levels)
+            var placed: Int64?
+            if offsets.isEmpty { continue }
+            try reader.read(.levels, from: offsets.lowerBound) { record in
+                guard let value = record.value, record.key?.elementsEqual(book) == true else { return }
+                placed = (try? records.levels(value))?.book?.settings.partitions ?? placed
+            }
+            if let placed { return Int32(clamping: placed) }
+        }
+        return nil
+    }
+
     func startReading(at offset: Int64) throws(LogFailure) {
         nextOffset = offset
+        isUnreadable = false
         // What was to be restored is read.
         reader.rest()
         try attempt("seek in the commands") { () throws(KafkaError) in
@@ -107,25 +132,47 @@ final class KafkaPartitionLog: PartitionLog {
     func poll(
         limit: Int, timeoutMilliseconds: Int, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int {
+        if isUnreadable { return try step(over: body) }
         var count = 0
         var failure: LogFailure?
-        try attempt("poll the commands") { () throws(KafkaError) in
-            _ = queue.consumeBatch(maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds) { message in
-                guard failure == nil else { return }
-                switch message.kind {
-                case .record:
-                    guard message.offset >= nextOffset else { return }
-                    nextOffset = message.offset + 1
-                    count += 1
-                    do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
-                case .endOfPartition: break
-                case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
-                }
+        _ = queue.consumeBatch(maxMessages: limit, timeoutMilliseconds: timeoutMilliseconds) { message in
+            guard failure == nil, !isUnreadable else { return }
+            switch message.kind {
+            case .record:
+                guard message.offset >= nextOffset else { return }
+                nextOffset = message.offset + 1
+                count += 1
+                do throws(LogFailure) { try body(message.inputRecord) } catch { failure = error }
+            case .endOfPartition: break
+            // What comes behind it is dropped, and read again.
+            case .failure(let error) where error.scope == .batch: isUnreadable = true
+            case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
             }
         }
         if let failure { throw failure }
         mark.polled(next: nextOffset)
         return count
+    }
+
+    /// Gives the batch that nobody can read to `body`, and goes on behind it. One that can be read after all is read again.
+    private func step(over body: (LogRecord) throws(LogFailure) -> Void) throws(LogFailure) -> Int {
+        let place = TopicPartitionOffset(settings.name(.commands), partition, offset: nextOffset)
+        let found = try attempt("find where an unreadable batch ends") { () throws(KafkaError) in
+            try BatchFinder(settings: settings, events: events).find(at: place, beat: beat)
+        }
+        if let found {
+            let record = LogRecord(unreadable: found.batch, from: found.offset)
+            try body(record)
+            nextOffset = record.next
+        }
+        isUnreadable = false
+        try attempt("seek behind an unreadable batch") { () throws(KafkaError) in
+            try consumer.seek(
+                TopicPartitionOffset(place.partition, offset: nextOffset),
+                timeoutMilliseconds: settings.callTimeout)
+        }
+        mark.start(at: nextOffset)
+        return found == nil ? 0 : 1
     }
 
     func begin() throws(LogFailure) {

@@ -64,7 +64,12 @@ final class KafkaPartitionReader: PartitionReader {
                         do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
                     case .endOfPartition: isAtEnd = true
                     case .failure(let error):
-                        if failure == nil && error.recovery != .retry { failure = LogFailure(error) }
+                        if failure == nil && error.recovery != .retry {
+                            failure =
+                                error.scope == .batch
+                                ? LogFailure.unreadable(topic, partition, at: message.offset, error)
+                                : LogFailure(error)
+                        }
                     }
                 }
             }

@@ -15,6 +15,7 @@ final class ProcessRole {
     private let events: ClientEvents
     private var standby: Standby?
     private var stallGuard: StallGuard?
+    private var topicWatch: TopicWatch?
     private var partitionCount: Int32 = 0
     private var lagDue = Deadline(milliseconds: 1_000)
 
@@ -32,8 +33,10 @@ final class ProcessRole {
         let health = try service.serveHealth { board.health }
         defer { health?.stop() }
         watchdog.start()
-        guard let partitionCount = try service.waitForTopics(settings) else { return .success }
-        self.partitionCount = partitionCount
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        partitionCount = topics.count(of: .commands)
+        topicWatch = TopicWatch(service, topics)
+        topicWatch?.start()
         if service.configuration.boolean("standby") {
             standby = Standby(
                 service: service, settings: settings, events: events, partitionCount: partitionCount,
@@ -47,7 +50,11 @@ final class ProcessRole {
             work: self
         ).run()
         stallGuard?.end()
-        if !service.shutdown.isRequested { try stallGuard?.check() }
+        topicWatch?.end()
+        if !service.shutdown.isRequested {
+            try topicWatch?.check()
+            try stallGuard?.check()
+        }
         service.logger.info("stopped")
         return .success
     }
@@ -60,6 +67,7 @@ extension ProcessRole: GroupWork {
         _ partitions: [TopicPartition], of consumer: Consumer, as member: GroupMember,
         follow: () throws(KafkaError) -> Void
     ) throws(KafkaError) {
+        if let strange = topicWatch?.refuse(partitions) { return board.refuse(strange) }
         var queues: [PartitionQueue] = []
         for partition in partitions { queues.append(try consumer.partitionQueue(partition)) }
         // Until its worker has placed it: a fetch from the end that is on its way would hold back the one from the
@@ -104,7 +112,7 @@ extension ProcessRole: GroupWork {
         stallGuard?.forget(TopicPartition(settings.name(.commands), partition))
     }
     func hasStopped(_ partition: Int32) { standby?.setOwned(partition, false) }
-    var isOver: Bool { stallGuard?.finding != nil }
+    var isOver: Bool { stallGuard?.finding != nil || topicWatch?.finding != nil }
     func leave() { standby?.end() }
 
     /// Tells how far behind each partition is, about once a second.

@@ -39,7 +39,11 @@ final class RelayRole {
         service.announce()
         let health = try service.serveHealth { [readiness] in readiness.health }
         defer { health?.stop() }
-        guard let count = try service.waitForTopics(settings) else { return .success }
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        let count = topics.count(of: .commands)
+        let topicWatch = TopicWatch(service, topics)
+        topicWatch.start()
+        defer { topicWatch.end() }
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
         let watched = watchdog.register("relay")
@@ -50,6 +54,7 @@ final class RelayRole {
         stallGuard?.start()
         defer { stallGuard?.end() }
         while true {
+            try topicWatch.check()
             try stallGuard?.check()
             if service.shutdown.isRequested { loop.stop() }
             if case .finish(let fault) = loop.action {
@@ -176,12 +181,16 @@ final class RelayRole {
             _ take: (LogRecord, RelayLoop.Source) throws(KafkaError) -> [RelayLoop.Sending]
         ) throws {
             var failure: KafkaError?
+            var unreadable: [RelayLoop.Source: Int64] = [:]
             let polled = consumer.consumeBatch(
                 maxMessages: RelayRole.batchRecords, timeoutMilliseconds: 100
             ) { message in
                 guard failure == nil else { return }
                 do throws(KafkaError) {
                     switch message.kind {
+                    case .failure(let error) where error.scope == .batch:
+                        let source = RelayLoop.Source(sources[source(of: message)].topic, message.partition)
+                        unreadable[source] = unreadable[source] ?? message.offset
                     case .failure(let error): if error.recovery != .retry { throw error }
                     case .endOfPartition: break
                     case .record:
@@ -190,6 +199,8 @@ final class RelayRole {
                             timestamp: message.timestampMilliseconds)
                         let number = source(of: message)
                         let source = RelayLoop.Source(sources[number].topic, message.partition)
+                        // What comes behind a batch that cannot be read is read again.
+                        guard unreadable[source] == nil else { return }
                         marks.read(topic: number, message.partition, next: message.offset + 1)
                         for sending in try take(record, source) { try send(sending) }
                     }
@@ -198,7 +209,27 @@ final class RelayRole {
                 }
             }
             if let failure { throw failure }
+            for (source, offset) in unreadable { try step(over: source, offset, take) }
             marks.polled(isFull: polled >= RelayRole.batchRecords)
+        }
+
+        /// Takes the batch of a source that nobody can read, and goes on behind it. One that can be read after all is read
+        /// again.
+        private func step(
+            over source: RelayLoop.Source, _ offset: Int64,
+            _ take: (LogRecord, RelayLoop.Source) throws(KafkaError) -> [RelayLoop.Sending]
+        ) throws(KafkaError) {
+            let place = TopicPartition(settings.name(source.topic), source.partition)
+            let found = try BatchFinder(settings: settings, events: service.kafkaEvents()).find(
+                at: TopicPartitionOffset(place, offset: offset))
+            var next = offset
+            if let found {
+                let record = LogRecord(unreadable: found.batch, from: found.offset)
+                for sending in try take(record, source) { try send(sending) }
+                next = record.next
+            }
+            try consumer.seek(
+                TopicPartitionOffset(place, offset: next), timeoutMilliseconds: RelayRole.callTimeout)
         }
 
         private func source(of message: borrowing Message) -> Int {

@@ -22,10 +22,13 @@ final class MasterDataReader {
     /// Partitions whose end was not seen yet.
     private var unread: Set<TopicPartition> = []
 
+    private let finder: BatchFinder
+
     init(service: Service, settings: KafkaSettings, stallGuard: StallGuard?) throws {
         self.settings = settings
         logger = service.logger
         let events = service.kafkaEvents()
+        finder = BatchFinder(settings: settings, events: events)
         consumer = try Consumer(configuration: settings.reader(isolation: .committed), events: events)
         products = try consumer.topic(settings.name(.products))
         let admin = try Admin(configuration: settings.common(), events: events)
@@ -55,13 +58,22 @@ final class MasterDataReader {
     /// What has come, without waiting for it.
     func gather() throws -> MasterData {
         var data = MasterData()
+        var unreadable: [TopicPartition: Int64] = [:]
         let polled = consumer.consumeBatch(maxMessages: Self.batchRecords, timeoutMilliseconds: 0) {
             message in
             switch message.kind {
             case .endOfPartition: unread.remove(TopicPartition(message.topicName, message.partition))
+            case .failure(let error) where error.scope == .batch:
+                let place = TopicPartition(message.topicName, message.partition)
+                unreadable[place] = unreadable[place] ?? message.offset
             case .failure(let error): if error.recovery != .retry { failure = error }
             case .record: take(message, &data)
             }
+        }
+        do throws(KafkaError) {
+            try finder.stepOver(unreadable, of: consumer, logger, "their rows stay as they are")
+        } catch {
+            throw RoleFailure(error.exitCode, error.description)
         }
         marks.polled(isFull: polled >= Self.batchRecords)
         if let failure { throw RoleFailure(failure.exitCode, failure.description) }

@@ -98,7 +98,15 @@ final class SinkLine<Store: SinkStore> {
         case .gather:
             try hooks.beforeGathering(store!)
             gather()
-            if let refusal { throw RoleFailure(refusal.exitCode, refusal.description) }
+            if let refusal {
+                guard refusal.scope == .batch else {
+                    throw RoleFailure(refusal.exitCode, refusal.description)
+                }
+                throw RoleFailure(
+                    .internalFault,
+                    "\(refusal.description): a batch that nobody can read, and nothing behind it is stored: "
+                        + "docs/operations.md#a-batch-cannot-be-read")
+            }
             try loop.gathered()
         case .store:
             let start = MonotonicTime.now()

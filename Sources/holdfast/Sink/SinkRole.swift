@@ -47,14 +47,18 @@ final class SinkRole {
             readiness.health == .well ? orders.health : readiness.health
         }
         defer { health?.stop() }
-        guard let count = try service.waitForTopics(settings) else { return .success }
+        guard let topics = try service.waitForTopics(settings) else { return .success }
+        let topicWatch = TopicWatch(service, topics)
+        topicWatch.start()
+        defer { topicWatch.end() }
         let masterData = try MasterDataReader(service: service, settings: settings, stallGuard: stallGuard)
         watchdog.start()
         stallGuard?.start()
         defer { stallGuard?.end() }
-        let ledger = try line(count, masterData)
+        let ledger = try line(topics.count(of: .ledger), masterData)
         var hasOrders = false
         while try ledger.turn() {
+            try topicWatch.check()
             if !hasOrders, ledger.isIdle {
                 // The schema is there now.
                 orders.start()

@@ -111,7 +111,12 @@ final class GroupMember {
             consumer.consumeBatch(
                 maxMessages: 1000, timeoutMilliseconds: 100, rebalance: { self.rebalance(consumer, $0) },
                 { message in
-                    if case .failure(let error) = message.kind, error.recovery != .retry { lost = error }
+                    // A partition's own worker hears of what is wrong with it, for as long as it has one.
+                    if case .failure(let error) = message.kind, error.recovery != .retry,
+                        error.scope == .client || error.isRefusal
+                    {
+                        lost = error
+                    }
                 })
             if lost == nil { lost = unfollowed }
             work.lookAround(consumer)

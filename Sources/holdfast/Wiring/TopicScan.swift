@@ -10,6 +10,12 @@ struct TopicScan {
     /// How long a topic may be missing before there is none, in milliseconds.
     private static let grace = 3_000
 
+    /// Those that others write, or that say again what stands elsewhere: a reader steps over what of them nobody can read.
+    private static let passable: Set<Topic> = [
+        .commands, .orders, .orderReplies, .orderOutcomes, .results, .alerts, .deadLetters, .warehouses,
+        .products, .settings,
+    ]
+
     let settings: KafkaSettings
     let events: ClientEvents
     /// Whether whoever waits for the reading wishes it to end.
@@ -121,7 +127,8 @@ struct TopicScan {
 
     /// Gives every record from `starts` to the end that the topic has now.
     /// - Parameter last: ends earlier, once a partition is past that offset.
-    /// - Throws: `KafkaError`, or `RoleFailure` if the reading was cancelled or nothing new came for long.
+    /// - Throws: `KafkaError`, or `RoleFailure` if the reading was cancelled, nothing new came for long, or the ledger or a
+    ///   state made of it holds a batch that nobody can read.
     func read(
         _ topic: Topic, from starts: [Int32: Int64], through last: Int64 = .max,
         isolation: KafkaSettings.Isolation = .committed, _ body: (borrowing Message) -> Void
@@ -134,6 +141,7 @@ struct TopicScan {
         var deadline = Deadline(milliseconds: Self.patience)
         while !unread.isEmpty, failure == nil {
             var isMoving = false
+            var unreadable: [Int32: Int64] = [:]
             consumer.consumeBatch(maxMessages: 20_000, timeoutMilliseconds: 200) { message in
                 switch message.kind {
                 case .record:
@@ -143,8 +151,14 @@ struct TopicScan {
                 case .endOfPartition:
                     isMoving = true
                     unread.remove(message.partition)
+                case .failure(let error) where error.scope == .batch:
+                    unreadable[message.partition] = unreadable[message.partition] ?? message.offset
                 case .failure(let error): if error.recovery != .retry { failure = error }
                 }
+            }
+            for (partition, offset) in unreadable {
+                isMoving = true
+                if try step(over: topic, partition, offset, consumer, past: last) { unread.remove(partition) }
             }
             if isMoving { deadline = Deadline(milliseconds: Self.patience) }
             if isCancelled() { throw RoleFailure(.interrupted, "interrupted") }
@@ -155,5 +169,24 @@ struct TopicScan {
             }
         }
         if let failure { throw failure }
+    }
+
+    /// - Returns: whether nothing is wanted of what comes behind the batch.
+    private func step(
+        over topic: Topic, _ partition: Int32, _ offset: Int64, _ consumer: Consumer, past last: Int64
+    ) throws -> Bool {
+        let place = TopicPartition(settings.name(topic), partition)
+        let found = try BatchFinder(settings: settings, events: events).find(
+            at: TopicPartitionOffset(place, offset: offset))
+        if let found, !Self.passable.contains(topic) {
+            throw RoleFailure(
+                .differenceFound,
+                "\(place.topic)[\(partition)] holds \(found.batch.offsets) offsets from \(found.offset) on that nobody "
+                    + "can read (\(found.batch.reason.rawValue)): docs/operations.md#a-batch-cannot-be-read")
+        }
+        let next = found.map { $0.offset + $0.batch.offsets } ?? offset
+        try consumer.seek(
+            TopicPartitionOffset(place, offset: next), timeoutMilliseconds: Self.timeout)
+        return next > last
     }
 }

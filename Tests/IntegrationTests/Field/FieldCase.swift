@@ -55,7 +55,8 @@ final class FieldCase {
     /// name ends with. A line without a value is a tombstone.
     ///
     /// - Parameter words: of the file, with what is written for them.
-    func send(_ step: String, replacing words: [String: String] = [:]) throws {
+    /// - Parameter partitions: by how many keys are placed, where it is not the topic's own number.
+    func send(_ step: String, replacing words: [String: String] = [:], partitions: Int32? = nil) throws {
         let file = try self.file(step)
         let topic = try #require(
             Topic.allCases.filter { file.hasSuffix(".\($0.rawValue).jsonl") }
@@ -67,7 +68,7 @@ final class FieldCase {
             bytes.split(separator: UInt8(ascii: "\n")).map { line in
                 let bar = try #require(line.firstIndex(of: UInt8(ascii: "|")))
                 return (Array(line[..<bar]), Array(line[(bar + 1)...]))
-            }, to: topic)
+            }, to: topic, partitions)
     }
 
     private func file(_ step: String) throws -> String {
@@ -91,14 +92,18 @@ final class FieldCase {
         try publish(records.map { (Array($0.0.utf8), Array($0.1.utf8)) }, to: topic)
     }
 
-    private func publish(_ records: [(key: [UInt8], value: [UInt8])], to topic: Topic) throws {
-        let count = log.partitions(of: topic)
+    private func publish(
+        _ records: [(key: [UInt8], value: [UInt8])], to topic: Topic, _ partitions: Int32? = nil
+    ) throws {
+        let count = partitions ?? log.partitions(of: topic)
         try stage.publish(
             records.map { key, value in
                 Stage.Record(
                     partition: key.withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) },
                     offset: 0, timestamp: 0, key: key, value: value.isEmpty ? nil : value)
-            }, to: topic)
+            }, to: topic,
+            by: try partitions.map { _ in try Producer(configuration: ["bootstrap.servers": stage.bootstrap])
+            })
     }
 
     private func partitions(of topic: Topic) -> Int32 {

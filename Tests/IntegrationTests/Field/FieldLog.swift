@@ -38,18 +38,21 @@ final class FieldLog {
 private final class FieldTopic {
     private let places: [TopicPartition]
     private let consumer: Consumer
+    private let configuration: KafkaConfiguration
     private(set) var records: [Stage.Record] = []
     /// Up to where each partition was read.
     private var reached: [Int32: Int64] = [:]
 
     init(_ places: [TopicPartition], _ stage: Stage) throws {
         self.places = places
-        consumer = try Consumer(configuration: [
+        configuration = [
             "bootstrap.servers": stage.bootstrap, "group.id": stage.prefix + "field",
             "isolation.level": "read_committed", "enable.auto.commit": "false",
             "enable.partition.eof": "true",
-            "auto.offset.reset": "error", "fetch.wait.max.ms": "5",
-        ])
+            "auto.offset.reset": "error", "fetch.wait.max.ms": "5", "fetch.error.backoff.ms": "10",
+            "check.crcs": "true", "fetch.max.bytes": "16777216", "receive.message.max.bytes": "16778240",
+        ]
+        consumer = try Consumer(configuration: configuration)
         try consumer.assign(
             places.map { TopicPartitionOffset($0, offset: TopicPartitionOffset.beginning) })
     }
@@ -59,6 +62,7 @@ private final class FieldTopic {
         let ends = try consumer.ends(of: places, timeoutMilliseconds: 20_000)
         func isRead() -> Bool { ends.allSatisfy { $0.offset <= reached[$0.partition.partition] ?? 0 } }
         guard !isRead() else { return }
+        var unreadable: [Int32: Int64] = [:]
         try eventually("\(places) are read to their ends") {
             consumer.consumeBatch(maxMessages: 10_000, timeoutMilliseconds: 50) { message in
                 switch message.kind {
@@ -69,11 +73,26 @@ private final class FieldTopic {
                             timestamp: message.timestampMilliseconds, key: message.key.map { Array($0) },
                             value: message.value.map { Array($0) }))
                 case .endOfPartition: reach(message.partition, message.offset)
+                case .failure(let error) where error.scope == .batch:
+                    unreadable[message.partition] = message.offset
                 case .failure: break
                 }
             }
+            for (partition, offset) in unreadable { try step(over: partition, offset) }
+            unreadable = [:]
             return isRead()
         }
+    }
+
+    /// Goes on behind a batch that nobody can read.
+    private func step(over partition: Int32, _ offset: Int64) throws {
+        let place = TopicPartition(places[0].topic, partition)
+        let finder = try Consumer(configuration: configuration)
+        let found = try finder.unreadableBatch(
+            at: TopicPartitionOffset(place, offset: offset), timeoutMilliseconds: 20_000, beat: {})
+        let next = found?.offsets.upperBound ?? offset
+        reach(partition, next)
+        try consumer.seek(TopicPartitionOffset(place, offset: next), timeoutMilliseconds: 20_000)
     }
 
     private func add(_ record: Stage.Record) {

@@ -159,6 +159,8 @@ final class Runbook {
         kafka-configs.sh() { kafka_tool kafka.admin.ConfigCommand "$@"; }
         kafka-consumer-groups.sh() { kafka_tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@"; }
         kafka-transactions.sh() { kafka_tool org.apache.kafka.tools.TransactionsCommand "$@"; }
+        kafka-topics.sh() { kafka_tool org.apache.kafka.tools.TopicCommand "$@"; }
+        kafka-delete-records.sh() { kafka_tool org.apache.kafka.tools.DeleteRecordsCommand "$@"; }
         kafka-log-dirs.sh() { kafka_tool org.apache.kafka.tools.LogDirsCommand "$@"; }
         curl() {
             local address=${2#http://} line

@@ -198,7 +198,10 @@ final class Stage {
     }
 
     /// Records of another stage's topic, in their order; keys place them where they were.
-    func publish(_ records: [Record], to topic: Topic) throws {
+    ///
+    /// - Parameter other: a producer that has seen the topic as it is now.
+    func publish(_ records: [Record], to topic: Topic, by other: Producer? = nil) throws {
+        let producer: Producer = other ?? self.producer
         let handle = try producer.topic(name(topic))
         for record in records {
             while try withBytes(
