@@ -74,16 +74,22 @@ let package = Package(
 
         .testTarget(
             name: "InventoryCoreTests", dependencies: ["InventoryCore", "NaiveStock"], exclude: ["Rules"]),
-        .testTarget(name: "OrderCoreTests", dependencies: ["OrderCore"]),
+        .testTarget(name: "OrderCoreTests", dependencies: ["InventoryCore", "OrderCore"]),
         .testTarget(name: "OptimizerTests", dependencies: ["InventoryCore", "OrderCore", "Optimizer"]),
-        .testTarget(name: "InventoryWireTests", dependencies: ["OrderCore", "InventoryWire"]),
-        .testTarget(name: "StreamRuntimeTests", dependencies: ["OrderCore", "StreamRuntime"]),
-        .testTarget(name: "AuditTests", dependencies: ["Audit"]),
+        .testTarget(
+            name: "InventoryWireTests", dependencies: ["InventoryCore", "OrderCore", "InventoryWire"]),
+        .testTarget(
+            name: "StreamRuntimeTests",
+            dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "StreamRuntime"]),
+        .testTarget(
+            name: "AuditTests", dependencies: ["InventoryCore", "InventoryWire", "StreamRuntime", "Audit"]),
         .testTarget(name: "KafkaClientTests", dependencies: ["KafkaClient"]),
         .testTarget(name: "PostgresClientTests", dependencies: ["PostgresClient"]),
-        .testTarget(name: "LedgerSinkTests", dependencies: ["OrderCore", "LedgerSink"]),
+        .testTarget(
+            name: "LedgerSinkTests",
+            dependencies: ["InventoryCore", "OrderCore", "InventoryWire", "LedgerSink"]),
         .testTarget(name: "OperationsTests", dependencies: ["Operations"]),
-        .testTarget(name: "CountsTests", dependencies: ["Counts"]),
+        .testTarget(name: "CountsTests", dependencies: ["InventoryCore", "Counts"]),
         .testTarget(name: "SizingTests", dependencies: ["Sizing"]),
         .testTarget(name: "SimulationTests", dependencies: ["InventoryCore", "Simulation", "KafkaClient"]),
         .testTarget(

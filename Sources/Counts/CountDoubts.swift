@@ -70,11 +70,13 @@ struct CountDoubts {
         }
         if parts.isEmpty {
             let places = known.warehouses(of: doubt.sku).sorted()
-            let shown = places.prefix(3).map { CountText.quoted($0.text) }.joined(separator: ", ")
+            let shown = places.prefix(CountLimits.namedWarehouses).map { CountText.quoted($0.text) }
+                .joined(separator: ", ")
+            let rest = places.count - CountLimits.namedWarehouses
             parts = [
                 "\(sku) has never been in \(warehouse); "
                     + (places.isEmpty ? "it is in no warehouse" : "it is in \(shown)")
-                    + (places.count > 3 ? " and \(places.count - 3) more" : "")
+                    + (rest > 0 ? " and \(rest) more" : "")
             ]
         }
         return parts.joined(separator: "; ")

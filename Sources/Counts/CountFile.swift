@@ -4,11 +4,6 @@ import Operations
 /// The file of a warehouse's count, as a spreadsheet or a scanner writes it: its rows, those that are refused, and what
 /// was passed over. It knows nothing of what stock there is.
 package struct CountFile: Sendable {
-    /// The most rows of a file, those that are refused included.
-    package static let rows = 1_000_000
-    /// How many rows may stand above the header.
-    private static let rowsAbove = 20
-
     /// Why a row is no count, with its line.
     package struct Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         package let line: Int
@@ -76,9 +71,9 @@ package struct CountFile: Sendable {
     /// Reads a file whole.
     /// - Throws: `CSVReader.Mistake` where nothing can be read, and what `source` throws.
     package init(_ source: @escaping TextPieces.Source) throws {
-        var reader = try CSVReader(source)
+        var reader = try CSVReader(rowBytes: CountLimits.rowBytes, from: source)
         let separators = reader.namedSeparator.map { [$0] } ?? CSVReader.Separator.allCases
-        let candidates = separators.map { ($0, reader.glance(by: $0, rows: Self.rowsAbove + 1)) }
+        let candidates = separators.map { ($0, reader.glance(by: $0, rows: CountLimits.rowsAboveHeader + 1)) }
         guard let found = candidates.first(where: { $0.1.contains(where: CountHeader.isOne) }) else {
             _ = try reader.next()
             throw CountHeader.missing(in: candidates.map(\.1))
@@ -126,10 +121,10 @@ package struct CountFile: Sendable {
                 refusals.append(Refusal(line: mistake.line, problem: mistake.problem))
                 if mistake.isLast { return }
             }
-            guard counts.count + refusals.count <= Self.rows else {
+            guard counts.count + refusals.count <= CountLimits.rows else {
                 throw CSVReader.Mistake(
                     line: max(refusals.last?.line ?? 0, counts.last?.line ?? 0),
-                    "the file has more than \(Self.rows) rows; split it", isLast: true)
+                    "the file has more than \(CountLimits.rows) rows; split it", isLast: true)
             }
         }
     }
@@ -204,7 +199,7 @@ package struct CountFile: Sendable {
                 problem: "\(column.rawValue) is empty; if the row is a total, delete it")
         }
         // What stands around a name counts too: a row is kept as it is written.
-        guard clean.utf8.count <= Limits.idBytes, text.utf8.count <= 4 * Limits.idBytes else {
+        guard clean.utf8.count <= Limits.idBytes, text.utf8.count <= CountLimits.writtenNameBytes else {
             throw Refusal(
                 line: row.line,
                 problem: "\(column.rawValue) \(CountText.quoted(clean)) has \(text.utf8.count) bytes; 1 to "

@@ -16,11 +16,6 @@ struct NameProposals {
         let likeness: Likeness
     }
 
-    /// How many names are proposed for one.
-    private static let most = 3
-    /// For how many unknown names spellings are compared: each with every known name.
-    static let compared = 50
-
     private var found: [ID: [Proposal]] = [:]
     private var byKey: [String: [ID]] = [:]
     private var shortened: [(unknown: ID, number: ShortenedNumber)] = []
@@ -34,9 +29,9 @@ struct NameProposals {
         for name in unknown where seen.insert(name).inserted {
             let key = Self.key(name.text)
             byKey[key, default: []].append(name)
-            guard nearest.count < Self.compared else { continue }
+            guard nearest.count < CountLimits.comparedNames else { continue }
             places[name] = nearest.count
-            nearest.append(NearestName(to: key, atMost: Self.most))
+            nearest.append(NearestName(to: key, atMost: CountLimits.proposals))
             if let number = ShortenedNumber(name.text) { shortened.append((name, number)) }
         }
     }
@@ -56,10 +51,10 @@ struct NameProposals {
         for index in nearest.indices { nearest[index].consider(candidate) }
     }
 
-    /// At most three, the likeliest first.
+    /// At most `CountLimits.proposals`, the likeliest first.
     func proposals(for unknown: ID) -> [Proposal] {
         let alike = (found[unknown] ?? []).sorted { ($0.likeness, $0.name) < ($1.likeness, $1.name) }
-        guard alike.isEmpty else { return Array(alike.prefix(Self.most)) }
+        guard alike.isEmpty else { return Array(alike.prefix(CountLimits.proposals)) }
         let near = places[unknown].map { nearest[$0].names } ?? []
         return near.map { Proposal(name: $0, likeness: .spelling) }
     }

@@ -100,26 +100,29 @@ package struct StockCount: Sendable {
                     isNew: isNew))
             return
         }
-        let before = counts[index]
-        guard (before.expected == nil) == (row.expected == nil) else {
+        // Not the count itself: its lines would be copied for each further row, and a scanner may write a row a unit.
+        let (line, expected) = (counts[index].line, counts[index].expected)
+        guard (expected == nil) == (row.expected == nil) else {
             throw CountFile.Refusal(
                 line: row.line,
                 problem: "\(CountText.quoted(sku.text)) in \(CountText.quoted(warehouse.text)) has expected "
-                    + "\(row.expected == nil ? "on line \(before.line) and not" : "here and not on line \(before.line)")"
+                    + "\(row.expected == nil ? "on line \(line) and not" : "here and not on line \(line)")"
                     + "\(row.expected == nil ? " here" : ""); write it for each of its bins, or for none")
         }
-        let counted = before.counted + row.counted
-        guard counted <= Limits.onHand else {
+        let counted = counts[index].counted + row.counted
+        let expectedSum = expected.map { $0 + row.expected! }
+        for (units, verb) in [(counted, "counted"), (expectedSum ?? 0, "expected")]
+        where units > Limits.onHand {
             throw CountFile.Refusal(
                 line: row.line,
-                problem: "with the rows before, \(counted) units of \(CountText.quoted(sku.text)) in "
-                    + "\(CountText.quoted(warehouse.text)) were counted; at most \(Limits.onHand) are allowed"
+                problem: "with the rows before, \(units) units of \(CountText.quoted(sku.text)) in "
+                    + "\(CountText.quoted(warehouse.text)) were \(verb); at most \(Limits.onHand) are allowed"
             )
         }
         counts[index].counted = counted
-        counts[index].expected = before.expected.map { $0 + row.expected! }
+        counts[index].expected = expectedSum
         counts[index].otherLines.append(row.line)
-        counts[index].isNew = before.isNew || isNew
+        if isNew { counts[index].isNew = true }
     }
 
     // MARK: Commands

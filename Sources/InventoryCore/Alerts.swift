@@ -38,7 +38,7 @@ extension Stock {
 
     /// The places of the items that have a level in the warehouse, ordered by SKU.
     func standing(in warehouse: ID) -> [Int] {
-        items.indices.filter { items[$0].index(of: warehouse) != nil }.sorted {
+        items.indices.filter { items[$0].levels.place(of: warehouse) != nil }.sorted {
             items[$0].sku < items[$1].sku
         }
     }
@@ -47,7 +47,7 @@ extension Stock {
         forSwitchOf warehouse: ID, _ entry: LedgerEntry, _ alerts: inout [Alert]
     ) {
         for index in standing(in: warehouse) {
-            guard let place = items[index].index(of: warehouse) else { continue }
+            guard let place = items[index].levels.place(of: warehouse) else { continue }
             var reason = Reason(entry)
             (reason.sku, reason.sequence) = (items[index].sku, items[index].sequence)
             reason.bookSequence = entry.sequence

@@ -15,6 +15,7 @@ extension Stock {
         items[index].sequence = entry.sequence
         if entry.generation != items[index].generation { beginAgain(entry, item: index) }
         if entry.movement == .rejection { return }
+        if channelClaims != nil, entry.movement != .setPolicy { channelClaims = nil }
         move(entry, item: index)
         switch entry.movement {
         case .reserve, .backorder, .reacquire: withUnsafePointer(to: entry) { claim($0, item: index) }
@@ -75,11 +76,11 @@ extension Stock {
 
     /// The place of the warehouse's level, made empty at its place in the order when there is none.
     private mutating func makeLevel(in warehouse: ID, item index: Int) -> Int {
-        if let place = items[index].index(of: warehouse) { return place }
+        if let place = items[index].levels.place(of: warehouse) { return place }
         var level = Level(warehouse: warehouse, safetyStock: items[index].policy?.safetyStock ?? 0)
         level.place = makePlace(of: warehouse)
         level.isClosed = !warehouses[level.place].facts.isActive
-        let place = items[index].insertionIndex(of: warehouse)
+        let place = items[index].levels.insertionPlace(of: warehouse)
         // One at a time: most SKUs stand in few warehouses, and there are many SKUs.
         items[index].levels.reserveCapacity(items[index].levels.count + 1)
         items[index].levels.insert(level, at: place)
@@ -90,9 +91,12 @@ extension Stock {
     func setApart(after entry: LedgerEntry) -> Int64 {
         guard entry.hasBalances, let warehouse = entry.warehouse else { return 0 }
         if entry.movement != .setPolicy, !hasChannels(entry.packed.sku, warehouse) { return 0 }
-        var level = item(of: entry.packed.sku)?.level(of: warehouse) ?? Level(warehouse: warehouse)
+        let index = itemIndex(of: entry.packed.sku)
+        var level = index.flatMap { items[$0].level(of: warehouse) } ?? Level(warehouse: warehouse)
         if case .policy(let policy) = entry.details {
-            level.setApart(policy.channels, reserved: reservedByChannel(entry.sku, warehouse, policy))
+            level.setApart(
+                policy.channels, reserved: index.map { reservedByChannel(item: $0, warehouse, policy) } ?? [:]
+            )
         }
         if level.channels.isEmpty { return 0 }
         level.book(entry)
@@ -100,25 +104,31 @@ extension Stock {
     }
 
     private func hasChannels(_ sku: PackedID, _ warehouse: ID) -> Bool {
-        guard let index = itemIndex(of: sku), let place = items[index].index(of: warehouse) else {
+        guard let index = itemIndex(of: sku), let place = items[index].levels.place(of: warehouse) else {
             return false
         }
         return items[index].levels[place].hasChannels
     }
 
-    /// What live reservations of the channels of a policy claim in a warehouse.
-    private func reservedByChannel(
-        _ sku: ID, _ warehouse: ID, _ policy: Policy
-    ) -> [ID: Int64] {
-        guard !policy.channels.isEmpty, let index = itemIndex(of: sku) else { return [:] }
-        var reserved: [ID: Int64] = [:]
-        for live in liveReservations(item: index) {
-            guard let channel = live.channel else { continue }
-            for allocation in live.allocations where allocation.warehouse == warehouse {
-                reserved[channel, default: 0] += allocation.quantity
-            }
-        }
-        return reserved
+    /// What live reservations of each channel claim of an item in a warehouse.
+    private func reservedByChannel(item index: Int, _ warehouse: ID, _ policy: Policy) -> [ID: Int64] {
+        policy.channels.isEmpty ? [:] : claimsByChannel(item: index).units[warehouse] ?? [:]
+    }
+
+    private func claimsByChannel(item index: Int) -> ChannelClaims {
+        if let channelClaims, channelClaims.item == index { return channelClaims }
+        var claims = ChannelClaims(item: index)
+        for live in liveReservations(item: index) { claims.add(live) }
+        return claims
+    }
+
+    /// Sums up what a policy with channels will be asked for, before it is looked at and applied: one command may lay one
+    /// down in each of hundreds of warehouses, and there may be many reservations.
+    mutating func sumChannelClaims(for entry: LedgerEntry) {
+        guard case .policy(let policy) = entry.details, !policy.channels.isEmpty,
+            let index = itemIndex(of: entry.packed.sku)
+        else { return }
+        if channelClaims?.item != index { channelClaims = claimsByChannel(item: index) }
     }
 
     // MARK: Reservations
@@ -335,8 +345,8 @@ extension Stock {
         let place = makeLevel(in: warehouse, item: index)
         items[index].levels[place].policy = policy == Policy() ? nil : policy
         items[index].refreshSafetyStock()
-        items[index].levels[place].setApart(
-            policy.channels, reserved: reservedByChannel(items[index].sku, warehouse, policy))
+        let reserved = reservedByChannel(item: index, warehouse, policy)
+        items[index].levels[place].setApart(policy.channels, reserved: reserved)
     }
 
     /// The units of each order are kept only while the policy limits them.
@@ -373,7 +383,7 @@ extension Stock {
         warehouses[place] = KnownWarehouse(facts, isPublished: true)
         guard isSwitch else { return }
         for index in items.indices {
-            guard let level = items[index].index(of: facts.id) else { continue }
+            guard let level = items[index].levels.place(of: facts.id) else { continue }
             items[index].levels[level].isClosed = !facts.isActive
         }
     }
@@ -399,6 +409,21 @@ extension Stock {
         if settings.earlierLog == .ended {
             window.endEarlierLog(at: at)
             rememberedFrom = window.oldestPlace ?? offset
+        }
+    }
+}
+
+/// The units that live reservations of an item claim through channels, by warehouse and channel.
+struct ChannelClaims: Sendable {
+    let item: Int
+    private(set) var units: [ID: [ID: Int64]] = [:]
+
+    init(item: Int) { self.item = item }
+
+    mutating func add(_ live: Reservation) {
+        guard let channel = live.channel else { return }
+        for allocation in live.allocations {
+            units[allocation.warehouse, default: [:]][channel, default: 0] += allocation.quantity
         }
     }
 }

@@ -19,6 +19,13 @@ package enum CommandKind: String, CaseIterable, Sendable {
 
     /// Those that can be sent.
     package static let sent: [CommandKind] = allCases.filter { $0 != .skip }
+
+    var isRepeatable: Bool {
+        switch self {
+        case .expire, .transferDue, .setPolicies, .setWarehouse, .setSettings: true
+        default: false
+        }
+    }
 }
 
 /// One command about one SKU, already decoded and within the limits of its form.
@@ -61,7 +68,9 @@ package struct Command: Equatable, Sendable {
         /// The SKU ends.
         case retire
         /// What decisions must know of a warehouse; a command to the partition itself.
-        case setWarehouse(Warehouse)
+        ///
+        /// `isWithdrawn`: its record is gone. Then nothing comes of it where nothing is known of the warehouse.
+        case setWarehouse(Warehouse, isWithdrawn: Bool = false)
         /// The settings that decisions depend on; a command to the partition itself.
         case setSettings(Settings)
         /// So many offsets from the source on cannot be read; a note of the partition itself.
@@ -273,12 +282,7 @@ package struct Command: Equatable, Sendable {
     /// Whether it may be decided any number of times. An `expire` or a `transfer_due` tells what is due by the state, and
     /// what the relay carries lays down a whole that takes the place of what was there: neither moves a unit. So it is
     /// never refused for its age; to lose it would do more harm.
-    package var isRepeatable: Bool {
-        switch kind {
-        case .expire, .transferDue, .setPolicies, .setWarehouse, .setSettings: true
-        default: false
-        }
-    }
+    package var isRepeatable: Bool { kind.isRepeatable }
 
     /// By how much its sender's clock was ahead of its record's time, in milliseconds; negative for a clock that was
     /// not. Nil where the sender does not say when.

@@ -1,6 +1,9 @@
 /// The rules. Pure: each function reads the state and returns what follows.
 extension Stock {
     /// The next reservation of the command's SKU that is due at the record's time, as its expiry.
+    ///
+    /// Apart from its caller, which would count all references of the state for it.
+    @inline(never)
     func decideExpiry(_ cause: Cause) -> [LedgerEntry]? {
         guard let index = itemIndex(cause),
             let due = items[index].dueTimes.first, due.expiresAt <= cause.at
@@ -13,7 +16,9 @@ extension Stock {
 
     /// Decides the command on a state in which nothing of its SKU is due.
     func decide(_ cause: Cause) -> Decision {
-        if let known = decideRepeat(cause) { return known }
+        var known: Int64?
+        if let item = itemIndex(cause) { known = window.place(of: cause.command.packedID, item: item) }
+        if known != nil || isTooOld(cause), let answer = decideRepeat(cause, known) { return answer }
         if let refusal = refusalByGeneration(cause) { return reject(refusal, cause) }
         switch cause.command.body {
         case .reserve(let reserve): return decideReserve(reserve, cause)
@@ -39,7 +44,8 @@ extension Stock {
         case .setPolicy(let warehouse, let policy): return decidePolicy(policy, in: warehouse, cause)
         case .setPolicies(let published): return decidePolicies(published, cause)
         case .retire: return decideRetire(cause)
-        case .setWarehouse(let warehouse): return decideWarehouse(warehouse, cause)
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            return decideWarehouse(warehouse, isWithdrawn: isWithdrawn, cause)
         case .setSettings(var settings):
             var entry = entry(.setSettings, cause)
             settings.partitions = settings.partitions ?? self.settings.partitions
@@ -57,21 +63,32 @@ extension Stock {
     /// A command that says when it was issued is never decided twice: where it is not remembered any more, it is told
     /// by that time. What made a reservation or a transfer that lives is known by that one. What may be decided any
     /// number of times is never refused so.
-    private func decideRepeat(_ cause: Cause) -> Decision? {
-        let isRepeatable = cause.command.isRepeatable
-        if let item = itemIndex(cause),
-            let first = window.decision(of: cause.command.packedID, item: item)
-        {
+    ///
+    /// - Parameter known: where the window has what decided a command of that id.
+    @inline(never)
+    private func decideRepeat(_ cause: Cause, _ known: Int64?) -> Decision? {
+        let isRepeatable = cause.kind.isRepeatable
+        if let known {
+            let first = window.remembered(known)
             if window.isYoung(first, at: cause.at) {
                 return first.commandHash == cause.hash
                     ? .answer(answer(by: first, cause)) : reject(.commandIDConflict, cause)
             }
-            let isRepeat = first.commandHash == cause.hash && !isIssued(cause, after: first.at)
+            // The id may have been used for another content since.
+            let same = itemIndex(cause)
+                .flatMap { window.place(of: cause.command.packedID, item: $0, content: cause.hash) }
+                .map { window.remembered($0) }
+            let isRepeat = same.map { !isIssued(cause, after: $0.at) } ?? false
             if isRepeat, !isRepeatable, !isLiving(cause) { return reject(.commandTooOld, cause) }
         }
-        guard !isRepeatable, let issuedAt = cause.command.issuedAt, !window.covers(issuedAt), !isLiving(cause)
-        else { return nil }
+        guard !isRepeatable, isTooOld(cause), !isLiving(cause) else { return nil }
         return reject(.commandTooOld, cause)
+    }
+
+    /// Whether the command was issued before what the window surely covers; one that does not say so is not.
+    private func isTooOld(_ cause: Cause) -> Bool {
+        guard let issuedAt = cause.command.issuedAt else { return false }
+        return !window.covers(issuedAt)
     }
 
     /// Whether the command was issued for certain after a moment; one that does not say so is taken for new.
@@ -105,17 +122,30 @@ extension Stock {
 
     /// What is remembered, as entries; the command tells what is not.
     func entries(of first: Remembered, _ cause: Cause) -> [LedgerEntry] {
-        let command = cause.command
-        var (order, channel) = (PackedID.none, ID?.none)
-        switch command.body {
-        case .reserve(let reserve): (order, channel) = (reserve.packed.order, reserve.channel)
-        case .return(let back): order = back.orderID.map { PackedID($0) } ?? .none
-        default: break
-        }
+        var channel: ID?
+        if case .reserve(let reserve) = cause.command.body { channel = reserve.channel }
         return first.entries(
-            command.packedSKU, command: command.packedID,
-            reservation: command.reservationID.map { PackedID($0) } ?? .none, order: order,
-            transfer: command.transferID, channel: channel)
+            ids(of: first, cause.command), transfer: cause.command.transferID, channel: channel)
+    }
+
+    private func ids(of first: Remembered, _ command: Command) -> PackedIDs {
+        var (reservation, order) = (first.reservation, first.order)
+        switch command.body {
+        case .reserve(let reserve):
+            // A repeat has them in one piece.
+            if reservation.isNone, order.isNone, first.commandID == command.packedID {
+                return command.ids(of: reserve)
+            }
+            if reservation.isNone { reservation = reserve.packed.reservation }
+            if order.isNone { order = reserve.packed.order }
+        case .return(let back):
+            if order.isNone { order = back.orderID.map { PackedID($0) } ?? .none }
+        default:
+            if reservation.isNone { reservation = command.reservationID.map { PackedID($0) } ?? .none }
+        }
+        return PackedIDs(
+            sku: command.packedSKU, command: first.commandID.isNone ? command.packedID : first.commandID,
+            reservation: reservation, order: order)
     }
 
     /// A retired SKU is begun again by a receipt or by a policy; all else is refused, and so is what names
@@ -189,7 +219,7 @@ extension Stock {
         in warehouse: ID, item index: Int, after deltas: LedgerEntry.Deltas
     ) -> LedgerEntry.Deltas {
         var balances = deltas
-        if let place = items[index].index(of: warehouse) {
+        if let place = items[index].levels.place(of: warehouse) {
             balances.onHand += items[index].levels[place].onHand
             balances.reserved += items[index].levels[place].reserved
             balances.inTransit += items[index].levels[place].inTransit
@@ -271,7 +301,7 @@ extension Stock {
             entry.counterpart = dispatch.to
         case .transferReceive(_, let quantity, let damaged): entry.quantity = quantity + damaged
         case .setPolicy(let warehouse, _): entry.warehouse = warehouse
-        case .setWarehouse(let warehouse): entry.warehouse = warehouse.id
+        case .setWarehouse(let warehouse, _): entry.warehouse = warehouse.id
         case .extend, .expire, .reallocate, .transferCancel, .transferDue, .setPolicies, .retire,
             .setSettings, .skip:
             break

@@ -217,7 +217,7 @@ extension Stock {
         }
         var levelCount = levels.count
         for local in published.warehouses {
-            if item?.index(of: local.warehouse) == nil { levelCount += 1 }
+            if item?.levels.place(of: local.warehouse) == nil { levelCount += 1 }
             changes.append((local.warehouse, local.policy))
         }
         if levelCount > max(levels.count, Limits.warehousesPerSKU) {
@@ -257,8 +257,15 @@ extension Stock {
         return .entries([entry(.retire, cause)])
     }
 
-    func decideWarehouse(_ warehouse: Warehouse, _ cause: Cause) -> Decision {
+    func decideWarehouse(_ warehouse: Warehouse, isWithdrawn: Bool, _ cause: Cause) -> Decision {
         let isKnown = self.warehouse(warehouse.id)?.isPublished ?? false
+        // The key of a tombstone may be mistyped.
+        if isWithdrawn, !isKnown, standing(in: warehouse.id).isEmpty {
+            return .answer(
+                Outcome(
+                    kind: .ignored, command: .setWarehouse, commandID: cause.command.id,
+                    sku: cause.command.sku, noOp: .nothingLaidDown, at: cause.at))
+        }
         if !isKnown, warehouses.count(where: \.isPublished) >= Limits.warehouses {
             return reject(.warehouseLimitExceeded, cause)
         }

@@ -8,7 +8,7 @@ extension Stock {
                     ? .answer(Outcome(of: live, sku: cause.command.sku, to: cause.command))
                     : reject(.reservationIDConflict, cause)
             }
-            if window.ending(of: id, item: item, at: cause.at) != nil {
+            if window.hasEnded(id, item: item, at: cause.at) {
                 return reject(.reservationIDConflict, cause)
             }
         }

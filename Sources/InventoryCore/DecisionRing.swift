@@ -6,8 +6,9 @@
 struct DecisionRing: Sendable {
     static let alignment = 4
     static let chunkBytes = 1 << 16
-    /// The longest piece.
-    static let pieceBytes = chunkBytes / 2
+    /// The longest piece: its length is told in two bytes. The longest decision, a late confirm that takes units in all
+    /// warehouses of a SKU (`Limits.warehousesPerSKU`) and ships them, of names as long as they may be, is shorter.
+    static let pieceBytes = chunkBytes - alignment
     /// Places are told in so many bits, in units of `alignment`: as far apart may pieces be.
     private static let tellingMask: Int64 = 0x7FFF_FFFF
 
@@ -106,10 +107,10 @@ struct DecisionRing: Sendable {
         let number = index(of: place)
         let start = offset(of: place)
         let had = length(at: place)
+        precondition(had + count <= Self.pieceBytes, "a piece of \(had + count) bytes")
         if start + had + count > Self.chunkBytes {
             var piece = Array(chunks[number].bytes[start..<start + had])
             piece.append(contentsOf: UnsafeRawBufferPointer(start: more, count: count))
-            precondition(piece.count <= Self.pieceBytes, "a piece of \(piece.count) bytes")
             // Its times and offsets go on counting from the same base.
             let base = chunks[number].base
             chunks[number].used = start

@@ -25,8 +25,20 @@ struct DedupeWindow: Sendable {
     private var byCommand = SegmentedIndex()
     private var byReservation = SegmentedIndex()
     private var byTransfer = SegmentedIndex()
-    /// The newest shipment of each SKU and order; the one before stands in it.
+    /// The newest shipment of each SKU and order; it says how many units had shipped before.
     private var byOrder = SegmentedIndex()
+    /// Of orders of which shipments are forgotten and others are not: the units of the forgotten ones.
+    private var forgottenShipments: [Shipments: Int64] = [:]
+
+    /// Those of a SKU for an order.
+    private struct Shipments: Hashable {
+        let item: Int
+        let order: ID
+
+        init(_ found: Remembered) { (item, order) = (found.item, found.order.id) }
+
+        init(item: Int, order: ID) { (self.item, self.order) = (item, order) }
+    }
 
     init(capacity: Int, age: Int64, answers: Bool = true) {
         precondition(capacity > 0)
@@ -54,9 +66,26 @@ struct DedupeWindow: Sendable {
 
     // MARK: What was decided
 
-    /// What decided the command, if it is remembered.
-    func decision(of commandID: PackedID, item: Int) -> Remembered? {
-        Self.placeOfOwn(byCommand, ring, code, commandID, item).map(remembered)
+    /// Where that stands which decided a command of that id, if it is remembered. An id that was used again for another
+    /// content, once the first was too old to be told, has several decisions: the newest.
+    ///
+    /// - Parameter content: the command's fingerprint; nil for any.
+    func place(of commandID: PackedID, item: Int, content: UInt64? = nil) -> Int64? {
+        Self.placeOfOwn(byCommand, ring, code, commandID, item, content)
+    }
+
+    /// What stands at a place.
+    @inline(never)
+    func remembered(_ place: Int64) -> Remembered {
+        ring.read(place) { code.read($0, ring.base(of: place)) }
+    }
+
+    /// Whether the reservation has ended, if that is remembered at `now`.
+    func hasEnded(_ reservationID: PackedID, item: Int, at now: Timestamp) -> Bool {
+        guard let place = Self.placeOfEnding(byReservation, ring, code, reservationID, item) else {
+            return false
+        }
+        return isYoung(cause(place).at, at: now)
     }
 
     /// How the reservation ended, if that is remembered at `now`.
@@ -80,20 +109,16 @@ struct DedupeWindow: Sendable {
 
     /// The units of the SKU that shipped for the order, as far as they are remembered by count.
     func shipped(item: Int, for order: PackedID) -> Int64 {
-        guard var place = shipment(for: order, item: item) else { return 0 }
-        var units: Int64 = 0
-        while true {
-            let found = remembered(place)
-            units += found.shipped
-            guard let earlier = found.earlierShipment.map(ring.place(told:)), earlier < place else {
-                return units
-            }
-            place = earlier
-        }
+        guard let place = shipment(for: order, item: item) else { return 0 }
+        let newest = remembered(place)
+        let units = newest.shippedBefore + newest.shipped
+        return forgottenShipments.isEmpty ? units : units - (forgottenShipments[Shipments(newest)] ?? 0)
     }
 
-    func isYoung(_ found: Remembered, at now: Timestamp) -> Bool {
-        now.milliseconds - found.at.milliseconds <= age
+    func isYoung(_ found: Remembered, at now: Timestamp) -> Bool { isYoung(found.at, at: now) }
+
+    private func isYoung(_ decidedAt: Timestamp, at now: Timestamp) -> Bool {
+        now.milliseconds - decidedAt.milliseconds <= age
     }
 
     /// Whether a command that is not remembered cannot have been decided, by the time that it was issued.
@@ -107,10 +132,6 @@ struct DedupeWindow: Sendable {
         return issuedAt.milliseconds > horizon.milliseconds + Limits.clockLead
     }
 
-    private func remembered(_ place: Int64) -> Remembered {
-        ring.read(place) { code.read($0, ring.base(of: place)) }
-    }
-
     private func cause(_ place: Int64) -> (at: Timestamp, source: Source) {
         ring.read(place) { RememberedCode.cause($0, ring.base(of: place)) }
     }
@@ -120,15 +141,19 @@ struct DedupeWindow: Sendable {
     /// Without the window, which would be copied for it; likewise below.
     @inline(never)
     private static func placeOfOwn(
-        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int
+        _ places: SegmentedIndex, _ ring: DecisionRing, _ code: RememberedCode, _ id: PackedID, _ item: Int,
+        _ content: UInt64?
     ) -> Int64? {
         var probe = places.probe(hash(id, item))
+        var newest: Int64?
         while let told = places.next(&probe) {
             let place = ring.place(told: told)
+            if let newest, place < newest { continue }
             let found = ring.read(place) { code.commandID($0) }
-            if found.item == item, found.id == id { return place }
+            guard found.item == item, found.id == id else { continue }
+            if content == nil || content == found.content { newest = place }
         }
-        return nil
+        return newest
     }
 
     @inline(never)
@@ -160,8 +185,8 @@ struct DedupeWindow: Sendable {
         var place: Int64? = ring.isEmpty ? nil : ring.begin
         while let here = place {
             var one = remembered(here)
-            // A place, which depends on how the state came about.
-            one.earlierShipment = nil
+            // It depends on what is forgotten.
+            one.shippedBefore = 0
             found.append(one)
             place = ring.next(after: here)
         }
@@ -199,8 +224,13 @@ struct DedupeWindow: Sendable {
         let ids = entry.pointee.packed
         let ships = kind == .own && (movement == .ship || movement == .reacquire) && !ids.order.isNone
         let shipment = ships ? shipment(for: ids.order, item: item) : nil
-        let place = write(entry, kind, item, isFirst: !continues, shipment)
-        if kind == .own { takeOwn(ids.command, item, place) }
+        var before: Int64? = ships ? 0 : nil
+        if let shipment {
+            let found = remembered(shipment)
+            before = found.shippedBefore + found.shipped
+        }
+        let place = write(entry, kind, item, isFirst: !continues, shippedBefore: before)
+        if kind == .own { takeOwn(ids.command, item, entry.pointee.commandHash, place) }
         if ships { takeShipment(ids.order, item, place, after: shipment) }
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
@@ -212,7 +242,7 @@ struct DedupeWindow: Sendable {
 
     private mutating func write(
         _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int, isFirst: Bool,
-        _ earlierShipment: Int64?
+        shippedBefore: Int64?
     ) -> Int64 {
         let base = ring.makeRoom(
             for: RememberedCode.room,
@@ -220,8 +250,8 @@ struct DedupeWindow: Sendable {
         return withUnsafeTemporaryAllocation(byteCount: RememberedCode.room, alignment: 8) { bytes in
             let start = bytes.baseAddress!
             let count = code.write(
-                entry, kind, item: item, isFirst: isFirst,
-                earlierShipment: earlierShipment.map(DecisionRing.told), base: base, to: start)
+                entry, kind, item: item, isFirst: isFirst, shippedBefore: shippedBefore, base: base, to: start
+            )
             return ring.add(start, count)
         }
     }
@@ -232,8 +262,8 @@ struct DedupeWindow: Sendable {
     ) -> Bool {
         guard let newest = ring.newest, ring.read(newest, RememberedCode.kind) == kind else { return false }
         let ids = entry.pointee.packed
-        let found = remembered(newest)
         if kind == .ending {
+            let found = remembered(newest)
             guard found.parts.last?.movement == entry.pointee.movement, found.reservation == ids.reservation,
                 found.parts.last?.remaining != 0
             else { return false }
@@ -241,7 +271,7 @@ struct DedupeWindow: Sendable {
         let place = withUnsafeTemporaryAllocation(byteCount: RememberedCode.partRoom, alignment: 8) { bytes in
             ring.extendNewest(bytes.baseAddress!, code.writePart(entry, to: bytes.baseAddress!))
         }
-        if place != newest { move(found, from: newest, to: place) }
+        if place != newest { move(remembered(place), from: newest, to: place) }
         if entry.pointee.takesFromReservation, entry.pointee.remaining == 0, ids.hasReservation {
             takeEnding(ids.reservation, item, place)
         }
@@ -270,8 +300,9 @@ struct DedupeWindow: Sendable {
         if !found.transfer.isNone, byTransfer.remove(hash, old) { byTransfer.insert(hash, new) }
     }
 
-    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ place: Int64) {
-        if let known = Self.placeOfOwn(byCommand, ring, code, id, item) {
+    /// In the place of the one before of the same content; one of another stays, as its command may come again.
+    private mutating func takeOwn(_ id: PackedID, _ item: Int, _ content: UInt64, _ place: Int64) {
+        if let known = Self.placeOfOwn(byCommand, ring, code, id, item, content) {
             byCommand.remove(Self.hash(id, item), DecisionRing.told(known))
         }
         byCommand.insert(Self.hash(id, item), DecisionRing.told(place))
@@ -319,12 +350,22 @@ struct DedupeWindow: Sendable {
     }
 
     private mutating func forget(_ place: Int64) {
-        guard let keys = ring.read(place, code.keys) else { return }
+        guard let keys = ring.read(place, { code.keys($0) }) else { return }
         let told = DecisionRing.told(place)
         if let hash = keys.command { byCommand.remove(hash, told) }
         if let hash = keys.reservation { byReservation.remove(hash, told) }
-        if let hash = keys.order { byOrder.remove(hash, told) }
+        if let hash = keys.order {
+            let isNewest = byOrder.remove(hash, told)
+            if keys.ships, !isNewest || !forgottenShipments.isEmpty {
+                forgetShipment(place, isNewest: isNewest)
+            }
+        }
         if let hash = keys.transfer { byTransfer.remove(hash, told) }
+    }
+
+    private mutating func forgetShipment(_ place: Int64, isNewest: Bool) {
+        let found = remembered(place)
+        forgottenShipments[Shipments(found)] = isNewest ? nil : found.shippedBefore + found.shipped
     }
 
     /// Takes on other limits.
@@ -346,6 +387,11 @@ struct DedupeWindow: Sendable {
         byReservation = SegmentedIndex()
         byTransfer = SegmentedIndex()
         byOrder = SegmentedIndex()
+        let forgotten = forgottenShipments
+        forgottenShipments = [:]
+        for (key, units) in forgotten {
+            forgottenShipments[Shipments(item: change(key.item), order: key.order)] = units
+        }
         var next: Int64? = ring.isEmpty ? nil : ring.begin
         while let place = next {
             next = ring.next(after: place)
@@ -353,7 +399,7 @@ struct DedupeWindow: Sendable {
             if found.kind == .nothing { continue }
             found.item = change(found.item)
             ring.change(place) { RememberedCode.setItem(found.item, $0) }
-            if found.kind == .own { takeOwn(found.commandID, found.item, place) }
+            if found.kind == .own { takeOwn(found.commandID, found.item, found.commandHash, place) }
             if found.shipped > 0, !found.order.isNone {
                 takeShipment(
                     found.order, found.item, place, after: shipment(for: found.order, item: found.item))

@@ -63,7 +63,12 @@ struct Fingerprint {
         if let text { add(text) }
     }
 
-    mutating func add(_ id: ID?) { add(id?.text) }
+    /// A missing id differs from every id.
+    mutating func add(_ id: ID?) {
+        guard let id else { return add(false) }
+        add(true)
+        add(id.text)
+    }
 }
 
 extension Command {
@@ -127,7 +132,10 @@ extension Command {
                 print.add(local.policy)
             }
         case .retire: break
-        case .setWarehouse(let warehouse): print.add(warehouse)
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            print.add(warehouse)
+            // Commands of before have no such field, and are the same.
+            if isWithdrawn { print.add(true) }
         case .setSettings(let settings): print.add(settings)
         case .skip(let offsets, let reason):
             print.add(offsets)
@@ -142,13 +150,14 @@ extension Fingerprint {
         add(reserve.packed.reservation)
         add(reserve.packed.order)
         add(reserve.quantity)
-        add(reserve.warehouse)
+        // Most name neither a warehouse nor a channel, and an optional that is moved costs more than one that is asked.
+        if reserve.warehouse == nil { add(false) } else { add(reserve.warehouse) }
         add(reserve.expiry)
         add(reserve.strategy?.rawValue)
         add(reserve.allowPartial)
         add(reserve.allowSplit)
         add(reserve.allowBackorder)
-        add(reserve.channel)
+        if reserve.channel == nil { add(false) } else { add(reserve.channel) }
         add(reserve.shipTo?.latitude)
         add(reserve.shipTo?.longitude)
         add(reserve.deliverWithinHours)

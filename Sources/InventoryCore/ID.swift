@@ -33,7 +33,16 @@ package struct ID: Sendable {
 }
 
 extension ID: Hashable, Comparable {
+    @inline(__always)
     package static func == (left: ID, right: ID) -> Bool {
+        // Two texts that are the same in memory, as most that are equal: a short one is its own bytes, and of a long one
+        // there is often one copy.
+        unsafeBitCast(left.text, to: SIMD2<UInt64>.self) == unsafeBitCast(right.text, to: SIMD2<UInt64>.self)
+            || hasSameBytes(left, right)
+    }
+
+    @inline(never)
+    private static func hasSameBytes(_ left: ID, _ right: ID) -> Bool {
         left.withBytes { left in
             right.withBytes { right in
                 guard left.count == right.count, let one = UnsafeRawPointer(left.baseAddress),

@@ -8,10 +8,12 @@ struct IDCode: Sendable {
     private static let number: UInt8 = 130
     private static let prefixedUUID: UInt8 = 131
 
-    /// What stands before numbers and UUIDs, each in the slot of its hash. A slot is filled once and never changes, so
-    /// that what was written can be read for ever.
-    private var prefixes: [PackedID?] = []
+    /// What stands before numbers and UUIDs, each in the slot of its hash: its length, 0 for none, and its bytes. A slot
+    /// is filled once and never changes, so that what was written can be read for ever. Empty until there is one.
+    private var prefixes: [UInt8] = []
     private static let slots = 256
+    private static let prefixBytes = 64
+    private static let slotBytes = 1 + prefixBytes
     private static let uuidLength = 36
 
     // MARK: Writing
@@ -73,7 +75,7 @@ struct IDCode: Sendable {
     /// The slot of what stands before; nil where it has none. Only what ends in a sign such as - or / may have one:
     /// others are as many as there are ids.
     private mutating func slot(of start: UnsafeRawPointer, _ count: Int) -> UInt8? {
-        guard count > 0, count <= 64 else { return nil }
+        guard count > 0, count <= Self.prefixBytes else { return nil }
         var last = count - 1
         // Zeros that fill a number up.
         while last > 0, start.load(fromByteOffset: last, as: UInt8.self) == 0x30 { last -= 1 }
@@ -84,70 +86,88 @@ struct IDCode: Sendable {
             hash = (hash ^ UInt32(start.load(fromByteOffset: index, as: UInt8.self))) &* 16_777_619
         }
         let slot = Int((hash ^ hash >> 16) & 0xFF)
-        if prefixes.isEmpty { prefixes = Array(repeating: nil, count: Self.slots) }
-        guard let known = prefixes[slot] else {
-            prefixes[slot] = PackedID(utf8: UnsafeRawBufferPointer(start: start, count: count))
-            return UInt8(slot)
+        if prefixes.isEmpty { prefixes = Array(repeating: 0, count: Self.slots * Self.slotBytes) }
+        return prefixes.withUnsafeMutableBytes { bytes in
+            let place = bytes.baseAddress! + slot * Self.slotBytes
+            let known = Int(place.load(as: UInt8.self))
+            if known == 0 {
+                place.storeBytes(of: UInt8(count), as: UInt8.self)
+                (place + 1).copyMemory(from: start, byteCount: count)
+                return UInt8(slot)
+            }
+            return known == count && RawBytes.areEqual(place + 1, start, count) ? UInt8(slot) : nil
         }
-        let isSame =
-            known.count == count && known.withBytes { RawBytes.areEqual($0.baseAddress!, start, count) }
-        return isSame ? UInt8(slot) : nil
     }
 
     /// Whether 36 bytes are a UUID in small letters; then its 16 bytes are written.
     private static func packUUID(_ start: UnsafeRawPointer, to place: UnsafeMutableRawPointer) -> Bool {
-        guard isDash(start, 8), isDash(start, 13), isDash(start, 18), isDash(start, 23) else { return false }
-        var from = 0
-        for index in 0..<16 {
-            if from == 8 || from == 13 || from == 18 || from == 23 { from += 1 }
-            guard let high = nibble(start.load(fromByteOffset: from, as: UInt8.self)),
-                let low = nibble(start.load(fromByteOffset: from + 1, as: UInt8.self))
-            else { return false }
-            place.storeBytes(of: high << 4 | low, toByteOffset: index, as: UInt8.self)
-            from += 2
-        }
+        guard isDash(start, 8), isDash(start, 13), isDash(start, 18), isDash(start, 23),
+            let first = HexDigits.pack(HexDigits.eight(start)),
+            let second = HexDigits.pack(HexDigits.fours(start + 9, start + 14)),
+            let third = HexDigits.pack(HexDigits.fours(start + 19, start + 24)),
+            let fourth = HexDigits.pack(HexDigits.eight(start + 28))
+        else { return false }
+        place.storeBytes(of: first.bigEndian, as: UInt32.self)
+        place.storeBytes(of: second.bigEndian, toByteOffset: 4, as: UInt32.self)
+        place.storeBytes(of: third.bigEndian, toByteOffset: 8, as: UInt32.self)
+        place.storeBytes(of: fourth.bigEndian, toByteOffset: 12, as: UInt32.self)
         return true
     }
 
-    @inline(__always)
-    private static func nibble(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
+    private static func isDash(_ start: UnsafeRawPointer, _ place: Int) -> Bool {
+        start.load(fromByteOffset: place, as: UInt8.self) == dash
     }
 
-    private static func isDash(_ start: UnsafeRawPointer, _ place: Int) -> Bool {
-        start.load(fromByteOffset: place, as: UInt8.self) == 0x2D
-    }
+    private static let dash: UInt8 = 0x2D
 
     // MARK: Reading
 
     /// Moves `place` behind the id.
     func read(_ place: inout UnsafeRawPointer) -> PackedID {
+        readText(&place) { PackedID(utf8: $0) }
+    }
+
+    /// Moves `place` behind the id, of which only the hash is wanted.
+    func readHash(_ place: inout UnsafeRawPointer) -> UInt32 {
+        readText(&place) { IDHash.of($0) }
+    }
+
+    @inline(__always)
+    private func readText<Result>(
+        _ place: inout UnsafeRawPointer, _ body: (UnsafeRawBufferPointer) -> Result
+    ) -> Result {
         let tag = place.load(as: UInt8.self)
         place += 1
         guard tag > Limits.idBytes else {
-            defer { place += Int(tag) }
-            return PackedID(utf8: UnsafeRawBufferPointer(start: place, count: Int(tag)))
+            let start = place
+            place += Int(tag)
+            return body(UnsafeRawBufferPointer(start: start, count: Int(tag)))
         }
-        var before: PackedID?
-        if tag != Self.uuid {
-            before = prefixes[Int(place.load(as: UInt8.self))]
-            place += 1
-        }
-        let start = place
-        var value: UInt64 = 0
-        if tag == Self.number { value = Varint.read(&place) } else { place += 16 }
         return withUnsafeTemporaryAllocation(byteCount: Self.room, alignment: 8) { text in
             let text = text.baseAddress!
-            let count = before?.count ?? 0
-            before?.withBytes { text.copyMemory(from: $0.baseAddress!, byteCount: count) }
-            let rest =
-                tag == Self.number
-                ? Self.writeDecimal(value, to: text + count) : Self.unpackUUID(start, to: text + count)
-            return PackedID(utf8: UnsafeRawBufferPointer(start: text, count: count + rest))
+            var count = 0
+            if tag != Self.uuid {
+                count = writePrefix(Int(place.load(as: UInt8.self)), to: text)
+                place += 1
+            }
+            if tag == Self.number {
+                count += Self.writeDecimal(Varint.read(&place), to: text + count)
+            } else {
+                Self.unpackUUID(place, to: text + count)
+                place += 16
+                count += Self.uuidLength
+            }
+            return body(UnsafeRawBufferPointer(start: text, count: count))
+        }
+    }
+
+    /// - Returns: its length.
+    private func writePrefix(_ slot: Int, to place: UnsafeMutableRawPointer) -> Int {
+        prefixes.withUnsafeBytes { bytes in
+            let start = bytes.baseAddress! + slot * Self.slotBytes
+            let count = Int(start.load(as: UInt8.self))
+            place.copyMemory(from: start + 1, byteCount: count)
+            return count
         }
     }
 
@@ -162,22 +182,62 @@ struct IDCode: Sendable {
         return count
     }
 
-    private static func unpackUUID(_ start: UnsafeRawPointer, to place: UnsafeMutableRawPointer) -> Int {
-        var to = 0
-        for index in 0..<16 {
-            if index == 4 || index == 6 || index == 8 || index == 10 {
-                place.storeBytes(of: 0x2D, toByteOffset: to, as: UInt8.self)
-                to += 1
-            }
-            let byte = start.load(fromByteOffset: index, as: UInt8.self)
-            place.storeBytes(of: digit(byte >> 4), toByteOffset: to, as: UInt8.self)
-            place.storeBytes(of: digit(byte & 0xF), toByteOffset: to + 1, as: UInt8.self)
-            to += 2
+    /// Writes 36 bytes.
+    private static func unpackUUID(_ start: UnsafeRawPointer, to place: UnsafeMutableRawPointer) {
+        func digits(_ offset: Int) -> UInt64 {
+            HexDigits.unpack(UInt32(bigEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
-        return to
+        func store(_ four: UInt64, _ offset: Int) {
+            place.storeBytes(
+                of: UInt32(truncatingIfNeeded: four).bigEndian, toByteOffset: offset, as: UInt32.self)
+        }
+        let (second, third) = (digits(4), digits(8))
+        place.storeBytes(of: digits(0).bigEndian, as: UInt64.self)
+        store(second >> 32, 9)
+        store(second, 14)
+        store(third >> 32, 19)
+        store(third, 24)
+        place.storeBytes(of: digits(12).bigEndian, toByteOffset: 28, as: UInt64.self)
+        for offset in [8, 13, 18, 23] { place.storeBytes(of: dash, toByteOffset: offset, as: UInt8.self) }
+    }
+}
+
+/// Eight hexadecimal digits in small letters, and the 32 bits that they are; the first digit is the topmost.
+private enum HexDigits {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    static func eight(_ start: UnsafeRawPointer) -> UInt64 {
+        UInt64(bigEndian: start.loadUnaligned(as: UInt64.self))
     }
 
-    private static func digit(_ nibble: UInt8) -> UInt8 { nibble < 10 ? 0x30 + nibble : 0x61 + nibble - 10 }
+    static func fours(_ first: UnsafeRawPointer, _ second: UnsafeRawPointer) -> UInt64 {
+        UInt64(UInt32(bigEndian: first.loadUnaligned(as: UInt32.self))) << 32
+            | UInt64(UInt32(bigEndian: second.loadUnaligned(as: UInt32.self)))
+    }
+
+    /// Nil for what has another character among them.
+    static func pack(_ text: UInt64) -> UInt32? {
+        // Letters have the bit 0x40, and their lower four bits are 9 less than they stand for.
+        let nibbles = (text & ones &* 0x0F) &+ ((text >> 6) & ones) &* 9
+        guard nibbles & ones &* 0xF0 == 0, letters(nibbles) == text else { return nil }
+        var bits = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF
+        bits = (bits | bits >> 8) & 0x0000_FFFF_0000_FFFF
+        return UInt32(truncatingIfNeeded: bits | bits >> 16)
+    }
+
+    static func unpack(_ bits: UInt32) -> UInt64 {
+        var nibbles = UInt64(bits)
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF
+        nibbles = (nibbles | nibbles << 4) & ones &* 0x0F
+        return letters(nibbles)
+    }
+
+    /// The characters of eight numbers of at most 15, one in each byte.
+    private static func letters(_ nibbles: UInt64) -> UInt64 {
+        let areLetters = (nibbles &+ ones &* 6) >> 4 & ones
+        return nibbles &+ ones &* 0x30 &+ areLetters &* 0x27
+    }
 }
 
 /// Numbers in as few bytes as they need, seven bits in each (LEB128).

@@ -56,7 +56,8 @@ package struct LedgerEntry: Equatable, Sendable {
     package var quantity: Int64
     /// The units that the reservation still claims, or that the transfer still has in transit, after the entry.
     package var remaining: Int64?
-    /// Until when the units are claimed; for what begins or extends a reservation.
+    /// Until when the units are claimed; for what begins or extends a reservation, and for what gathers a backordered one
+    /// in one warehouse. By this, a `reallocate` that gathers is told from one that its command asked for.
     package var expiresAt: Timestamp?
     /// Whether the reservation must be served by the warehouse of this entry, because its command named it.
     package var isNamed: Bool
@@ -161,12 +162,10 @@ package struct LedgerEntry: Equatable, Sendable {
     /// Whether the entry is its command's own decision, and not something that befell a reservation because the
     /// command came or was carried out. Only own entries answer a repeat of the command; the refusal of a
     /// `command_id` that another command has used must not answer for that other one.
-    package var isOwn: Bool { Self.isOwn(movement, command, reason) }
-
-    static func isOwn(_ movement: Movement, _ command: CommandKind, _ reason: Rejection?) -> Bool {
+    package var isOwn: Bool {
         switch movement {
         case .expire, .lose, .fill: false
-        case .reallocate: command == .reallocate
+        case .reallocate: command == .reallocate && expiresAt == nil
         case .rejection: reason != .commandIDConflict
         default: true
         }

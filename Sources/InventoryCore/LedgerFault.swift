@@ -55,6 +55,7 @@ extension Stock {
     /// - Returns: the alerts of the entry's command, if the entry is its last.
     @discardableResult
     package mutating func foldChecked(_ entry: LedgerEntry) throws(LedgerFault) -> [Alert] {
+        if entry.movement == .setPolicy { sumChannelClaims(for: entry) }
         if let fault = fault(in: entry) { throw fault }
         return fold(entry)
     }

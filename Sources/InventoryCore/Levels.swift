@@ -283,35 +283,13 @@ struct Item {
     var hasPolicy: Bool { policyBox != nil }
 
     func level(of warehouse: ID) -> Level? {
-        index(of: warehouse).map { levels[$0] }
-    }
-
-    func index(of warehouse: ID) -> Int? {
-        // A SKU has few warehouses in most shops; a scan of neighbours beats a dictionary there.
-        if levels.count <= 8 {
-            // By places: a level is large, and is not copied to be looked at.
-            for place in levels.indices where levels[place].warehouse == warehouse { return place }
-            return nil
-        }
-        let index = insertionIndex(of: warehouse)
-        return index < levels.count && levels[index].warehouse == warehouse ? index : nil
+        levels.place(of: warehouse).map { levels[$0] }
     }
 
     /// The first level that has more units reserved than on hand.
     var firstShortage: Int? {
         for place in levels.indices where levels[place].reserved > levels[place].onHand { return place }
         return nil
-    }
-
-    /// Before which level the warehouse stands in the order, by bisection.
-    func insertionIndex(of warehouse: ID) -> Int {
-        var low = 0
-        var high = levels.count
-        while low < high {
-            let middle = (low + high) / 2
-            if levels[middle].warehouse < warehouse { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 
     /// Where the reservations stand whose due times it holds; others may be there now.
@@ -321,5 +299,31 @@ struct Item {
         for index in levels.indices {
             levels[index].safetyStock = levels[index].policy?.safetyStock ?? policy?.safetyStock ?? 0
         }
+    }
+}
+
+/// Of a SKU, ordered by warehouse. Asked of the levels and not of the item, of which all references would be counted.
+extension [Level] {
+    /// Where the level of a warehouse stands.
+    func place(of warehouse: ID) -> Int? {
+        // A SKU has few warehouses in most shops; a scan of neighbours beats a dictionary there.
+        if count <= 8 {
+            // By places: a level is large, and is not copied to be looked at.
+            for place in indices where self[place].warehouse == warehouse { return place }
+            return nil
+        }
+        let place = insertionPlace(of: warehouse)
+        return place < count && self[place].warehouse == warehouse ? place : nil
+    }
+
+    /// Before which level the warehouse stands in the order, by bisection.
+    func insertionPlace(of warehouse: ID) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].warehouse < warehouse { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

@@ -259,7 +259,12 @@ package struct Outcome: Equatable, Sendable {
 
 extension Movement {
     /// Whether there may be a notice of it.
-    package var mayBeNoticed: Bool { self == .lose || self == .reallocate || self == .fill }
+    package var mayBeNoticed: Bool {
+        switch self {
+        case .lose, .reallocate, .fill: true
+        default: false
+        }
+    }
 }
 
 /// What befell a reservation by a command that was not about it, told to its order.

@@ -101,15 +101,22 @@ package enum IDHash {
     package static func of(_ id: ID) -> UInt32 { id.withBytes(of) }
 
     /// Of an id that is unique within a SKU, which stands at a place.
-    static func of(_ id: PackedID, item: Int) -> UInt32 {
-        id.hash ^ UInt32(truncatingIfNeeded: item &+ 1) &* 0x9E37_79B1
+    static func of(_ id: PackedID, item: Int) -> UInt32 { of(hash: id.hash, item: item) }
+
+    /// The same, for who has the hash of the id alone.
+    static func of(hash: UInt32, item: Int) -> UInt32 {
+        hash ^ UInt32(truncatingIfNeeded: item &+ 1) &* 0x9E37_79B1
     }
 
     private static func of(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt32 {
+        of(UnsafeRawBufferPointer(bytes))
+    }
+
+    static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
         var print = Fingerprint()
         var index = 0
         while index + 8 <= bytes.count {
-            print.add(UnsafeRawPointer(bytes.baseAddress! + index).loadUnaligned(as: UInt64.self))
+            print.add(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
             index += 8
         }
         var rest = UInt64(bytes.count)

@@ -137,21 +137,24 @@ extension Stock {
         var entries: [LedgerEntry] = []
         var moved: Int64 = 0
         for allocation in waiting.allocations where allocation.warehouse != level.warehouse {
+            let units = allocation.quantity
             var leaving = entry(
-                .reallocate, cause, allocation.quantity, in: allocation.warehouse,
-                LedgerEntry.Deltas(reserved: -allocation.quantity), after: entries.count)
+                .reallocate, cause, units, in: allocation.warehouse,
+                LedgerEntry.Deltas(reserved: -units), after: entries.count)
             leaving.counterpart = level.warehouse
-            concern(&leaving, waiting, remaining: waiting.quantity)
-            entries.append(leaving)
-            moved += allocation.quantity
-        }
-        if let first = entries.first {
             var arriving = entry(
-                .reallocate, cause, moved, in: level.warehouse, LedgerEntry.Deltas(reserved: moved),
-                after: entries.count)
-            arriving.counterpart = first.warehouse
-            concern(&arriving, waiting, remaining: waiting.quantity)
-            entries.append(arriving)
+                .reallocate, cause, units, in: level.warehouse, LedgerEntry.Deltas(reserved: units),
+                after: entries.count + 1)
+            arriving.counterpart = allocation.warehouse
+            // What came from other warehouses is there by then.
+            arriving.balances.reserved += moved
+            moved += units
+            for var entry in [leaving, arriving] {
+                concern(&entry, waiting, remaining: waiting.quantity)
+                // So it is known that the command did not ask for it.
+                entry.expiresAt = waiting.expiresAt
+                entries.append(entry)
+            }
         }
         var filling = filling(
             waiting.backordered, of: waiting, in: level, cause, after: entries.count)

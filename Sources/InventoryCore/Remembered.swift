@@ -51,8 +51,8 @@ struct Remembered: Equatable, Sendable {
     var requested: Int64?
     var isNamed = false
     var allowSplit = true
-    /// Where the shipment for the same order stands that came before.
-    var earlierShipment: Int?
+    /// The units that had shipped for the same order before, as far as the window had seen.
+    var shippedBefore: Int64 = 0
     var parts: [Part] = []
 
     /// The units that shipped.
@@ -60,15 +60,13 @@ struct Remembered: Equatable, Sendable {
 
     /// The entries again, as far as they are remembered.
     ///
-    /// - Parameter other: the ids that it does not have itself.
+    /// - Parameters:
+    ///   - ids: those that it does not have itself, and these.
+    ///   - otherTransfer: where it has none; likewise the channel.
     func entries(
-        _ sku: PackedID, command id: PackedID, reservation other: PackedID, order otherOrder: PackedID,
-        transfer otherTransfer: ID?, channel otherChannel: ID?
+        _ ids: PackedIDs, transfer otherTransfer: ID? = nil, channel otherChannel: ID? = nil
     ) -> [LedgerEntry] {
-        let ids = PackedIDs(
-            sku: sku, command: commandID.isNone ? id : commandID,
-            reservation: reservation.isNone ? other : reservation, order: order.isNone ? otherOrder : order)
-        return parts.indices.map { place in
+        parts.indices.map { place in
             let part = parts[place]
             var entry = LedgerEntry(
                 ids, generation: generation, sequence: sequence + Int64(place), movement: part.movement,
@@ -159,17 +157,18 @@ struct RememberedCode: Sendable {
         static let channel = Flags(rawValue: 1024)
         static let requested = Flags(rawValue: 2048)
         static let reason = Flags(rawValue: 4096)
-        static let shipment = Flags(rawValue: 8192)
+        static let shippedBefore = Flags(rawValue: 8192)
+        static let ships = Flags(rawValue: 16384)
     }
 
     /// - Parameters:
     ///   - item: where the SKU stands.
-    ///   - earlierShipment: where the shipment for the same order stands that came before.
+    ///   - shippedBefore: of what ships for an order, the units that had shipped for it before; else nil.
     ///   - place: of at least `room` bytes.
     /// - Returns: how many were written.
     mutating func write(
         _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, item: Int, isFirst: Bool,
-        earlierShipment: Int?, base: DecisionRing.Base, to place: UnsafeMutableRawPointer
+        shippedBefore: Int64?, base: DecisionRing.Base, to place: UnsafeMutableRawPointer
     ) -> Int {
         var flags: Flags = isFirst ? .first : []
         var end = place + 4
@@ -177,14 +176,14 @@ struct RememberedCode: Sendable {
         end += Varint.write(entry.pointee.source.offset - base.offset, to: end)
         end += Varint.write(Int64(entry.pointee.source.partition), to: end)
         if kind != .nothing {
-            end = write(entry, kind, item, earlierShipment, &flags, end)
+            end = write(entry, kind, item, shippedBefore, &flags, end)
         }
         place.storeBytes(of: flags.rawValue.littleEndian, toByteOffset: 2, as: UInt16.self)
         return end - place
     }
 
     private mutating func write(
-        _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int, _ earlierShipment: Int?,
+        _ entry: UnsafePointer<LedgerEntry>, _ kind: Remembered.Kind, _ item: Int, _ shippedBefore: Int64?,
         _ flags: inout Flags, _ place: UnsafeMutableRawPointer
     ) -> UnsafeMutableRawPointer {
         let ids = entry.pointee.packed
@@ -211,10 +210,12 @@ struct RememberedCode: Sendable {
             return end + 1
         }
         let movement = entry.pointee.movement
-        if let earlierShipment {
-            flags.insert(.shipment)
-            end.storeBytes(of: UInt32(earlierShipment).littleEndian, as: UInt32.self)
-            end += 4
+        if let shippedBefore {
+            flags.insert(.ships)
+            if shippedBefore > 0 {
+                flags.insert(.shippedBefore)
+                end += Varint.write(UInt64(shippedBefore), to: end)
+            }
         }
         if ids.hasReservation, Self.mayEndReservation(movement) {
             flags.insert(.reservation)
@@ -304,13 +305,14 @@ struct RememberedCode: Sendable {
         return (Timestamp(milliseconds: at), Source(partition: partition, offset: offset))
     }
 
-    /// The item and the command's id of an own decision.
-    func commandID(_ place: UnsafeRawPointer) -> (item: Int, id: PackedID) {
+    /// The item, the command's fingerprint and its id of an own decision.
+    func commandID(_ place: UnsafeRawPointer) -> (item: Int, content: UInt64, id: PackedID) {
         var next = place + 4
         _ = Self.cause(&next, DecisionRing.Base(at: 0, offset: 0))
         let item = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
+        let content = UInt64(littleEndian: next.loadUnaligned(fromByteOffset: 5, as: UInt64.self))
         next += 5 + 8
-        return (item, ids.read(&next))
+        return (item, content, ids.read(&next))
     }
 
     /// By which hashes it may be found.
@@ -319,6 +321,8 @@ struct RememberedCode: Sendable {
         var reservation: UInt32?
         var order: UInt32?
         var transfer: UInt32?
+        /// Whether it shipped units for its order.
+        var ships = false
     }
 
     /// Nil of what is not found again. Nothing that comes behind the ids is read.
@@ -332,15 +336,18 @@ struct RememberedCode: Sendable {
         var keys = Keys()
         if flags.contains(.own) {
             next += 8
-            keys.command = IDHash.of(ids.read(&next), item: item)
+            keys.command = IDHash.of(hash: ids.readHash(&next), item: item)
         }
         if flags.contains(.reason) { return keys }
         _ = Varint.read(&next) as UInt64
         if flags.contains(.generation) { _ = Varint.read(&next) as UInt64 }
-        if flags.contains(.shipment) { next += 4 }
-        if flags.contains(.reservation) { keys.reservation = IDHash.of(ids.read(&next), item: item) }
-        if flags.contains(.order) { keys.order = IDHash.of(ids.read(&next), item: item) }
-        if flags.contains(.transfer) { keys.transfer = IDHash.of(ids.read(&next), item: item) }
+        keys.ships = flags.contains(.ships)
+        if flags.contains(.shippedBefore) { _ = Varint.read(&next) as UInt64 }
+        if flags.contains(.reservation) {
+            keys.reservation = IDHash.of(hash: ids.readHash(&next), item: item)
+        }
+        if flags.contains(.order) { keys.order = IDHash.of(hash: ids.readHash(&next), item: item) }
+        if flags.contains(.transfer) { keys.transfer = IDHash.of(hash: ids.readHash(&next), item: item) }
         return keys
     }
 
@@ -366,10 +373,7 @@ struct RememberedCode: Sendable {
             found.reason = next.load(as: Rejection.self)
             return found
         }
-        if flags.contains(.shipment) {
-            found.earlierShipment = Int(UInt32(littleEndian: next.loadUnaligned(as: UInt32.self)))
-            next += 4
-        }
+        if flags.contains(.shippedBefore) { found.shippedBefore = Int64(Varint.read(&next)) }
         if flags.contains(.reservation) { found.reservation = ids.read(&next) }
         if flags.contains(.order) { found.order = ids.read(&next) }
         if flags.contains(.transfer) { found.transfer = ids.read(&next) }

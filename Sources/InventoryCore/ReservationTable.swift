@@ -267,7 +267,6 @@ struct ReservationTable: Sendable {
         if Int(packed.item) != item { return false }
         guard packed.kind == .packed else { return apart[place].map { id.isEqual(to: $0.id) } ?? false }
         return Self.has(packed, 0, packed.idLength, id)
-            || Self.id(packed, 0, packed.idLength) == id
     }
 
     private static func has(_ packed: Packed, _ start: UInt8, _ count: UInt8, _ id: PackedID) -> Bool {

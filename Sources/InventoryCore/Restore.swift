@@ -416,7 +416,7 @@ private struct Sums {
         let index = reservation.item
         backordered[index] += reservation.backordered
         for allocation in reservation.allocations {
-            guard let place = items[index].index(of: allocation.warehouse) else {
+            guard let place = items[index].levels.place(of: allocation.warehouse) else {
                 doubts.add(
                     items[index].sku,
                     "reservation \(reservation.id) claims units in \(allocation.warehouse), where the SKU has "
@@ -433,7 +433,7 @@ private struct Sums {
 
     mutating func add(_ transfer: Transfer, _ items: [Item], _ doubts: inout FirstDoubt) {
         let index = transfer.item
-        guard let place = items[index].index(of: transfer.to) else {
+        guard let place = items[index].levels.place(of: transfer.to) else {
             doubts.add(
                 items[index].sku,
                 "transfer \(transfer.id) is on its way to \(transfer.to), where the SKU has no level")

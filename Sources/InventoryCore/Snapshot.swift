@@ -202,16 +202,12 @@ extension Stock {
         itemIndex(of: sku).flatMap { reservations[id, $0] }.map { ReservationSnapshot($0, sku: sku) }
     }
 
-    /// A live reservation as it is now, and its SKU.
+    /// A live reservation as it is now.
     ///
-    /// - Parameter ids: its id, and its order and its SKU as the caller knows them, which are taken if they have the
-    ///   same bytes.
-    package func reservation(_ ids: PackedIDs) -> (live: Reservation, sku: PackedID)? {
-        let sku = ids.sku
-        guard let item = itemIndex(of: sku),
-            let live = reservations.reservation(ids.reservation, item: item, known: ids)
-        else { return nil }
-        return (live, sku.isEqual(to: items[item].sku) ? sku : PackedID(items[item].sku))
+    /// - Parameter ids: its SKU and its id; and its order as the caller knows it, which is taken if it has the same bytes.
+    package func reservation(_ ids: PackedIDs) -> Reservation? {
+        guard let item = itemIndex(of: ids.sku) else { return nil }
+        return reservations.reservation(ids.reservation, item: item, known: ids)
     }
 
     /// A live transfer of a SKU as it is now.
@@ -260,7 +256,9 @@ extension Stock {
             guard remembered.kind != .nothing else { return [Self.mark(remembered)] }
             let sku = PackedID(items[remembered.item].sku)
             let entries = remembered.entries(
-                sku, command: .none, reservation: .none, order: .none, transfer: nil, channel: nil)
+                PackedIDs(
+                    sku: sku, command: remembered.commandID, reservation: remembered.reservation,
+                    order: remembered.order))
             if !entries.isEmpty { return entries }
             var refusal = Self.mark(remembered)
             refusal.packed = PackedIDs(sku: sku, command: remembered.commandID)

@@ -22,6 +22,8 @@ package struct Stock: Sendable {
     /// After a restore: SKUs whose records in `stock.levels` say that a closed warehouse is open, or the other way
     /// round, ordered by SKU. Earlier versions did not write them when a warehouse was closed.
     package internal(set) var outdatedLevels: [ID] = []
+    /// What was summed up of the reservations last that have channels; nil once another entry than a policy has come.
+    var channelClaims: ChannelClaims?
     /// The entries of a command that is being folded.
     var pending: [LedgerEntry] = []
 
@@ -195,17 +197,11 @@ extension Stock {
         let cause = Cause(
             command: command, kind: command.kind, hash: command.fingerprint,
             item: presentIndex < 0 ? nil : presentIndex, at: at, source: source)
-        while let expiry = decideExpiry(cause) { carryOut(expiry, cause, &effects) }
+        while isDue(at: at), let expiry = decideExpiry(cause) { carryOut(expiry, cause, &effects) }
         fillBackorders(cause, &effects)
-        var decision = decide(cause)
         let first = effects.entries.count
-        if case .reacquire(let entries) = decision {
-            // The reservation lives again, and the confirm finds it.
-            for entry in entries { carryOut(entry, cause, &effects) }
-            decision = decideConfirm(cause)
-        }
         let outcome: Outcome?
-        switch decision {
+        switch decide(cause) {
         case .one(let entry):
             carryOut(entry, cause, &effects)
             outcome = nil
@@ -214,8 +210,9 @@ extension Stock {
             outcome = nil
         case .answer(let answer):
             outcome = answer
-        case .reacquire:
-            preconditionFailure("a reservation was reacquired and does not live")
+        case .reacquire(let entries):
+            carryOut(entries, cause, &effects)
+            outcome = confirmReacquired(cause, &effects)
         }
         let own = first..<effects.entries.count
         if !own.isEmpty { relieve(cause, &effects) }
@@ -232,16 +229,50 @@ extension Stock {
             ?? Outcome(of: effects.entries, own, cause.kind, commandID: command.packedID, isDuplicate: false)
     }
 
+    /// Whether a reservation of the present SKU is due.
+    @inline(__always)
+    private mutating func isDue(at: Timestamp) -> Bool {
+        guard presentIndex >= 0, let due = items[presentIndex].dueTimes.first else { return false }
+        return due.expiresAt <= at
+    }
+
+    /// The reservation lives again, and the confirm finds it.
+    private mutating func confirmReacquired(_ cause: Cause, _ effects: inout Effects) -> Outcome? {
+        switch decideConfirm(cause) {
+        case .one(let entry):
+            carryOut(entry, cause, &effects)
+            return nil
+        case .entries(let entries):
+            carryOut(entries, cause, &effects)
+            return nil
+        case .answer(let answer):
+            return answer
+        case .reacquire:
+            preconditionFailure("a reservation was reacquired and does not live")
+        }
+    }
+
     private mutating func carryOut(_ entries: [LedgerEntry], _ cause: Cause, _ effects: inout Effects) {
         for entry in entries { carryOut(entry, cause, &effects) }
     }
 
     private mutating func carryOut(_ entry: LedgerEntry, _ cause: Cause, _ effects: inout Effects) {
-        let setApart = setApart(after: entry)
+        if entry.movement == .setPolicy { sumChannelClaims(for: entry) }
+        let setApart = maySetApart(entry) ? setApart(after: entry) : 0
         if setApart == entry.setApart { return finish(entry, cause, &effects) }
         var entry = entry
         entry.setApart = setApart
         finish(entry, cause, &effects)
+    }
+
+    /// Whether units may be set apart after an entry of the present SKU: in most warehouses none are.
+    @inline(__always)
+    private mutating func maySetApart(_ entry: LedgerEntry) -> Bool {
+        if entry.movement == .setPolicy { return true }
+        guard presentIndex >= 0, let warehouse = entry.warehouse,
+            let place = items[presentIndex].levels.place(of: warehouse)
+        else { return false }
+        return items[presentIndex].levels[place].hasChannels
     }
 
     /// An entry is large and holds many references: it is handed on as it is, and copied once.
@@ -305,14 +336,17 @@ extension Stock {
 
     /// What must hold after every decision, also in release builds: 0 <= reserved <= on hand in every level that
     /// the entries are about.
-    private func checkInvariants(after entries: [LedgerEntry]) {
+    ///
+    /// - Parameter entries: of one command, and so of one SKU.
+    ///
+    /// Mutating for its callers, which are, and would count all references of the state for it else.
+    private mutating func checkInvariants(after entries: [LedgerEntry]) {
+        guard !entries.isEmpty, let index = itemIndex(of: entries[0].packed.sku) else { return }
         for number in entries.indices {
             let isMoved = LedgerEntry.hasBalances(
                 entries[number].movement, in: entries[number].warehouse, entries[number].deltas)
-            guard isMoved else { continue }
-            guard let index = itemIndex(of: entries[number].packed.sku),
-                let warehouse = entries[number].warehouse,
-                let place = items[index].index(of: warehouse)
+            guard isMoved, let warehouse = entries[number].warehouse,
+                let place = items[index].levels.place(of: warehouse)
             else { continue }
             let (reserved, onHand) = (items[index].levels[place].reserved, items[index].levels[place].onHand)
             precondition(

@@ -88,7 +88,9 @@ enum CommandFields {
                 warehouse: warehouse, try Shared.policy(object, inWarehouse: warehouse != nil))
         case .setPolicies: return .setPolicies(try Shared.policies(object))
         case .retire: return .retire
-        case .setWarehouse: return .setWarehouse(try Shared.warehouse(object))
+        case .setWarehouse:
+            return .setWarehouse(
+                try Shared.warehouse(object), isWithdrawn: try object.boolean("withdrawn"))
         case .setSettings: return .setSettings(try Shared.settings(object))
         case .skip: preconditionFailure("a note of the processor is no record of stock.commands")
         }
@@ -246,7 +248,9 @@ extension JSONBuffer {
             policyFields(policy)
         case .setPolicies(let published): policies(published)
         case .retire: break
-        case .setWarehouse(let warehouse): warehouseFields(warehouse)
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            warehouseFields(warehouse)
+            flag("withdrawn", isWithdrawn)
         case .setSettings(let settings): settingsFields(settings)
         case .skip: preconditionFailure("a note of the processor is no record of stock.commands")
         }

@@ -24,20 +24,36 @@ enum OrderAnswerFields {
             detail: String(decoding: try unreadable.text("detail"), as: UTF8.self))
     }
 
-    /// What can be read of lines that cannot be read as a whole: of each SKU, the units.
-    fileprivate static func lines(_ object: JSONObject) -> [OrderEvent.Line] {
+    /// What can be read of lines that cannot be read as a whole: of each SKU, the units; and whether that is all. Of more
+    /// SKUs than an order may have, none is kept.
+    fileprivate static func lines(_ object: JSONObject) -> (lines: [OrderEvent.Line], areAll: Bool) {
+        guard let elements = try? object.objects("lines") else { return ([], false) }
         var lines: [OrderEvent.Line] = []
-        for element in (try? object.optionalObjects("lines")) ?? [] {
+        var places: [ID: Int] = [:]
+        var areAll = !elements.isEmpty
+        for element in elements {
             guard let sku = try? OrderFields.sku(element),
                 let quantity = try? element.integer("quantity", 1...Limits.quantity)
-            else { continue }
-            if let known = lines.firstIndex(where: { $0.sku == sku }) {
+            else {
+                areAll = false
+                continue
+            }
+            if let known = places[sku] {
                 lines[known].quantity += quantity
             } else if lines.count < OrderLimits.lines {
+                places[sku] = lines.count
                 lines.append(OrderEvent.Line(sku: sku, quantity: quantity))
+            } else {
+                return ([], false)
             }
         }
-        return lines
+        return (lines, areAll)
+    }
+
+    /// Whose event it is: the record's key, unless the record says another.
+    fileprivate static func orderID(_ object: JSONObject, key: UnsafeRawBufferPointer) -> ID? {
+        if let text = try? object.text("order_id"), !key.elementsEqual(text) { return nil }
+        return try? RecordReader.id(ofKey: key, "the key must be the id of an order")
     }
 }
 
@@ -57,13 +73,14 @@ extension RecordReader {
     ) -> UnreadableEvent? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) -> UnreadableEvent? in
             guard let type = try? object.word("type", OrderEventKind.self), type != .reallocate,
-                let orderID = try? object.id("order_id"), key.elementsEqual(orderID.bytes)
+                let orderID = OrderAnswerFields.orderID(object, key: key)
             else { return nil }
+            let (lines, areAll) = type == .placed ? OrderAnswerFields.lines(object) : ([], false)
             return UnreadableEvent(
                 id: try? object.id("event_id"), orderID: orderID, kind: type,
                 at: at,
-                why: Unreadable(reason: failure.reason.rawValue, detail: failure.detail),
-                lines: type == .placed ? OrderAnswerFields.lines(object) : [])
+                why: Unreadable(reason: failure.reason.rawValue, detail: failure.detail), lines: lines,
+                hasAllLines: areAll)
         }
     }
 }

@@ -34,6 +34,9 @@ enum OrderStateFields {
         }
         order.finalKind = try object.optionalWord("final_outcome", OrderOutcomeKind.self)
         order.unreadable = try OrderAnswerFields.unreadable(object)
+        // States of before have lines without units where none could be read.
+        let hasNone = order.unreadable != nil && order.lines.allSatisfy { $0.asked == 0 }
+        order.hasUnreadLines = try object.boolean("unread_lines") || hasNone
         order.hasRefundedUnread = try object.boolean("refunded_unread")
         order.owesAnswer = try object.boolean("owes_answer")
         order.shippedTold = try object.optionalInteger("shipped_told", 0 ... .max) ?? 0
@@ -162,6 +165,7 @@ extension JSONBuffer {
         flag("stuck", order.isStuck)
         units("version", order.version)
         unreadable(order.unreadable)
+        flag("unread_lines", order.hasUnreadLines)
         flag("refunded_unread", order.hasRefundedUnread)
         if !order.lines.isEmpty || order.unreadable != nil { placedFields(order) }
         if order.askedAt.milliseconds > 0 { time("asked_at", order.askedAt) }

@@ -112,7 +112,7 @@ extension RecordReader {
     package static func withdrawnProduct(
         key: UnsafeRawBufferPointer?
     ) throws(DecodingFailure) -> ID {
-        let sku = try withdrawnID(key, "SKU")
+        let sku = try id(ofKey: key, "a tombstone's key must be the id of a SKU")
         try checkIsNoBook(sku, "the key")
         return sku
     }
@@ -121,7 +121,7 @@ extension RecordReader {
     package static func withdrawnWarehouse(
         key: UnsafeRawBufferPointer?
     ) throws(DecodingFailure) -> ID {
-        try withdrawnID(key, "warehouse")
+        try id(ofKey: key, "a tombstone's key must be the id of a warehouse")
     }
 
     /// Looks whether a tombstone of `settings` is one of the settings.
@@ -129,13 +129,14 @@ extension RecordReader {
         try check(key, is: ID(settingsKey), "word \(settingsKey)")
     }
 
-    private static func withdrawnID(
-        _ key: UnsafeRawBufferPointer?, _ name: String
+    /// The key of a record as an id.
+    static func id(
+        ofKey key: UnsafeRawBufferPointer?, _ problem: @autoclosure () -> String
     ) throws(DecodingFailure) -> ID {
         guard let key, !key.isEmpty, key.count <= Limits.idBytes,
             !key.contains(where: { $0 < 0x20 || $0 == 0x7F }),
             let id = String(validating: key, as: UTF8.self)
-        else { throw DecodingFailure(.invalidID, "a tombstone's key must be the id of a \(name)") }
+        else { throw DecodingFailure(.invalidID, problem()) }
         return ID(id)
     }
 

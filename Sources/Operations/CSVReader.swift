@@ -43,8 +43,6 @@ package struct CSVReader {
         package let isCutOff: Bool
     }
 
-    /// The longest row, in bytes.
-    package static let rowBytes = 1 << 20
     /// How much is read at the start, for `glance`.
     private static let headBytes = 1 << 16
 
@@ -59,6 +57,7 @@ package struct CSVReader {
     /// How many lines that were passed over have nothing in them.
     package private(set) var emptyLines = 0
 
+    private let rowBytes: Int
     private var pieces: TextPieces
     private var buffer: [UInt8] = []
     private var place = 0
@@ -69,8 +68,10 @@ package struct CSVReader {
 
     package var encoding: TextPieces.Encoding { pieces.encoding }
 
+    /// - Parameter rowBytes: of the longest row; a longer one is a mistake.
     /// - Throws: `Mistake` for a file that is no text, and what `source` throws.
-    package init(_ source: @escaping TextPieces.Source) throws {
+    package init(rowBytes: Int, from source: @escaping TextPieces.Source) throws {
+        self.rowBytes = rowBytes
         pieces = try TextPieces(source)
         while buffer.count < Self.headBytes {
             let piece = try pieces.next()
@@ -80,9 +81,9 @@ package struct CSVReader {
         try takeSeparatorLine()
     }
 
-    package init(_ bytes: [UInt8]) throws {
+    package init(_ bytes: [UInt8], rowBytes: Int) throws {
         var piece = bytes
-        try self.init {
+        try self.init(rowBytes: rowBytes) {
             defer { piece = [] }
             return piece
         }
@@ -214,7 +215,7 @@ package struct CSVReader {
         } catch is Mistake {
             throw Mistake(
                 line: start,
-                "a quote is not closed within \(Self.rowBytes) bytes; nothing behind it was read",
+                "a quote is not closed within \(rowBytes) bytes; nothing behind it was read",
                 isLast: true)
         }
         throw Mistake(line: start, "a quote is not closed; nothing behind it was read", isLast: true)
@@ -254,8 +255,8 @@ package struct CSVReader {
     /// Takes the byte that `peek` has shown.
     private mutating func take() throws {
         rowLength += 1
-        guard rowLength <= Self.rowBytes else {
-            throw Mistake(line: line, "the line has more than \(Self.rowBytes) bytes")
+        guard rowLength <= rowBytes else {
+            throw Mistake(line: line, "the line has more than \(rowBytes) bytes")
         }
         place += 1
     }

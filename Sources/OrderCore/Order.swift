@@ -184,7 +184,9 @@ package struct Order: Equatable, Sendable {
     package var lines: [Line] = []
     /// Why `order.placed` could not be read; then the lines are those that could be.
     package var unreadable: Unreadable?
-    /// Of an order that could not be read, a payment was told as one that must go back.
+    /// Those are not all of them: nobody knows how many units a payment of the whole is for.
+    package var hasUnreadLines = false
+    /// Of an order that could not be read, a payment of the whole was told as one that must go back.
     package var hasRefundedUnread = false
     /// Until when a paid order's reservations are kept.
     package var securedUntil: Timestamp?

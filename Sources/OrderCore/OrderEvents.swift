@@ -33,9 +33,10 @@ extension Order {
     ) {
         let moment = OrderMoment(at: event.at, settings: settings)
         guard case .unknown = phase else {
-            if event.kind == .paid, unreadable != nil, !hasRefundedUnread {
+            let isNews = hasUnreadLines || lines.contains { $0.offered > 0 }
+            if event.kind == .paid, unreadable != nil, !hasRefundedUnread, isNews {
                 // Nobody can say how many units: then it is the whole.
-                for line in lines.indices {
+                for line in lines.indices where !hasUnreadLines {
                     lines[line].paid += lines[line].offered
                     lines[line].offered = 0
                 }
@@ -56,6 +57,7 @@ extension Order {
         unreadable = event.why
         deadline = event.at
         lines = event.lines.map { Line(sku: $0.sku, asked: $0.quantity) }
+        hasUnreadLines = !event.hasAllLines
         finish(.rejected, moment, &effects)
         proceed(moment, &effects)
     }
@@ -102,6 +104,11 @@ extension Order {
     ) {
         effects.refused.append(.init(event: event, reason: reason))
         answer(event, reason, &effects)
+        forget(event)
+    }
+
+    /// The event may be sent again, under its id.
+    private mutating func forget(_ event: OrderEvent) {
         let hash = OrderEvent.hash(ofID: event.id)
         remembered.removeAll { $0.id == hash }
     }
@@ -231,16 +238,23 @@ extension Order {
     // MARK: Payments
 
     /// Counts a payment to the unit. Units that are not there any more go back as money.
+    ///
+    /// - Parameter namesUnread: whether it pays the whole of a line that could not be read.
     private mutating func pay(
-        _ units: [LineUnits], _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
+        _ units: [LineUnits], namesUnread: Bool = false, _ event: OrderEvent, _ moment: OrderMoment,
+        _ effects: inout OrderEffects
     ) {
+        // Then it is told without units.
+        let isWholeUnread = units.isEmpty && hasUnreadLines
         var counted: [(line: Int, units: Int64)] = []
-        for line in lines.indices where units.isEmpty { counted.append((line, payable(line, event))) }
+        for line in lines.indices where units.isEmpty && !isWholeUnread {
+            counted.append((line, payable(line, event)))
+        }
         for unit in units {
             guard let line = line(of: unit.sku) else { continue }
             counted.append((line, unit.quantity ?? payable(line, event)))
         }
-        let isUnread = unreadable != nil && !hasRefundedUnread
+        let isUnread = namesUnread || isWholeUnread && !hasRefundedUnread
         guard isUnread || counted.contains(where: { $0.units > 0 }) else {
             return decline(event, .nothingToPay, &effects)
         }
@@ -249,7 +263,7 @@ extension Order {
             lines[line].offered = max(0, lines[line].offered - units)
         }
         if case .ended = phase {
-            hasRefundedUnread = unreadable != nil
+            hasRefundedUnread = hasRefundedUnread || isWholeUnread
             account()
             if isUnread || refund > refundTold { return tell(.refundRequired, moment, &effects) }
             // It is for units that have shipped unpaid.
@@ -282,7 +296,11 @@ extension Order {
         parcel units: [LineUnits], _ event: OrderEvent, _ moment: OrderMoment,
         _ effects: inout OrderEffects
     ) {
-        guard isPaidInPart else { return decline(event, .notPaid, &effects) }
+        guard isPaidInPart else {
+            decline(event, .notPaid, &effects)
+            // It did nothing, and it is right as soon as the order is paid.
+            return forget(event)
+        }
         let before = lines.map(\.dueParcels)
         var isNews = false
         for line in lines.indices where units.isEmpty { count(parcel: nil, nil, line, &isNews) }
@@ -363,6 +381,12 @@ extension Order {
             line(of: changed.sku).map { changed.quantity < lines[$0].paid - lines[$0].refund } ?? false
         }
         if isBelowPaid { return decline(event, .unitsPaid, &effects) }
+        let isElsewhere = change.lines.contains { changed in
+            guard changed.quantity > 0, let warehouse = changed.warehouse, let line = line(of: changed.sku)
+            else { return false }
+            return lines[line].warehouse != warehouse
+        }
+        if isElsewhere { return decline(event, .otherWarehouse, &effects) }
         owesAnswer = true
         before = Before(asked: lines.map(\.asked), deadline: deadline)
         deadline = next
@@ -404,14 +428,16 @@ extension Order {
     private mutating func heedLate(
         _ event: OrderEvent, _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
+        var namesUnread = false
         if unreadable != nil, case .paid(let units) = event.body {
             for unit in units where line(of: unit.sku) == nil && lines.count < OrderLimits.lines {
                 lines.append(Line(sku: unit.sku, asked: 0))
+                namesUnread = namesUnread || unit.quantity == nil
             }
         }
         if names(unknownLine: event) { return refuse(event, .unknownLine, &effects) }
         switch event.body {
-        case .paid(let units): pay(units, event, moment, &effects)
+        case .paid(let units): pay(units, namesUnread: namesUnread, event, moment, &effects)
         case .placed: decline(event, .alreadyPlaced, &effects)
         case .shipped where hasShipped: decline(event, .alreadyShipped, &effects)
         case .cancelled, .changed, .shipped: decline(event, .orderEnded, &effects)

@@ -195,8 +195,17 @@ extension Order {
         _ moment: OrderMoment, _ effects: inout OrderEffects
     ) {
         switch outcome.rejection {
-        case nil: break
+        case nil: lines[line].claims[claim].expiresAt = outcome.expiresAt ?? pending.expiresAt
         case .expiryOutOfRange:
+            // The settings have refused a longer life before, so the end that it has is not known. Another one will do.
+            if let asked = pending.expiresAt, let end = nearerEnd(than: asked, moment) {
+                lines[line].claims[claim].doubt = doubt
+                return send(
+                    Pending(.extend, expiresAt: end), isDated: false, line: line, claim: claim, moment,
+                    &effects)
+            }
+            // It has expired meanwhile, and only a shipment may still be unknown.
+            if lines[line].claims[claim].held == 0, doubt.verb != .confirm || doubt.quantity == nil { return }
             // A person must look.
             isStuck = true
             lines[line].claims[claim].doubt = doubt
@@ -222,6 +231,13 @@ extension Order {
         }
         drop(gone - done, line, claim)
         if gone > done { hasLost = true }
+    }
+
+    /// An end that the settings may allow where they have refused `asked`; nil where there is none.
+    private func nearerEnd(than asked: Timestamp, _ moment: OrderMoment) -> Timestamp? {
+        let known = [lifetime(moment), deadline].first { moment.at < $0 && $0 < asked }
+        let half = (asked.milliseconds - moment.at.milliseconds) / 2
+        return known ?? (half > 0 ? moment.at.after(half) : nil)
     }
 
     /// The units that a shipment takes.

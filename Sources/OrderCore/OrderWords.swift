@@ -302,10 +302,12 @@ package struct UnreadableEvent: Equatable, Sendable {
     package var why: Unreadable
     /// Those that could be read, of one SKU each.
     package var lines: [OrderEvent.Line]
+    /// Whether they are all that it has.
+    package var hasAllLines: Bool
 
     package init(
         id: ID?, orderID: ID, kind: OrderEventKind, at: Timestamp, why: Unreadable,
-        lines: [OrderEvent.Line] = []
+        lines: [OrderEvent.Line] = [], hasAllLines: Bool = false
     ) {
         self.id = id
         self.orderID = orderID
@@ -313,6 +315,7 @@ package struct UnreadableEvent: Equatable, Sendable {
         self.at = at
         self.why = why
         self.lines = lines
+        self.hasAllLines = hasAllLines
     }
 }
 
@@ -365,6 +368,8 @@ package enum OrderRefusal: String, CaseIterable, Sendable {
     case nothingToCancel = "nothing_to_cancel"
     /// The change would leave a line with fewer units than were paid.
     case unitsPaid = "units_paid"
+    /// The change names another warehouse for a line than the line has.
+    case otherWarehouse = "other_warehouse"
     /// The units of the parcel are not paid.
     case notPaid = "not_paid"
     /// The units of the parcel have left the books already.
@@ -378,8 +383,8 @@ package enum OrderRefusal: String, CaseIterable, Sendable {
         case .unknownOrder, .unreadable, .eventIDConflict, .tooManyEvents, .unknownLine, .tooManyLines,
             .pastDeadline:
             true
-        case .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .notPaid, .alreadyShipped,
-            .orderEnded:
+        case .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .otherWarehouse, .notPaid,
+            .alreadyShipped, .orderEnded:
             false
         }
     }

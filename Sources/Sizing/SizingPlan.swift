@@ -17,8 +17,8 @@ package struct SizingPlan: Sendable {
     /// and of a full dedupe window.
     static let reservationBytes = 201.0
     static let skuBytes = 351.0
-    static let windowBytes = 34.0 * 1_048_576
-    static let windowEntries = 65_536
+    static let windowEntries = 1_048_576
+    static let windowBytes = 86.0 * 1_048_576
     /// A segment is closed when it has a GiB, whatever its age (Kafka's `segment.bytes`); of records of a hundred bytes,
     /// as they lie compressed on disk.
     static let segmentRecords = 1_073_741_824.0 / 100

@@ -165,12 +165,11 @@ package struct CommandProcessor: ~Copyable {
         }
         for place in touched {
             let ids = effects.entries[place].packed
-            if let found = stock.reservation(ids) {
-                writer.write(reservation: found.live, of: found.sku)
-                ownedKey.set(sku: found.sku, id: ids.reservation)
+            ownedKey.set(sku: ids.sku, id: ids.reservation)
+            if let live = stock.reservation(ids) {
+                writer.write(reservation: live, of: ids.sku)
                 try sendOwned(.reservations, output)
             } else {
-                ownedKey.set(sku: ids.sku, id: ids.reservation)
                 try buryOwned(.reservations, output)
             }
         }

@@ -142,7 +142,10 @@ package struct DelayLoop: ~Copyable {
     private mutating func isOwn(
         _ record: LogRecord, _ name: OwnedID, _ topic: Topic, _ partition: Int32
     ) -> Bool {
-        if key.isKey(record.key, of: name) { return true }
+        if key.isKey(record.key, of: name) {
+            if !strangers.isEmpty, let key = record.key { strangers[topic]?[partition]?.end(key) }
+            return true
+        }
         strangers[topic, default: [:]][partition, default: StrangeKeys()].add(
             record.key, offset: record.offset)
         return false

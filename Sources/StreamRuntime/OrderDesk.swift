@@ -406,8 +406,8 @@ extension DecodingFailure {
             self.init(.eventRefused, "the order would have had more than \(OrderLimits.lines) lines")
         case .pastDeadline:
             self.init(.eventRefused, "the new deadline has passed already, or the order's has")
-        case .unreadable, .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .notPaid,
-            .alreadyShipped, .orderEnded:
+        case .unreadable, .alreadyPlaced, .nothingToPay, .nothingToCancel, .unitsPaid, .otherWarehouse,
+            .notPaid, .alreadyShipped, .orderEnded:
             preconditionFailure("\(refused.reason) is no reason for a dead letter of its own")
         }
     }

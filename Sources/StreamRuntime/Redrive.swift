@@ -154,10 +154,22 @@ package struct Redrive: ~Copyable {
 
     /// A letter was not decided, however old it is. If its publisher has sent the command again, too, that one is known
     /// for a repeat: its content is the same, and when it was issued does not count.
+    ///
+    /// A command that has as many fields or bytes as it may stays as it is.
     private mutating func issue(_ record: inout Record) throws(DecodingFailure) {
         guard let now, !mending.edit.sets("issued_at") else { return }
-        record.value = try bytes(record.value) { value throws(DecodingFailure) in
+        let issued = try bytes(record.value) { value throws(DecodingFailure) in
             try reader.edited(value, .issued(at: Timestamp.issued(at: now)))
+        }
+        do throws(DecodingFailure) {
+            _ = try bytes(record.key) { key throws(DecodingFailure) in
+                try bytes(issued) { value throws(DecodingFailure) in
+                    try reader.command(key: key, value: value)
+                }
+            }
+            record.value = issued
+        } catch {
+            guard error.reason == .tooManyFields || error.reason == .tooLarge else { throw error }
         }
     }
 

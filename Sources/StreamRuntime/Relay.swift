@@ -60,15 +60,16 @@ package struct Relay: ~Copyable {
         }
         let id: ID = "relay/\(idPrefix)\(topic.rawValue)/\(partition)/\(record.offset)"
         switch topic {
-        case .warehouses: return toAll(id, .setWarehouse(try warehouse(record)))
+        case .warehouses:
+            return toAll(id, .setWarehouse(try warehouse(record), isWithdrawn: record.value == nil))
         case .settings: return toAll(id, .setSettings(try settings(record)))
         case .products: return [try policies(record, id)]
         default: preconditionFailure("\(topic.rawValue) is not published by people")
         }
     }
 
-    /// A warehouse whose record is gone takes no new allocation. Whether it had a record is not asked: compaction may
-    /// have taken that away before the tombstone is read.
+    /// A warehouse whose record is gone takes no new allocation. Whether it had a record is not known here: compaction may
+    /// have taken that away before the tombstone is read. Each partition knows whether there is such a warehouse.
     private mutating func warehouse(_ record: LogRecord) throws(DecodingFailure) -> Warehouse {
         guard record.value != nil else {
             return Warehouse(id: try RecordReader.withdrawnWarehouse(key: record.key), isActive: false)

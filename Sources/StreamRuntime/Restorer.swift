@@ -110,6 +110,7 @@ package struct Restorer {
             guard key.isKey(record.key, of: live.owned) else {
                 return strangers.add(record.key, offset: record.offset)
             }
+            if let key = record.key { strangers.end(key) }
             restore.add(live)
         }
         image.strangers[.reservations] = strangers
@@ -127,6 +128,7 @@ package struct Restorer {
             guard key.isKey(record.key, of: live.owned) else {
                 return strangers.add(record.key, offset: record.offset)
             }
+            if let key = record.key { strangers.end(key) }
             restore.add(live)
         }
         image.strangers[.transfers] = strangers

@@ -1,7 +1,8 @@
 import InventoryWire
 
 /// Records of `stock.reservations` or `stock.transfers` whose keys do not name what they hold. Earlier versions wrote
-/// the id alone. Such a record counts for nothing, and a tombstone of its key takes it away.
+/// the id alone. Such a record counts for nothing, and the next record of its key takes it away: a tombstone, or one that
+/// the key names, where an id looked like a key of today.
 package struct StrangeKeys: Equatable, Sendable {
     private var offsets: [[UInt8]: Int64] = [:]
     /// Some came since `takeNews` was called last.
@@ -16,7 +17,7 @@ package struct StrangeKeys: Equatable, Sendable {
         areNews = true
     }
 
-    /// A tombstone was read.
+    /// A tombstone was read, or a record that the key names.
     package mutating func end(_ key: UnsafeRawBufferPointer) {
         if !offsets.isEmpty { offsets[Array(key)] = nil }
     }

@@ -37,6 +37,23 @@ struct StockCountTests {
 
     private func refusals(_ count: StockCount) -> [String] { count.refusals.map(\.description) }
 
+    @Test("An outcome of another SKU's command with the same id is none of the count's")
+    func othersOutcome() throws {
+        let read = try count(Self.header + "TEA-250,BER,118\n")
+        let command = read.command(for: 0, of: read.name)
+        var awaited = AwaitedOutcomes()
+        awaited.add(command, for: read.counts[0])
+        func outcome(_ sku: ID) -> Outcome {
+            Outcome(
+                kind: .adjusted, command: .adjust, commandID: command.id, sku: sku,
+                at: Timestamp(milliseconds: 1))
+        }
+        #expect(!awaited.isAwaited(outcome("1E5")) && awaited.take(outcome("1E5")) == nil)
+        #expect(awaited.isAwaited(outcome("TEA-250")) && awaited.count == 1)
+        #expect(awaited.take(outcome("TEA-250")) == read.counts[0])
+        #expect(awaited.isEmpty && awaited.take(outcome("TEA-250")) == nil)
+    }
+
     // MARK: Names that are known
 
     @Test("A name is read without what spreadsheets put around it, if that is known")
@@ -261,6 +278,30 @@ struct StockCountTests {
     func largeSum() throws {
         let read = try count(Self.header + "TEA-250,BER,1000000000000\nTEA-250,BER,1\n")
         #expect(refusals(read).first?.hasPrefix("line 3: with the rows before, 1000000000001 units") == true)
+    }
+
+    @Test("A sum of what is expected over what there may be is refused, for no command can say it")
+    func largeExpectedSum() throws {
+        let read = try count(Self.expecting + "TEA-250,BER,1,1000000000000\nTEA-250,BER,1,1\n")
+        #expect(
+            refusals(read) == [
+                "line 3: with the rows before, 1000000000001 units of \"TEA-250\" in \"BER\" were expected; at most "
+                    + "1000000000000 are allowed"
+            ])
+    }
+
+    @Test("A scanner's row for each of 400,000 units of a SKU costs each of them as little as the first")
+    func rowForEachUnit() throws {
+        let rows = 400_000
+        let file = try CountFile(
+            Array((Self.header + String(repeating: "TEA-250,BER,1\n", count: rows)).utf8))
+        var known = KnownStock(for: file)
+        known.set("TEA-250", [KnownStock.Held(warehouse: "BER", onHand: 120, reserved: 0)])
+        let clock = ContinuousClock()
+        var read: StockCount?
+        let took = clock.measure { read = StockCount(file, known: known, allowsNew: false) }
+        #expect(read?.counts.map(\.counted) == [400_000] && read?.counts.first?.otherLines.count == rows - 1)
+        #expect(took < .seconds(20))
     }
 
     @Test("Refusals stand in the order of their lines, whatever they are for")

@@ -248,6 +248,79 @@ struct CostTests {
         #expect(seconds < 10)
     }
 
+    @Test("What has shipped for one order in 30,000 parts is asked for at no more than the cost of one")
+    func partsOfAnOrder() {
+        let count: Int64 = 30_000
+        var stock = Stock()
+        var effects = Effects()
+        var offset: Int64 = 0
+        func run(_ body: Command.Body) -> Outcome {
+            offset += 1
+            effects.removeAll()
+            return stock.handle(
+                Command(id: "c\(offset)", sku: "A", body: body), at: Timestamp(milliseconds: 0),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        _ = run(.receive(warehouse: "BER", quantity: 2 * count, reference: nil))
+        _ = run(.setPolicy(warehouse: nil, Policy(unitsPerOrder: count)))
+        let start = Self.now()
+        for number in 0..<count {
+            let reserve = Command.Reserve(reservationID: "r\(number)", orderID: "till", quantity: 1)
+            #expect(run(.reserve(reserve)).kind == .reserved)
+            #expect(run(.confirm(reservationID: "r\(number)", quantity: nil)).kind == .confirmed)
+        }
+        let seconds = (Self.now() - start) / 1e9
+        print("an order in \(count) parts: \(seconds) s")
+        let more = Command.Reserve(reservationID: "more", orderID: "till", quantity: 1)
+        #expect(run(.reserve(more)).rejection == .orderLimitExceeded)
+        #expect(seconds < 10)
+    }
+
+    @Test(
+        "Policies in 200 warehouses are laid down over 50,000 reservations of a channel within a second or two"
+    )
+    func channelPolicies() {
+        let (reservations, warehouses) = (50_000, Limits.warehousesPerSKU)
+        var stock = Stock()
+        var effects = Effects()
+        var offset: Int64 = 0
+        func run(_ body: Command.Body) -> Outcome {
+            offset += 1
+            effects.removeAll()
+            return stock.handle(
+                Command(id: "c\(offset)", sku: "A", body: body), at: Timestamp(milliseconds: 0),
+                source: Source(partition: 0, offset: offset), into: &effects)
+        }
+        for number in 0..<warehouses {
+            _ = run(.receive(warehouse: "W\(number)", quantity: Int64(reservations), reference: nil))
+        }
+        for number in 0..<reservations {
+            _ = run(
+                .reserve(
+                    Command.Reserve(
+                        reservationID: "r\(number)", orderID: "o", quantity: 1,
+                        warehouse: "W\(number % warehouses)", channel: "web")))
+        }
+        let start = Self.now()
+        let outcome = run(
+            .setPolicies(
+                PublishedPolicies(
+                    policy: nil,
+                    warehouses: (0..<warehouses).map {
+                        WarehousePolicy(
+                            warehouse: "W\($0)",
+                            policy: Policy(channels: [ChannelShare(channel: "web", quantity: 1_000)]))
+                    })))
+        let seconds = (Self.now() - start) / 1e9
+        print("channels of \(reservations) reservations in \(warehouses) warehouses: \(seconds) s")
+        #expect(outcome.kind == .policySet && effects.entries.count == warehouses)
+        let claimed = Int64(reservations / warehouses)
+        #expect(effects.entries.allSatisfy { $0.setApart == 1_000 - claimed })
+        #expect(
+            stock.levels(of: "A")?.levels.allSatisfy { $0.channels.map(\.reserved) == [claimed] } == true)
+        #expect(seconds < 5)
+    }
+
     @Test("The sine of every angle is that of the mathematical library, and exact at the poles")
     func sine() {
         var worst = 0.0

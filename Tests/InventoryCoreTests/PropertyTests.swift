@@ -199,6 +199,10 @@ struct RandomCommands {
             "MUC": Point(latitude: 48_140_000, longitude: 11_580_000),
         ]
         let id = warehouse()
+        if chance(5) {
+            let withdrawn: ID = chance(2) ? "MISTYPED" : ID(id.text)
+            return .setWarehouse(Warehouse(id: withdrawn, isActive: false), isWithdrawn: true)
+        }
         return .setWarehouse(
             Warehouse(
                 id: ID(id.text), location: chance(4) ? nil : places[id.text],

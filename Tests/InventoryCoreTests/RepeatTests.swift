@@ -61,6 +61,57 @@ struct RepeatTests {
         #expect(repeated == refused)
     }
 
+    @Test(
+        "A late payment over as many warehouses as there may be is remembered, also where there are more names than are numbered"
+    )
+    func longestDecision() {
+        var log = Log()
+        func name(_ number: Int) -> ID {
+            let digits = String(number)
+            return ID(digits + String(repeating: "w", count: Limits.idBytes - digits.utf8.count))
+        }
+        // More warehouses than the window has numbers for.
+        for number in 0..<4_200 {
+            _ = log.handle(
+                Command(
+                    id: "f\(number)", sku: "S\(number / Limits.warehousesPerSKU)",
+                    body: .receive(warehouse: "W\(number)", quantity: 1, reference: nil)))
+        }
+        for number in 0..<Limits.warehousesPerSKU {
+            _ = log.handle(
+                Command(
+                    id: "r\(number)", sku: "A",
+                    body: .receive(warehouse: name(number), quantity: 2, reference: nil)))
+        }
+        let units = 2 * Int64(Limits.warehousesPerSKU)
+        for number in 0..<4 {
+            let reserve = log.handle(
+                Command(
+                    id: "a\(number)", sku: "A",
+                    body: .reserve(
+                        Command.Reserve(
+                            reservationID: "v\(number)", orderID: "o", quantity: units / 4,
+                            expiry: .after(milliseconds: 1_000)))))
+            #expect(reserve.kind == .reserved)
+        }
+        let whole = Command(
+            id: "whole", sku: "A",
+            body: .reserve(
+                Command.Reserve(
+                    reservationID: "all", orderID: "o", quantity: units, expiry: .after(milliseconds: 1_000)))
+        )
+        log.now += 2_000
+        let reserved = log.handle(whole)
+        #expect(reserved.kind == .reserved && reserved.allocations.count == Limits.warehousesPerSKU)
+        log.now += 2_000
+        let confirm = Command(id: "paid", sku: "A", body: .confirm(reservationID: "all", quantity: nil))
+        var paid = log.handle(confirm)
+        #expect(paid.isReacquired && paid.allocations.count == Limits.warehousesPerSKU)
+        paid.isDuplicate = true
+        #expect(log.handle(confirm) == paid)
+        #expect(log.handle(whole).allocations == reserved.allocations)
+    }
+
     /// What a command came to first, and what it may come to again.
     private struct Known {
         let command: Command

@@ -246,7 +246,8 @@ private struct Line {
                         }))
             )
         case "retire": return (id(1), .retire)
-        case "warehouse": return (PartitionBook.sku(0), .setWarehouse(warehouse))
+        case "warehouse":
+            return (PartitionBook.sku(0), .setWarehouse(warehouse, isWithdrawn: has("withdrawn")))
         case "settings": return (PartitionBook.sku(0), .setSettings(settings))
         default: preconditionFailure("no such command: \(words)")
         }
@@ -288,7 +289,7 @@ private struct Line {
             priority: number(after: "priority") ?? Limits.standardPriority,
             handlingHours: number(after: "handling") ?? 0,
             kilometresPerHour: number(after: "speed") ?? Limits.standardKilometresPerHour,
-            isActive: !has("closed"))
+            isActive: !has("closed") && !has("withdrawn"))
     }
 
     private var settings: Settings {

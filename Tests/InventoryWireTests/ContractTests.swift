@@ -142,6 +142,9 @@ private enum Words {
             "set_policies.none": command(29, .setPolicies(PublishedPolicies())),
             "retire": command(25, .retire),
             "set_warehouse": command(26, .setWarehouse(warehouse), sku: PartitionBook.sku(3)),
+            "set_warehouse.withdrawn": command(
+                26, .setWarehouse(Warehouse(id: "BER", isActive: false), isWithdrawn: true),
+                sku: PartitionBook.sku(3)),
             "set_settings": command(27, .setSettings(settings), sku: PartitionBook.sku(3)),
             "set_settings.earlier_log": command(
                 28, .setSettings(Settings(dedupeCount: 65_536, earlierLog: .follows)),

@@ -209,11 +209,28 @@ struct OrderContractTests {
                 #"{"event_id":"e","type":"order.placed","order_id":"A","lines":[{"sku":"X","quantity":1,"warehouse":"BER"},{"sku":"X","quantity":2,"warehouse":"HAM"},{"sku":"Y","quantity":-1},7]}"#
             ))
         #expect(placed.kind == .placed && placed.id == "e" && placed.why.reason == "out_of_range")
-        #expect(placed.lines.isEmpty)
+        #expect(placed.lines.isEmpty && !placed.hasAllLines)
         let lines = look(
             #"{"type":"order.placed","order_id":"A","lines":[{"sku":"X","quantity":1},{"sku":"X","quantity":2},{"sku":"Y"}]}"#
         )
         #expect(lines?.lines == [OrderEvent.Line(sku: "X", quantity: 3)] && lines?.id == nil)
+        #expect(lines?.hasAllLines == false)
+        let whole = #"{"type":"order.placed","lines":[{"sku":"X","quantity":1}],"#
+        #expect(look(whole + #""order_id":"A"}"#)?.hasAllLines == true)
+        // Whose it is stands in the key, too.
+        for id in ["1", "null", "[]"] {
+            #expect(look(whole + #""order_id":\#(id)}"#, key: "1")?.orderID == "1", "\(id)")
+        }
+        #expect(look(#"{"type":"order.paid"}"#)?.orderID == "A")
+        for key in ["", "A\n", String(repeating: "A", count: 129)] {
+            #expect(look(#"{"type":"order.paid","order_id":1}"#, key: key) == nil, "\(key)")
+        }
+        // Of more lines than an order may have, none is kept.
+        for (count, kept) in [(200, 200), (201, 0)] {
+            let lines = (1...count).map { #"{"sku":"\#($0)","quantity":1}"# }.joined(separator: ",")
+            let many = look(#"{"type":"order.placed","order_id":"A","lines":[\#(lines)]}"#)
+            #expect(many?.lines.count == kept && many?.hasAllLines == (kept > 0))
+        }
         for other in [
             #"{"type":"order.placed","order_id":"B"}"#, #"{"type":"order.due","order_id":"A"}"#,
             #"{"type":"order.reallocate","order_id":"A"}"#, #"{"order_id":"A"}"#, "{", "[]", "",

@@ -87,6 +87,8 @@ package struct NaiveStock {
     package private(set) var generations: [ID: Int64] = [:]
     package private(set) var retired: Set<ID> = []
     private var answers: [Name: (command: Command, answer: Answer, moment: Moment)] = [:]
+    /// All that were decided under an id, the newest too.
+    private var decided: [Name: [(command: Command, moment: Moment)]] = [:]
     private var shipped: [Name: [(number: Int, units: Int64)]] = [:]
     /// The times of all commands that left anything in the ledger.
     private var history: [Int64] = []
@@ -110,11 +112,11 @@ package struct NaiveStock {
         let isRepeatable = [.expire, .transferDue, .setPolicies, .setWarehouse, .setSettings]
             .contains(command.kind)
         if isRepeatable { return false }
-        if let (first, _, moment) = answers[Name(sku: command.sku, id: command.id)], moment.number >= oldest,
-            same(first, command), issued <= moment.at + Limits.clockLead
-        {
-            return true
+        let isRepeat = decided[Name(sku: command.sku, id: command.id), default: []].contains {
+            $0.moment.number >= oldest && same($0.command, command)
+                && issued <= $0.moment.at + Limits.clockLead
         }
+        if isRepeat { return true }
         return oldest > 0 && issued <= history[oldest] + Limits.clockLead
     }
 
@@ -186,6 +188,17 @@ package struct NaiveStock {
 
     private func isActive(_ warehouse: ID) -> Bool { houses[warehouse]?.isActive ?? true }
 
+    /// Whether any SKU has had units or a policy there since it began.
+    private func stands(in warehouse: ID) -> Bool {
+        facts.contains { sku, facts in
+            let began = facts.lastIndex { $0.movement == .retire }.map { $0 + 1 } ?? 0
+            return !PartitionBook.isBook(sku)
+                && facts[began...].contains {
+                    $0.warehouse == warehouse && ($0.deltas.backordered == 0 || $0.deltas.reserved != 0)
+                }
+        }
+    }
+
     // MARK: A command
 
     package mutating func handle(_ command: Command, at: Int64) -> (Answer, isDuplicate: Bool, [Fact]) {
@@ -210,6 +223,7 @@ package struct NaiveStock {
         // What left nothing in the ledger is not remembered, and asked anew.
         if new.count > before {
             answers[name] = (command, answer, present)
+            decided[name, default: []].append((command, present))
             relieve(sku, &new)
         }
         fill(sku, &new)
@@ -327,7 +341,10 @@ package struct NaiveStock {
             setApart[sku] = nil
             published[sku] = nil
             return (Answer(kind: .retired), false)
-        case .setWarehouse(let warehouse):
+        case .setWarehouse(let warehouse, let isWithdrawn):
+            if isWithdrawn, houses[warehouse.id] == nil, !stands(in: warehouse.id) {
+                return (Answer(kind: .ignored, reason: "nothing_laid_down"), false)
+            }
             houses[warehouse.id] = warehouse
             record(sku, Fact(movement: .setWarehouse, warehouse: warehouse.id), &new)
             return (Answer(kind: .warehouseSet), false)
@@ -940,8 +957,10 @@ package struct NaiveStock {
             // What may not be split follows its new units.
             let elsewhere = claims[index].parts.filter { $0.warehouse != warehouse }
             if !claims[index].reserve.allowSplit, claims[index].reserve.warehouse == nil, !elsewhere.isEmpty {
-                for part in elsewhere { shift(index, part.warehouse, -part.quantity, &new) }
-                shift(index, warehouse, elsewhere.reduce(0) { $0 + $1.quantity }, &new)
+                for part in elsewhere {
+                    shift(index, part.warehouse, -part.quantity, &new)
+                    shift(index, warehouse, part.quantity, &new)
+                }
             }
             claims[index].backordered -= units
             let before = claims[index].quantity + units

@@ -3,6 +3,8 @@ import Testing
 
 @Suite("Separated values")
 struct CSVReaderTests {
+    private static let rowBytes = 1 << 20
+
     private func rows(_ text: String, by separator: CSVReader.Separator = .comma) throws -> [[String]] {
         try rows(Array(text.utf8), by: separator).map(\.fields)
     }
@@ -10,7 +12,7 @@ struct CSVReaderTests {
     private func rows(
         _ bytes: [UInt8], by separator: CSVReader.Separator = .comma
     ) throws -> [CSVReader.Row] {
-        var reader = try CSVReader(bytes)
+        var reader = try CSVReader(bytes, rowBytes: Self.rowBytes)
         if reader.namedSeparator == nil { reader.separator = separator }
         var rows: [CSVReader.Row] = []
         while let row = try reader.next() { rows.append(row) }
@@ -19,7 +21,7 @@ struct CSVReaderTests {
 
     /// The rows that can be read, and the mistakes of the others.
     private func all(_ bytes: [UInt8]) throws -> (rows: [[String]], mistakes: [CSVReader.Mistake]) {
-        var reader = try CSVReader(bytes)
+        var reader = try CSVReader(bytes, rowBytes: Self.rowBytes)
         var rows: [[String]] = []
         var mistakes: [CSVReader.Mistake] = []
         while true {
@@ -85,8 +87,11 @@ struct CSVReaderTests {
         }
         #expect(try rows("sep,b\n") == [["sep", "b"]])
         #expect(try rows("sep=\n") == [["sep="]])
-        #expect(throws: CSVReader.Mistake.self) { try CSVReader(Array("sep=x\na".utf8)) }
-        #expect(throws: CSVReader.Mistake.self) { try CSVReader(Array("sep=;,\na".utf8)) }
+        for text in ["sep=x\na", "sep=;,\na"] {
+            #expect(throws: CSVReader.Mistake.self) {
+                try CSVReader(Array(text.utf8), rowBytes: Self.rowBytes)
+            }
+        }
     }
 
     // MARK: Encodings
@@ -105,10 +110,11 @@ struct CSVReaderTests {
             #expect(
                 try rows(bytes).map(\.fields) == [["sku", "b"], ["M\u{FC}sli \u{1F375}", "x\ny"]],
                 "\(isBig) \(mark)")
-            #expect(try CSVReader(bytes).encoding == (isBig ? .bigEndianUTF16 : .littleEndianUTF16))
+            let encoding = try CSVReader(bytes, rowBytes: Self.rowBytes).encoding
+            #expect(encoding == (isBig ? .bigEndianUTF16 : .littleEndianUTF16))
         }
-        #expect(try CSVReader(Array("\u{FEFF}a".utf8)).encoding == .markedUTF8)
-        #expect(try CSVReader(Array("a".utf8)).encoding == .utf8)
+        #expect(try CSVReader(Array("\u{FEFF}a".utf8), rowBytes: Self.rowBytes).encoding == .markedUTF8)
+        #expect(try CSVReader(Array("a".utf8), rowBytes: Self.rowBytes).encoding == .utf8)
         #expect(try rows(utf16("sep=;\na;b", isBig: false, mark: true)).map(\.fields) == [["a", "b"]])
     }
 
@@ -130,7 +136,7 @@ struct CSVReaderTests {
         ] as [([UInt8], String)])
     func otherFormats(_ bytes: [UInt8], _ name: String) {
         #expect {
-            _ = try CSVReader(bytes)
+            _ = try CSVReader(bytes, rowBytes: Self.rowBytes)
         } throws: { error in
             "\(error)".hasPrefix("line 1: ") && "\(error)".contains(name)
                 && "\(error)".contains("save it as CSV")
@@ -156,7 +162,7 @@ struct CSVReaderTests {
         let read = try all(Array("a\n\"b\nc\nd".utf8))
         #expect(read.rows == [["a"]] && read.mistakes.map(\.line) == [2] && read.mistakes[0].isLast)
         #expect(read.mistakes[0].problem == "a quote is not closed; nothing behind it was read")
-        let long = try all(Array("a\n\"b\n".utf8) + [UInt8](repeating: 0x0A, count: CSVReader.rowBytes + 1))
+        let long = try all(Array("a\n\"b\n".utf8) + [UInt8](repeating: 0x0A, count: Self.rowBytes + 1))
         #expect(long.mistakes.map(\.line) == [2] && long.mistakes[0].isLast)
     }
 
@@ -165,7 +171,7 @@ struct CSVReaderTests {
         let long = [UInt8](repeating: 0x61, count: 10 << 20)
         let read = try all(Array("a\n".utf8) + long + Array("\nb\n".utf8))
         #expect(read.rows == [["a"], ["b"]] && read.mistakes.map(\.line) == [2])
-        #expect(read.mistakes[0].problem == "the line has more than \(CSVReader.rowBytes) bytes")
+        #expect(read.mistakes[0].problem == "the line has more than \(Self.rowBytes) bytes")
     }
 
     @Test("Wherever a file is cut into pieces, its rows are the same")
@@ -177,7 +183,7 @@ struct CSVReaderTests {
             let whole = try rows(bytes)
             for size in 1...bytes.count {
                 var rest = bytes[...]
-                var reader = try CSVReader {
+                var reader = try CSVReader(rowBytes: Self.rowBytes) {
                     let piece = Array(rest.prefix(size))
                     rest = rest.dropFirst(size)
                     return piece
@@ -192,7 +198,7 @@ struct CSVReaderTests {
     @Test("A large file is read piece by piece, also where a piece ends within a row")
     func large() throws {
         var sent = 0
-        var reader = try CSVReader {
+        var reader = try CSVReader(rowBytes: Self.rowBytes) {
             guard sent < 40_000 else { return [] }
             defer { sent += 1 }
             // 7 bytes each, so that no piece of the reader's ends with a row.

@@ -49,6 +49,36 @@ struct AnswerTests {
         #expect(shop.told().last?.lines.map(\.refundAdded) == [3])
     }
 
+    @Test("Payments of lines that could not be read are told without units, each line's and the whole's once")
+    func linesWithoutUnits() {
+        var shop = Shop()
+        shop.sendUnreadable("o")
+        shop.pay("o", [LineUnits(sku: "A", quantity: 3)])
+        for _ in 0..<2 { shop.pay("o", [LineUnits(sku: "B")]) }
+        for _ in 0..<2 { shop.pay() }
+        #expect(shop.story() == ["rejected!", "refund_required", "refund_required", "refund_required"])
+        #expect(shop.told().map { $0.lines.map(\.refundAdded) } == [[], [3], [0, 0], [0, 0]])
+        #expect(shop.declined() == ["nothing_to_pay", "nothing_to_pay"])
+        shop.sendUnreadable("o", .paid)
+        #expect(shop.declined().last == "unreadable")
+    }
+
+    @Test("Of an order that could be read in part, a payment of the whole is not told as one of that part")
+    func partlyReadable() {
+        for isReadable in [true, false] {
+            var shop = Shop()
+            shop.sendUnreadable("o", .placed, [("A", 2)], hasAllLines: false)
+            if isReadable { shop.pay() } else { shop.sendUnreadable("o", .paid) }
+            #expect(shop.story() == ["rejected!", "refund_required"])
+            #expect(shop.told().last?.lines.map(\.refundAdded) == [0])
+            shop.pay("o", [LineUnits(sku: "A")])
+            #expect(shop.told().last?.lines.map(\.refundAdded) == [2])
+            shop.pay("o", [LineUnits(sku: "B", quantity: 1)])
+            #expect(shop.told().last?.lines.map(\.refundAdded) == [0, 1])
+            #expect(shop.declined() == [])
+        }
+    }
+
     @Test("A payment that cannot be read, of an order that could not, must go back as a whole, once")
     func unreadablePayment() {
         var shop = Shop()
@@ -117,6 +147,29 @@ struct AnswerTests {
         shop.run()
         #expect(shop.declined() == ["units_paid"])
         #expect(shop.held() == 2)
+    }
+
+    @Test("A change of a line's warehouse is refused aloud, as a whole; what the line has may be said again")
+    func changedWarehouse() {
+        var shop = Shop(stock: ["A": 20])
+        shop.decide("A", .receive(warehouse: "HAM", quantity: 20, reference: nil))
+        func change(_ quantity: Int64, _ warehouse: ID?, _ sku: ID = "A") {
+            let line = OrderEvent.Line(sku: sku, quantity: quantity, warehouse: warehouse)
+            shop.send("o", .changed(OrderEvent.Changed(lines: [line])))
+            shop.run()
+        }
+        let placed = OrderEvent.Line(sku: "A", quantity: 2, warehouse: "BER")
+        shop.send("o", .placed(OrderEvent.Placed(lines: [placed])))
+        shop.run()
+        change(3, "HAM")
+        #expect(shop.declined() == ["other_warehouse"])
+        #expect(shop.allocations("o", "A") == [Allocation(warehouse: "BER", quantity: 2)])
+        change(3, "BER")
+        change(4, nil)
+        #expect(shop.story() == ["reserved", "changed", "changed"])
+        #expect(shop.allocations("o", "A") == [Allocation(warehouse: "BER", quantity: 4)])
+        change(0, "HAM")
+        #expect(shop.story().last == "released!")
     }
 
     @Test("What comes after the end is answered")

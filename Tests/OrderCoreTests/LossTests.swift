@@ -156,6 +156,31 @@ struct LossTests {
         }
     }
 
+    @Test("Whether a part is done is found out also where no reservation may live until the shipment")
+    func tooOldAndRefused() {
+        for isDone in [true, false] {
+            var shop = Shop(OrderSettings(shipsOnShipped: true))
+            shop.stock = Stock(settings: Settings(longestTTL: 86_400_000))
+            shop.decide("A", .receive(warehouse: "BER", quantity: 10, reference: nil))
+            shop.place("o", .allOrNothing, [("A", 6)])
+            shop.run()
+            shop.pay()
+            shop.run()
+            #expect(shop.told().last?.lines[0].reason == .expiryOutOfRange)
+            shop.cancel("o", one(2))
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.held() == 4)
+            #expect(shop.order()?.isStuck == false)
+            shop.ship("o", one(1))
+            forget(&shop, isDone: isDone)
+            shop.run()
+            #expect(shop.shipped() == 1 && shop.held() == 3)
+            #expect(shop.told().last?.lines[0].shipped == 1)
+            #expect(shop.told().last?.lines[0].refund == 2)
+        }
+    }
+
     @Test("A command that is sent again is the same, with the time that led to it first")
     func sameAgain() {
         var shop = Shop(stock: ["A": 10])

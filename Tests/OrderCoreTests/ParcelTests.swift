@@ -108,6 +108,24 @@ struct ParcelTests {
         #expect(shop.held() == 4)
     }
 
+    @Test("A parcel that came before its order's payment may be sent again, under its id, and ships then")
+    func again() {
+        var shop = Shop(OrderSettings(shipsOnShipped: true), stock: ["A": 4])
+        shop.place("o", .allOrNothing, [("A", 4)])
+        shop.run()
+        let parcel = shop.send("o", .shipped(units(4)))
+        #expect(shop.declined() == ["not_paid"])
+        shop.pay()
+        shop.run()
+        #expect(shop.shipped() == 0)
+        shop.send(parcel)
+        shop.run()
+        #expect(shop.shipped() == 4 && shop.held() == 0)
+        shop.send(parcel)
+        shop.run()
+        #expect(shop.shipped() == 4, "a parcel that was booked counts once")
+    }
+
     @Test("A parcel of more than is paid ships what is paid, and the rest when that is paid")
     func paidLater() {
         var shop = Shop(OrderSettings(shipsOnShipped: true), stock: ["A": 4])

@@ -97,14 +97,15 @@ struct Shop {
     /// An event that cannot be read.
     mutating func sendUnreadable(
         _ id: ID = "o", _ kind: OrderEventKind = .placed, _ lines: [(ID, Int64)] = [],
-        eventID: ID? = "unread"
+        hasAllLines: Bool? = nil, eventID: ID? = "unread"
     ) {
         if kind == .paid { unreadablePayments.insert(id) }
         let event = UnreadableEvent(
             id: eventID, orderID: id, kind: kind,
             at: Timestamp(milliseconds: now),
             why: Unreadable(reason: "out_of_range", detail: "lines has 101 elements"),
-            lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) })
+            lines: lines.map { OrderEvent.Line(sku: $0.0, quantity: $0.1) },
+            hasAllLines: hasAllLines ?? !lines.isEmpty)
         with(id) { order, settings, effects in order.handle(event, settings, into: &effects) }
     }
 

@@ -180,6 +180,13 @@ struct DelayLoopTests {
         let left = rebuilt.reachedEnd(of: .reservations, 3)
         #expect(left == nil)
         #expect(sent(&rebuilt, at: 100).map(\.command.id) == ["expire/3/9/1"])
+
+        // The id that was its key looked like a key of today, and that one names another reservation.
+        var alike = self.loop()
+        try read(&alike, "r2", reservation("r2", due: 100), key: #"["A","r1"]"#, offset: 7)
+        try read(&alike, "r1", reservation("r1", due: 100), offset: 8)
+        let none = alike.reachedEnd(of: .reservations, 3)
+        #expect(none == nil)
     }
 
     @Test("Nothing is sent before the ends were reached, and nothing of a partition that is another's")

@@ -303,6 +303,38 @@ struct OrderDeskTests {
         }
     }
 
+    @Test("An order that names itself by a number is answered under its key, and so are its payments")
+    func numberAsID() throws {
+        let bench = Bench()
+        for (number, type) in ["order.placed", "order.paid"].enumerated() {
+            let lines = number == 0 ? #","lines":[{"sku":"A","quantity":3}]"# : ""
+            try bench.give(
+                Array(#"{"event_id":"e\#(number)","type":"\#(type)","order_id":4711\#(lines)}"#.utf8),
+                key: "4711", from: .orders, at: 1)
+        }
+        let sent = try bench.commit()
+        #expect(try letters(sent).map(\.reason) == [.wrongType, .wrongType])
+        #expect(try outcomes(sent).map(\.orderID) == ["4711", "4711"])
+        #expect(try outcomes(sent).map(\.kind) == [.rejected, .refundRequired])
+        #expect(try outcomes(sent).last?.lines.map(\.refundAdded) == [3])
+    }
+
+    @Test("Of an order of more lines than any may have, the whole payment goes back")
+    func tooManyLines() throws {
+        let bench = Bench()
+        let lines = (0...200).map { #"{"sku":"S\#($0)","quantity":1}"# }.joined(separator: ",")
+        try bench.give(
+            Array(#"{"event_id":"e1","type":"order.placed","order_id":"o","lines":[\#(lines)]}"#.utf8),
+            key: "o", from: .orders, at: 1)
+        #expect(try outcomes(bench.commit()).map(\.lines.count) == [0])
+        try bench.restart()
+        try bench.event("e2", .paid([]), at: 2)
+        try bench.event("e3", .paid([]), at: 3)
+        let sent = try bench.commit()
+        #expect(try outcomes(sent).map(\.kind) == [.refundRequired])
+        #expect(try answers(sent).map(\.reason) == [.nothingToPay])
+    }
+
     @Test("A time that is none is answered, whatever the event")
     func noTime() throws {
         let bench = try Bench()

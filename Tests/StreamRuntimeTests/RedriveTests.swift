@@ -63,6 +63,27 @@ struct RedriveTests {
         #expect(try record(of: letter, key: "A", value: Self.receive).commandID == "c")
     }
 
+    @Test(
+        "A command with as many fields or bytes as it may have is sent without the time of its issue, and so is no letter again",
+        arguments: ["bytes", "fields"])
+    func asLargeAsMayBe(what: String) throws {
+        let more =
+            what == "bytes"
+            ? "\"n\":\"\(String(repeating: "x", count: Limits.commandBytes - Self.receive.utf8.count - 7))\""
+            : (0..<Limits.commandFields - 5).map { "\"x\($0)\":1" }.joined(separator: ",")
+        let large = String(Self.receive.dropLast()) + "," + more + "}"
+        var redrive = Redrive(
+            mending: Redrive.Mending(edit: try RecordEdit()), at: 1_790_000_000_000,
+            partitionCounts: Self.counts, partitionOf: { Int32($0.count) % $1 })
+        let record = try redrive.record(of: letter(large))
+        var reader = RecordReader()
+        let command = try Array("A".utf8).withUnsafeBytes { key in
+            try record.value!.withUnsafeBytes { try reader.command(key: key, value: $0) }
+        }
+        #expect(command.issuedAt == nil && record.value == Array(large.utf8))
+        #expect(try redrive.record(of: letter(Self.receive)).value != Array(Self.receive.utf8))
+    }
+
     @Test("A mended letter keeps its key and its command_id")
     func mended() throws {
         let broken = #"{"command_id":"c","type":"receive","sku":"A","warehouse":"BER","amount":1}"#

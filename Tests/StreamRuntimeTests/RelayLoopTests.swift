@@ -180,7 +180,7 @@ struct RelayLoopTests {
     func tombstones() throws {
         var loop = loop()
         let closing = try read(&loop, "BER", nil, offset: 5).map { try command($0).body }
-        let closed = Command.Body.setWarehouse(Warehouse(id: "BER", isActive: false))
+        let closed = Command.Body.setWarehouse(Warehouse(id: "BER", isActive: false), isWithdrawn: true)
         #expect(closing == [closed, closed])
     }
 

@@ -80,6 +80,58 @@ struct RestorerTests {
         }
     }
 
+    /// Counts how often the ledger is read, and refuses to read it for ever.
+    private final class CountingReader: PartitionReader {
+        let log: MemoryLog
+        var ledgerReads = 0
+
+        init(_ topics: MemoryTopics) { log = MemoryLog(topics) }
+
+        var partition: Int32 { log.partition }
+        func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> { try log.offsets(of: topic) }
+        func read(
+            _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
+        ) throws(LogFailure) {
+            if topic == .ledger { ledgerReads += 1 }
+            if ledgerReads > 20 {
+                throw LogFailure(.halt, operation: "read", message: "the tail is read again and again")
+            }
+            try log.read(topic, from: offset, body)
+        }
+    }
+
+    @Test(
+        "The ledger's tail is found in a few readings, however far apart its commands lie",
+        arguments: [(1, 0), (9, 1), (5, 4), (1, 1), (4, 5), (1, 3), (1, 20)])
+    func tail(entries: Int, gaps: Int) throws {
+        let (count, window) = (3_000, 1_024)
+        let topics = MemoryTopics()
+        for number in 0..<count {
+            topics.publish(
+                Command(
+                    id: "c\(number)", sku: "A", body: .receive(warehouse: "BER", quantity: 1, reference: nil)),
+                at: Int64(number))
+        }
+        _ = PartitionWorkerTests().run(MemoryLog(topics))
+        // Offsets of markers and of transactions that were aborted lie between them.
+        let ledger = topics.records[.ledger]!
+        try #require(ledger.count == count)
+        topics.records[.ledger] = ledger.indices.flatMap { number in
+            var aborted = ledger[number]
+            aborted.isCommitted = false
+            let isLast = number % entries == entries - 1
+            return [ledger[number]] + Array(repeating: aborted, count: isLast ? gaps : 0)
+        }
+        let reader = CountingReader(topics)
+        let restored = try Restorer(log: reader).restore(
+            from: PartitionImage(settings: Settings(dedupeCount: window)))
+        #expect(
+            restored.stock.rememberedEntries.map(\.sequence) == (count - window + 1...count).map { Int64($0) }
+        )
+        #expect(restored.stock.hasForgotten)
+        #expect(reader.ledgerReads <= 6)
+    }
+
     /// The same topics as an earlier version wrote them, with the bare id as the key; and the keys.
     private func written(earlier topics: MemoryTopics) -> (topics: MemoryTopics, keys: [Topic: [[UInt8]]]) {
         let old = MemoryTopics()
@@ -168,6 +220,39 @@ struct RestorerTests {
         )
         #expect(mended.stock.allReservations == right.stock.allReservations)
         #expect(mended.stock.liveReservations >= 2)
+    }
+
+    @Test(
+        "A record under a key of an earlier version that looks like one of today counts until the key's own comes"
+    )
+    func strangeKeyAlike() throws {
+        let worker = PartitionWorkerTests()
+        let topics = MemoryTopics()
+        for (number, reservation) in ["other", "own"].enumerated() {
+            topics.publish(
+                Command(
+                    id: "in-\(number)", sku: "A",
+                    body: .receive(warehouse: "BER", quantity: 1, reference: nil)),
+                at: 1)
+            topics.publish(
+                Command(
+                    id: "c-\(number)", sku: "A",
+                    body: .reserve(
+                        Command.Reserve(reservationID: ID(reservation), orderID: "o", quantity: 1))), at: 1)
+        }
+        _ = worker.run(MemoryLog(topics))
+        let right = try Restorer(log: MemoryLog(topics)).restore()
+        let records = topics.records[.reservations]!
+        try #require(records.count == 2)
+        // Under the key of "own" stood another, and a rebuild has put that one under its key.
+        topics.records[.reservations] = [
+            MemoryTopics.Record(
+                key: records[1].key, value: records[0].value, timestamp: 0, isCommitted: true)
+        ]
+        #expect(throws: LogFailure.self) { try Restorer(log: MemoryLog(topics)).restore() }
+        topics.records[.reservations]! += records
+        let restored = try Restorer(log: MemoryLog(topics)).restore()
+        #expect(restored.stock.allReservations == right.stock.allReservations)
     }
 
     @Test("It reads on from where it was, and nothing twice")

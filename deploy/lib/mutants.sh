@@ -96,6 +96,8 @@ mutants_copy() {
     rm -rf "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests" "$MUTANTS_COPY/docs"
     mkdir -p "$MUTANTS_COPY/Sources" "$MUTANTS_COPY/Tests"
     local target
+    # A test of the core looks at its sources, too.
+    cp -R "$PROJECT/Sources/OrderCore" "$MUTANTS_COPY/Sources/"
     for target in "${MUTANTS_TARGETS[@]}"; do
         cp -R "$PROJECT/Sources/$target" "$MUTANTS_COPY/Sources/"
         cp -R "$PROJECT/Tests/${target}Tests" "$MUTANTS_COPY/Tests/"

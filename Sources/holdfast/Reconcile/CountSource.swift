@@ -4,8 +4,6 @@ import Operations
 
 /// The file of a warehouse's count, or standard input, as `reconcile` reads it.
 struct CountSource {
-    /// The largest file, in bytes.
-    private static let fileBytes = 1 << 30
     private static let pieceBytes = 1 << 18
 
     let path: String
@@ -22,9 +20,9 @@ struct CountSource {
                 if shutdown.isRequested { throw RoleFailure(.interrupted, "interrupted") }
                 let piece = try piece(of: descriptor)
                 size += piece.count
-                guard size <= Self.fileBytes else {
+                guard size <= CountLimits.fileBytes else {
                     throw RoleFailure(
-                        .usage, "--count \(path): it has more than \(Self.fileBytes) bytes; split it")
+                        .usage, "--count \(path): it has more than \(CountLimits.fileBytes) bytes; split it")
                 }
                 return piece
             }

@@ -115,11 +115,11 @@ final class ReconcileCount {
         let name = count.name
         // The results come behind these.
         var next = try scan.ends(of: .results)
-        var waiting: [ID: StockCount.Count] = [:]
+        var waiting = AwaitedOutcomes()
         try send(
             differing.map { index in
                 let command = count.command(for: index, of: name)
-                waiting[command.id] = count.counts[index]
+                waiting.add(command, for: count.counts[index])
                 return command
             })
         var failed = 0
@@ -127,7 +127,7 @@ final class ReconcileCount {
         var due = Deadline(milliseconds: 2_000)
         while !waiting.isEmpty {
             for outcome in try outcomes(from: &next, waiting) {
-                guard let counted = waiting.removeValue(forKey: outcome.commandID) else { continue }
+                guard let counted = waiting.take(outcome) else { continue }
                 if outcome.kind != .adjusted { failed += 1 }
                 report.tell(outcome, of: counted)
                 deadline = Deadline(milliseconds: Self.patience)
@@ -148,7 +148,7 @@ final class ReconcileCount {
     }
 
     private func outcomes(
-        from next: inout [Int32: Int64], _ waiting: [ID: StockCount.Count]
+        from next: inout [Int32: Int64], _ waiting: AwaitedOutcomes
     ) throws -> [Outcome] {
         var reader = RecordReader()
         var found: [Outcome] = []
@@ -156,7 +156,7 @@ final class ReconcileCount {
         try scan.read(.results, from: next) { message in
             seen[message.partition] = message.offset + 1
             guard let value = message.value, let isNotice = try? reader.notice(value) != nil, !isNotice,
-                let outcome = try? reader.outcome(value).outcome, waiting[outcome.commandID] != nil
+                let outcome = try? reader.outcome(value).outcome, waiting.isAwaited(outcome)
             else { return }
             found.append(outcome)
         }
