@@ -73,7 +73,8 @@ extension RecordReader {
     ) -> UnreadableEvent? {
         try? read(value, limit: Limits.commandBytes) { object throws(DecodingFailure) -> UnreadableEvent? in
             guard let type = try? object.word("type", OrderEventKind.self), type != .reallocate,
-                let orderID = OrderAnswerFields.orderID(object, key: key)
+                let orderID = OrderAnswerFields.orderID(object, key: key),
+                !PartitionBook.isBook(orderID)
             else { return nil }
             let (lines, areAll) = type == .placed ? OrderAnswerFields.lines(object) : ([], false)
             return UnreadableEvent(

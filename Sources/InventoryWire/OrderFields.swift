@@ -55,6 +55,11 @@ enum OrderFields {
                 "order_id has \(id.count) bytes; at most \(OrderLimits.idBytes) are allowed here, because the "
                     + "order's reservations are named after it")
         }
+        if PartitionBook.isBook(id) {
+            throw DecodingFailure(
+                .invalidID,
+                "order_id begins with \(PartitionBook.prefix), which is kept for the partitions' own records")
+        }
         return id
     }
 

@@ -1,6 +1,25 @@
 import InventoryCore
 import OrderCore
 
+/// Where a partition's coordinator reads on: the next offsets of its two inputs. The record of it in `order.state` has
+/// the key `PartitionBook.sku`, which no order can have.
+package struct OrderPlace: Equatable, Sendable {
+    /// In `orders`.
+    package var order: Int64
+    /// In `order.replies`.
+    package var reply: Int64
+
+    package init(order: Int64, reply: Int64) {
+        self.order = order
+        self.reply = reply
+    }
+
+    /// The later of the two in each input.
+    package static func max(_ one: OrderPlace, _ other: OrderPlace) -> OrderPlace {
+        OrderPlace(order: Swift.max(one.order, other.order), reply: Swift.max(one.reply, other.reply))
+    }
+}
+
 /// The words of the field `state` in `order.state`.
 private enum OrderStateWord: String, CaseIterable {
     case unknown, busy, settled, ended
@@ -311,9 +330,28 @@ extension RecordReader {
             try OrderStateFields.order(object)
         }
     }
+
+    /// Reads the record of `order.state` that says where the partition's coordinator reads on; nil if it says that not.
+    package mutating func orderPlace(_ value: UnsafeRawBufferPointer) throws(DecodingFailure) -> OrderPlace? {
+        try read(value, limit: Self.recordBytes) { object throws(DecodingFailure) -> OrderPlace? in
+            guard object.has("next_order") || object.has("next_reply") else { return nil }
+            return OrderPlace(
+                order: try object.integer("next_order", 0 ... .max),
+                reply: try object.integer("next_reply", 0 ... .max))
+        }
+    }
 }
 
 extension RecordWriter {
     /// An order, for `order.state`.
     package mutating func write(order: Order) { json.orderState(order) }
+
+    /// Where the coordinator of a partition reads on, for `order.state`.
+    package mutating func write(orderPlace place: OrderPlace, partition: Int32) {
+        json.begin()
+        json.integer("partition", Int64(partition))
+        json.integer("next_order", place.order)
+        json.integer("next_reply", place.reply)
+        json.end()
+    }
 }

@@ -62,6 +62,30 @@ extension Admin {
             })
     }
 
+    /// Deletes a group that has no members, with its offsets, as the broker does with one that was idle for long
+    /// (`rd_kafka_DeleteGroups`).
+    ///
+    /// - Throws: `NON_EMPTY_GROUP` for one that has members; `GROUP_ID_NOT_FOUND` where there is none.
+    package func deleteConsumerGroup(_ group: String, timeoutMilliseconds: Int) throws(KafkaError) {
+        let operation = "delete the group \(group)"
+        var list = ArrayHandle(free: { rd_kafka_DeleteGroup_destroy($0) })
+        list.append(rd_kafka_DeleteGroup_new(group))
+        let answer = try request(
+            RD_KAFKA_ADMIN_OP_DELETEGROUPS, operation, timeoutMilliseconds: timeoutMilliseconds
+        ) { options, queue in
+            list.withPointers { rd_kafka_DeleteGroups(client.pointer, $0, $1, options, queue) }
+        }
+        var count = 0
+        let results = rd_kafka_DeleteGroups_result_groups(
+            rd_kafka_event_DeleteGroups_result(answer.pointer), &count)
+        for index in 0..<count {
+            guard let error = results?[index].flatMap({ rd_kafka_group_result_error($0) }) else { continue }
+            throw KafkaError(
+                code: rd_kafka_error_code(error), message: String(cString: rd_kafka_error_string(error)),
+                operation: operation, client: client.pointer)
+        }
+    }
+
     private static func member(_ member: OpaquePointer) -> GroupDescription.Member {
         GroupDescription.Member(
             clientID: String(cString: rd_kafka_MemberDescription_client_id(member)),

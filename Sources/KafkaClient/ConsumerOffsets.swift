@@ -41,6 +41,8 @@ extension Consumer {
 
     /// The first attempt to ask a partition's leader, in milliseconds; the next are twice as long each.
     private static let firstAttempt = 2_000
+    /// The longest attempt of who may be cancelled, in milliseconds.
+    private static let cancellableAttempt = 1_500
 
     /// Asks the broker for the oldest offset of a partition and for the one after its last record
     /// (`rd_kafka_query_watermark_offsets`). Under `read_committed` the latter is the last stable offset.
@@ -60,11 +62,14 @@ extension Consumer {
     /// Asks for the offset after the last record of each partition, of all of them in one request to each leader
     /// (`rd_kafka_offsets_for_times`, with the time that stands for the end). Under `read_committed` it is the last
     /// stable offset. As with `watermarks`, leaders are looked up anew after an attempt that failed.
+    /// - Parameter isCancelled: whether who asks does not want to know any more; looked at between two attempts, of which
+    ///   none then takes more than a second and a half.
     package func ends(
-        of partitions: [TopicPartition], timeoutMilliseconds: Int
+        of partitions: [TopicPartition], timeoutMilliseconds: Int, isCancelled: (() -> Bool)? = nil
     ) throws(KafkaError) -> [TopicPartitionOffset] {
         guard let topic = partitions.first?.topic else { return [] }
-        return try askingAnew(topic, timeoutMilliseconds: timeoutMilliseconds) { limit throws(KafkaError) in
+        return try askingAnew(topic, timeoutMilliseconds: timeoutMilliseconds, isCancelled) {
+            limit throws(KafkaError) in
             let ends = try askEnds(of: partitions, timeoutMilliseconds: limit)
             // What has no number must not become a place to read from.
             guard ends.allSatisfy(\.isSet) else {
@@ -94,20 +99,22 @@ extension Consumer {
 
     /// Asks in attempts, and after each that failed for who leads the topic.
     private func askingAnew<Answer>(
-        _ topic: String, timeoutMilliseconds: Int, _ ask: (_ limit: Int) throws(KafkaError) -> Answer
+        _ topic: String, timeoutMilliseconds: Int, _ isCancelled: (() -> Bool)? = nil,
+        _ ask: (_ limit: Int) throws(KafkaError) -> Answer
     ) throws(KafkaError) -> Answer {
         let deadline = ContinuousClock.now + .milliseconds(timeoutMilliseconds)
-        var attempt = Self.firstAttempt
+        let longest = isCancelled == nil ? Int.max : Self.cancellableAttempt
+        var attempt = min(Self.firstAttempt, longest)
         while true {
             let left = Int((deadline - ContinuousClock.now) / .milliseconds(1))
             do throws(KafkaError) {
                 return try ask(max(1, min(attempt, left)))
             } catch {
-                guard error.recovery == .retry, left > attempt else { throw error }
+                guard error.recovery == .retry, left > attempt, isCancelled?() != true else { throw error }
             }
-            attempt *= 2
             // Where nobody answers yet, the next attempt tells.
-            try? readMetadata(of: topic, timeoutMilliseconds: Self.firstAttempt)
+            try? readMetadata(of: topic, timeoutMilliseconds: min(Self.firstAttempt, longest))
+            attempt = min(2 * attempt, longest)
         }
     }
 
@@ -140,6 +147,8 @@ extension Consumer {
     package func offsets(
         of partitions: [TopicPartition], atMilliseconds milliseconds: Int64, timeoutMilliseconds: Int
     ) throws(KafkaError) -> [TopicPartitionOffset] {
+        // librdkafka refuses to ask for nothing.
+        if partitions.isEmpty { return [] }
         let list = PartitionListHandle(partitions.map { TopicPartitionOffset($0, offset: milliseconds) })
         let operation = "look offsets up by time"
         try KafkaError.check(

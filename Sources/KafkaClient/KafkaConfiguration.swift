@@ -44,6 +44,13 @@ package struct KafkaConfiguration: Sendable, Equatable, ExpressibleByDictionaryL
         return result
     }
 
+    /// Those of these settings that a client of the kind has.
+    func ofClients(_ kind: ClientHandle.Kind) -> KafkaConfiguration {
+        var result = self
+        result.settings.removeAll { !SettingScope.has(kind, $0.key) }
+        return result
+    }
+
     package static func == (one: KafkaConfiguration, other: KafkaConfiguration) -> Bool {
         one.settings.elementsEqual(other.settings) { $0 == $1 }
     }

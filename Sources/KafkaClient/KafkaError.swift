@@ -43,6 +43,11 @@ package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
         self.init(code: code.native, message: message, operation: operation)
     }
 
+    /// What a broker answers that does not know a topic.
+    package static func unknownTopic(_ name: String) -> KafkaError {
+        KafkaError(code: RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, operation: "find the topic \(name)")
+    }
+
     package var description: String {
         "could not \(operation): \(message) [\(code)]; \(remedy ?? recovery.advice)"
     }

@@ -200,3 +200,25 @@ package enum Recovery: Sendable, Equatable, CaseIterable {
         ),
     ]
 }
+
+extension KafkaError {
+    /// Another producer has the transactional id now; the other errors whose recovery is `.fenced` only say that this
+    /// client cannot be trusted any more.
+    package var isTakenOver: Bool { Self.ownerCodes.contains(code.native) }
+
+    private static let ownerCodes = [
+        RD_KAFKA_RESP_ERR__FENCED, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
+    ]
+
+    /// The client does not know the topic, or the partition. For who has used it before that is an outage: a client
+    /// that has not heard of a broker for a while forgets its topics.
+    package var isForgottenTopic: Bool { Self.forgottenCodes.contains(code.native) }
+
+    private static let forgottenCodes = [
+        RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+    ]
+
+    /// Whether a reader that has read before only has to wait.
+    package var passesByItself: Bool { recovery == .retry || isForgottenTopic }
+}

@@ -34,6 +34,9 @@ package struct SinkBatch<Row: SinkRow>: Sendable {
 
     package var isEmpty: Bool { records == 0 }
 
+    /// Whether it takes PostgreSQL's offsets further, if only over markers and aborted records.
+    package var isFurther: Bool { spans.values.contains { $0.next != $0.expected } }
+
     /// Where the next batch begins.
     package var nextOffsets: [Int32: Int64] { spans.mapValues(\.next) }
 

@@ -59,9 +59,10 @@ package struct SinkLifecycle: Sendable {
         return isStopping ? finish() : .gather
     }
 
-    package mutating func gathered(records: Int) -> Action {
+    /// - Parameter isFurther: there is something to store, rows or a place.
+    package mutating func gathered(isFurther: Bool) -> Action {
         precondition(state == .gathering, "gathered in \(state)")
-        if records > 0 {
+        if isFurther {
             state = .storing
             return .store
         }

@@ -90,10 +90,13 @@ package struct TopicLoop<Row: SinkRow>: ~Copyable {
     }
 
     /// The batch is full, or old enough.
+    ///
+    /// - Parameter keepsPlace: whether markers and aborted records that were passed are worth a transaction: retention
+    ///   may take them away, and what PostgreSQL has not come to counts as never read.
     /// - Throws: what a person must look at; then nothing of the batch is stored.
-    package mutating func gathered() throws(SinkFault) {
+    package mutating func gathered(keepsPlace: Bool = true) throws(SinkFault) {
         if let fault { throw fault }
-        action = lifecycle.gathered(records: batch.records)
+        action = lifecycle.gathered(isFurther: !batch.isEmpty || keepsPlace && batch.isFurther)
     }
 
     // MARK: Storing

@@ -44,6 +44,8 @@ package struct Fault: Hashable, Sendable, CustomStringConvertible {
         case brokerClock = "the broker's clock steps"
         case compaction = "compaction"
         case retention = "retention of the commands"
+        case lateMarker = "the marker of a fenced producer comes late"
+        case offsetExpiry = "the offsets of coordinators and relay expire"
         case coordinatorCrash = "a coordinator crashes"
         case coordinatorPause = "a coordinator stands still"
 

@@ -59,6 +59,11 @@ class ModelClient: PartitionReader {
         return partition.start..<partition.lastStable
     }
 
+    func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] {
+        if host.isDead { throw Self.dead }
+        return topics.map { broker.partitions[index($0)].end }
+    }
+
     func read(
         _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) {
@@ -91,6 +96,24 @@ class ModelClient: PartitionReader {
             place += 1
         }
         return nil
+    }
+
+    /// How far a reader that stands at `offset` is, having come to the end: behind what it is not given. Its client may
+    /// not have got there yet.
+    func behindMarkers(_ topic: Topic, from offset: Int64) -> Int64 {
+        guard visibleRecord(topic, from: offset, .committed) == nil, world.random.oneIn(2) else {
+            return offset
+        }
+        return max(offset, broker.partitions[index(topic)].lastStable)
+    }
+
+    /// Whether records that a reader at `offset` was to be given are gone.
+    func isOutOfRange(_ topic: Topic, _ offset: Int64) -> Bool {
+        let partition = broker.partitions[index(topic)]
+        return offset < partition.start
+            && partition.removed.contains {
+                offset..<partition.start ~= $0.offset && ModelPartition.isVisible($0.state, .committed)
+            }
     }
 
     // MARK: Writing

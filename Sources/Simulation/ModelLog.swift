@@ -6,6 +6,8 @@ import StreamRuntime
 class ModelLog: ModelClient, PartitionLog {
     let partitionCount: Int32
     private(set) var position: Int64 = 0
+    /// Where its client stands: behind the markers that it has passed.
+    private var passed: Int64 = 0
     /// Where the commit that is under way is to come to.
     private var pending: Int64?
     /// What became of it, which its worker does not know yet.
@@ -33,6 +35,12 @@ class ModelLog: ModelClient, PartitionLog {
     func startReading(at offset: Int64) throws(LogFailure) {
         if host.isDead { throw Self.dead }
         position = offset
+        passed = offset
+    }
+
+    func readOffset() throws(LogFailure) -> Int64 {
+        if host.isDead { throw Self.dead }
+        return max(position, passed)
     }
 
     func poll(
@@ -46,7 +54,7 @@ class ModelLog: ModelClient, PartitionLog {
         _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int {
         try request(.poll) { () throws(BrokerError) in }
-        if position < broker.partitions[index(.commands)].start {
+        if isOutOfRange(.commands, position) {
             throw LogFailure(.halt, operation: "poll the commands", message: "the offset is out of range")
         }
         let wanted = world.random.within(1...max(1, limit))
@@ -57,6 +65,7 @@ class ModelLog: ModelClient, PartitionLog {
             try give(record, to: body)
             if host.isDead { throw Self.dead }
         }
+        passed = max(passed, behindMarkers(.commands, from: position))
         if pending != nil {
             ahead += count
             world.figures[.ahead] += count

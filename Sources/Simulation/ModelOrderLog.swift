@@ -7,6 +7,8 @@ class ModelOrderLog: ModelClient, OrderLog {
     private static let inputs: [Topic] = [.orders, .orderReplies]
 
     private(set) var positions: [Topic: Int64] = [:]
+    /// Where its client stands: behind the markers that it has passed.
+    private var passed: [Topic: Int64] = [:]
 
     required init(partition: Int32, host: MemberHost) {
         super.init(
@@ -25,9 +27,17 @@ class ModelOrderLog: ModelClient, OrderLog {
         }
     }
 
-    func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
+    func startReading(at place: OrderPlace) throws(LogFailure) {
         if host.isDead { throw Self.dead }
-        positions = [.orders: orders, .orderReplies: replies]
+        positions = [.orders: place.order, .orderReplies: place.reply]
+        passed = positions
+    }
+
+    func readOffsets() throws(LogFailure) -> OrderPlace {
+        if host.isDead { throw Self.dead }
+        return .max(
+            OrderPlace(order: positions[.orders]!, reply: positions[.orderReplies]!),
+            OrderPlace(order: passed[.orders]!, reply: passed[.orderReplies]!))
     }
 
     func poll(
@@ -35,7 +45,7 @@ class ModelOrderLog: ModelClient, OrderLog {
         _ body: (_ topic: Topic, _ record: LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int {
         try request(points.poll) { () throws(BrokerError) in }
-        for topic in Self.inputs where positions[topic]! < broker.partitions[index(topic)].start {
+        for topic in Self.inputs where isOutOfRange(topic, positions[topic]!) {
             throw LogFailure(
                 .halt, operation: "poll \(topic.rawValue)", message: "the offset is out of range")
         }
@@ -46,6 +56,9 @@ class ModelOrderLog: ModelClient, OrderLog {
             count += 1
             try give(record, to: { record throws(LogFailure) in try body(topic, record) })
             if host.isDead { throw Self.dead }
+        }
+        for topic in Self.inputs {
+            passed[topic] = max(passed[topic]!, behindMarkers(topic, from: positions[topic]!))
         }
         // Nothing was there: the call would have waited.
         if count == 0 { wakesAt = world.now + Int64(min(timeoutMilliseconds, world.random.within(1...12))) }
@@ -71,10 +84,14 @@ class ModelOrderLog: ModelClient, OrderLog {
             to: world.index(topic, partition), key: key.map { Array($0) }, value: value.map { Array($0) })
     }
 
-    func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+    func commit(next place: OrderPlace) throws(LogFailure) {
         try flush()
-        try sendOffsets([index(.orders): nextOrder, index(.orderReplies): nextReply])
+        try sendOffsets(offsets(place))
         try endTransaction()
+    }
+
+    func offsets(_ place: OrderPlace) -> [Int: Int64] {
+        [index(.orders): place.order, index(.orderReplies): place.reply]
     }
 
     func sendOffsets(_ offsets: [Int: Int64]) throws(LogFailure) {

@@ -65,9 +65,19 @@ final class OrderSide {
     }
 
     private func isHeeded(_ topic: Topic, _ partition: Int32) -> Bool {
-        let place = world.index(topic, partition)
-        guard let committed = try? world.broker.committedOffset(place) ?? 0 else { return false }
-        return committed >= world.broker.partitions[place].endOfRecords
+        next(topic, partition) >= world.broker.partitions[world.index(topic, partition)].endOfRecords
+    }
+
+    /// Where the state says that its coordinator reads on; the group may have lost its offset.
+    func next(_ topic: Topic, _ partition: Int32) -> Int64 {
+        let key = PartitionBook.sku(partition).bytes
+        let newest = world.broker.partitions[world.index(.orderState, partition)].records.last {
+            $0.key == key && ModelPartition.isVisible($0.state, .committed)
+        }
+        var reader = RecordReader()
+        guard let value = newest?.value, let place = value.withUnsafeBytes({ try? reader.orderPlace($0) })
+        else { return 0 }
+        return topic == .orders ? place.order : place.reply
     }
 
     /// One that was never placed is forgotten.

@@ -59,6 +59,18 @@ final class Traffic: Actor {
         }
     }
 
+    /// A command for each SKU.
+    func publishOfNextWeek() {
+        for sku in Self.skus {
+            number += 1
+            published += 1
+            publish(
+                Command(
+                    id: "c\(number)", sku: sku,
+                    body: .receive(warehouse: Self.warehouses[0], quantity: 1, reference: nil)))
+        }
+    }
+
     private func publish(_ command: Command) {
         writer.write(command: command)
         let key = command.sku.bytes

@@ -103,21 +103,78 @@ package final class World {
         }
         heal()
         let healedAt = step
-        while violations.isEmpty, !isQuiet {
-            let limit = orders == nil ? Self.recoveryLimit : Self.recoveryLimitOfOrders
-            guard step < healedAt + limit else {
-                violate("no progress: \(limit) steps after the last fault \(whatIsLeft)")
-                break
-            }
-            tick()
-        }
-        figures[.steps] = step
+        awaitQuiet()
         figures.recovery = step - healedAt
+        if isFollowedByWeek { passWeek() }
+        figures[.steps] = step
+        figures[.lateMarkers] = broker.lateMarkerCount
         figures[.commands] = traffic.published
         figures[.aborted] = broker.abortedTransactions
         figures[.timedOut] = broker.timedOutTransactions
         figures[.compacted] = removed(.levels) + removed(.reservations) + removed(.transfers)
         figures[.deleted] = removed(.commands)
+    }
+
+    private func awaitQuiet() {
+        let began = step
+        let limit = orders == nil ? Self.recoveryLimit : Self.recoveryLimitOfOrders
+        while violations.isEmpty, !isQuiet {
+            guard step < began + limit else {
+                return violate("no progress: \(limit) steps after the last fault \(whatIsLeft)")
+            }
+            tick()
+        }
+    }
+
+    // MARK: A week without a command
+
+    /// How long owners may take to commit that they have passed the last markers, in steps.
+    private static let placeLimit = 2_000
+
+    /// One run in four goes on after a week in which nobody publishes.
+    private var isFollowedByWeek: Bool { plan.seed % 4 == 3 }
+
+    /// Retention takes all that was decided, the broker forgets offsets and transactional ids, and whoever was stopped
+    /// starts anew. Nothing was lost, and nothing is done again.
+    private func passWeek() {
+        let began = step
+        while violations.isEmpty, let place = unpassed {
+            guard step < began + Self.placeLimit else { return violate("\(place): markers are not passed") }
+            tick()
+        }
+        guard violations.isEmpty else { return }
+        trace("a week passes")
+        figures[.weeks] += 1
+        for topic in inputs {
+            for partition in 0..<partitionCount {
+                let place = index(topic, partition)
+                broker.partitions[place].delete(before: broker.partitions[place].lastStable)
+            }
+        }
+        forgetOffsets()
+        broker.forgetProducers()
+        for process in processes where random.oneIn(2) { process.die() }
+        for coordinator in orders?.coordinators ?? [] where random.oneIn(2) { coordinator.die() }
+        if random.oneIn(2) { relay.die() }
+        traffic.publishOfNextWeek()
+        awaitQuiet()
+    }
+
+    /// An input whose last markers no committed offset has passed yet; nil where there is none.
+    private var unpassed: String? {
+        for topic in inputs {
+            for partition in 0..<partitionCount {
+                let place = index(topic, partition)
+                let next =
+                    topic == .commands
+                    ? (try? broker.committedOffset(place)) ?? 0 : orders!.next(topic, partition)
+                let end = broker.partitions[place].lastStable
+                if end > broker.partitions[place].start, next < end {
+                    return "\(topic.rawValue)/\(partition) is committed up to \(next) of \(end)"
+                }
+            }
+        }
+        return nil
     }
 
     private func removed(_ topic: Topic) -> Int {
@@ -230,7 +287,8 @@ package final class World {
 
     /// Nothing is left to do: all commands are decided, all reservations have ended, all is in PostgreSQL.
     private var isQuiet: Bool {
-        guard traffic.isDone, late.isEmpty, relay.isDone, !broker.hasMarkers, !broker.hasOpenTransactions
+        guard traffic.isDone, late.isEmpty, relay.isDone, !broker.hasMarkers, !broker.hasLateMarkers,
+            !broker.hasOpenTransactions
         else { return false }
         for partition in 0..<partitionCount {
             let commands = broker.partitions[index(.commands, partition)]

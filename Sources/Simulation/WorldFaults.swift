@@ -57,6 +57,7 @@ extension World {
         case .fenced: figures[.fenced] += 1
         case .illegalGeneration, .unknownMember: figures[.staleMembers] += 1
         case .unstableOffset: figures[.unstable] += 1
+        case .unknownProducer: figures[.forgotten] += 1
         case .concurrentTransactions, .invalidTransactionState: break
         }
     }
@@ -87,8 +88,29 @@ extension World {
         case .brokerClock: brokerOffset += Int64(fault.amount)
         case .compaction: compact(tombstonesBefore: now - Self.tombstoneRetention)
         case .retention: retain()
+        case .lateMarker:
+            broker.delayMarker(in: Set(placesOfOwners), byMilliseconds: Int64(fault.amount))
+        case .offsetExpiry: forgetOffsets()
         }
     }
+
+    /// The partitions that only their owners write.
+    private var placesOfOwners: [Int] {
+        (Topic.ofProcessor + Topic.ofCoordinator + [.relayState]).flatMap { topic in
+            (0..<partitionCount).map { index(topic, $0) }
+        }
+    }
+
+    /// The offsets that nobody commits for as long as nothing is published: those of the coordinators and the relay.
+    func forgetOffsets() {
+        broker.forgetOffsets(
+            of: ([.orders, .orderReplies] + Topic.published).flatMap { topic in
+                (0..<partitionCount).map { index(topic, $0) }
+            })
+    }
+
+    /// The topics that are read once, and deleted after a while.
+    var inputs: [Topic] { [Topic.commands] + (orders == nil ? [] : [.orders, .orderReplies]) }
 
     /// Compacts the topics that are compacted.
     func compact(tombstonesBefore: Int64) {
@@ -101,7 +123,7 @@ extension World {
 
     /// Deletes commands that were decided, and what was heeded of orders and replies.
     private func retain() {
-        for topic in [Topic.commands] + (orders == nil ? [] : [.orders, .orderReplies]) {
+        for topic in inputs {
             for partition in 0..<partitionCount {
                 let place = index(topic, partition)
                 guard let committed = try? broker.committedOffset(place), committed > 0 else { continue }

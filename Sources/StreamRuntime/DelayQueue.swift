@@ -63,11 +63,9 @@ package struct DelayQueue: Sendable {
     /// is learnt of it must not move a retry away.
     private var retries = Heap<Turn>()
     private var partitions: [Int32: Partition] = [:]
-    /// The broker's clock less ours, in milliseconds, as the newest acknowledgement showed it; never more than
-    /// the truth, so that an estimate makes an `expire` late by the way of the acknowledgement and the millisecond to
-    /// which our clock is rounded, but not early.
-    package private(set) var clockOffset: Int64 = 0
-    private var hasHeard = false
+    /// As the newest acknowledgement showed it: an `expire` is late by the way of the acknowledgement and the millisecond
+    /// to which our clock is rounded, but not early.
+    private var clock = BrokerClock()
 
     private let kind: Kind
     private let idPrefix: String
@@ -78,6 +76,9 @@ package struct DelayQueue: Sendable {
         self.kind = kind
         self.idPrefix = idPrefix
     }
+
+    /// The broker's clock less ours, in milliseconds, as last seen.
+    package var clockOffset: Int64 { clock.offset }
 
     /// Messages that are waited for.
     package var count: Int { entries.count - freeSlots.count }
@@ -133,7 +134,7 @@ package struct DelayQueue: Sendable {
     ///   - appendedAt: the broker's append time, in milliseconds since 1970; never a producer's time.
     ///   - now: our clock when the record was read.
     package mutating func heard(appendedAt: Int64, at now: Int64) {
-        clockOffset = max(clockOffset, Self.leastOffset(appendedAt, now))
+        clock.heard(appendedAt: appendedAt, at: now)
     }
 
     /// A tombstone of the topic: the reservation or transfer has ended.
@@ -178,18 +179,13 @@ package struct DelayQueue: Sendable {
     /// - Returns: how long after the due time it was appended, in milliseconds; nil if the reservation has ended.
     @discardableResult
     package mutating func delivered(_ tag: UInt64, appendedAt: Int64, at now: Int64) -> Int64? {
-        clockOffset = Self.leastOffset(appendedAt, now)
-        hasHeard = true
+        clock.measured(appendedAt: appendedAt, at: now)
         guard let slot = slot(of: tag) else { return nil }
         let lateness = appendedAt - entries[Int(slot)].dueAt
         // It came too early to have an effect: once more, when the broker's clock has got there.
         if lateness < 0 { takeTurn(slot, at: entries[Int(slot)].dueAt) }
         return lateness
     }
-
-    /// Our clock tells whole milliseconds and may be almost one further than it says, and the broker's may have just
-    /// begun its own.
-    private static func leastOffset(_ appendedAt: Int64, _ now: Int64) -> Int64 { appendedAt - (now + 1) }
 
     package mutating func failed(_ tag: UInt64, at now: Int64) {
         guard let slot = slot(of: tag) else { return }
@@ -201,7 +197,7 @@ package struct DelayQueue: Sendable {
     /// due time would not do: after a long outage it is older than the window covers, and a `transfer_due` that is
     /// refused as too old tells nobody that the transfer is late.
     private func issuedAt(_ now: Int64) -> Timestamp? {
-        hasHeard ? Timestamp(milliseconds: max(0, now + clockOffset)) : nil
+        clock.isMeasured ? Timestamp(milliseconds: max(0, now + clockOffset)) : nil
     }
 
     private func request(_ slot: UInt32, at now: Int64) -> Request {

@@ -54,6 +54,10 @@ package struct OrderDesk: ~Copyable {
     /// Orders changed in this transaction, in the order of their first change.
     private var changed: [ID] = []
     private var isChanged: Set<ID> = []
+    /// By it orders are due; ours comes with the events.
+    private var clock = BrokerClock()
+    /// Orders of which this desk has said that they are due, and that was not read yet.
+    private var unreadDues: Set<ID> = []
     /// The latest time of a record.
     private var latest = Timestamp(milliseconds: 0)
     private var reader = RecordReader()
@@ -62,7 +66,7 @@ package struct OrderDesk: ~Copyable {
     private var counts = OrderCounts()
 
     /// - Parameter dueAgain: after so long a word that an order is due is given again, in milliseconds: the broker's clock
-    ///   may have been behind ours.
+    ///   may have been behind what was known of it.
     package init(
         partition: Int32, settings: OrderSettings, memory: OrderMemory, dueAgain: Int64 = 5_000,
         ownsKey: @escaping (UnsafeRawBufferPointer) -> Bool,
@@ -78,6 +82,10 @@ package struct OrderDesk: ~Copyable {
 
     package var liveOrders: Int { orders.count - ended.count }
     package private(set) var stuckOrders = 0
+    /// Where the coordinator reads on, as `order.state` says; nil where it does not say it yet.
+    package private(set) var place: OrderPlace?
+    /// Whether anything ever stood in `order.state`.
+    package private(set) var hasState = false
 
     package func order(_ id: ID) -> Order? { orders[id] }
 
@@ -85,6 +93,7 @@ package struct OrderDesk: ~Copyable {
 
     /// Takes a record of `order.state`: the newest of an order counts.
     package mutating func restore(_ record: LogRecord) throws(LogFailure) {
+        hasState = true
         guard let key = record.key else { return }
         let id = ID(decoding: key)
         guard let value = record.value else {
@@ -92,7 +101,11 @@ package struct OrderDesk: ~Copyable {
             return
         }
         do throws(DecodingFailure) {
-            orders[id] = try reader.order(value)
+            if PartitionBook.isBook(id) {
+                place = try reader.orderPlace(value)
+            } else {
+                orders[id] = try reader.order(value)
+            }
         } catch {
             throw LogFailure(
                 .halt, operation: "restore from order.state",
@@ -112,8 +125,9 @@ package struct OrderDesk: ~Copyable {
     // MARK: Records
 
     /// Takes a record of `orders` or `order.replies`. Bad input goes to `dead.letters`, and is no failure.
+    /// - Parameter now: our clock when it was read, in milliseconds since 1970.
     package mutating func process(
-        _ record: LogRecord, from topic: Topic, _ output: Output
+        _ record: LogRecord, from topic: Topic, at now: Int64, _ output: Output
     ) throws(LogFailure) {
         guard let milliseconds = record.timestamp, 0...Limits.latestTime ~= milliseconds else {
             return try bury(
@@ -122,9 +136,16 @@ package struct OrderDesk: ~Copyable {
         }
         let at = Timestamp(milliseconds: milliseconds)
         latest = max(latest, at)
+        clock.heard(appendedAt: milliseconds, at: now)
         let effects: OrderEffects
         do throws(DecodingFailure) {
-            effects = topic == .orders ? take(try event(record, at), at) : take(try reply(record), at)
+            if topic == .orders {
+                let found = try event(record, at)
+                if case .due(let id) = found { readDue(id, at, now) }
+                effects = take(found, at)
+            } else {
+                effects = take(try reply(record), at)
+            }
         } catch {
             try bury(record, topic, error, output)
             return topic == .orders ? try answer(record, at, error, output) : ()
@@ -223,13 +244,22 @@ package struct OrderDesk: ~Copyable {
     // MARK: What is due
 
     /// Whether an order is to be looked at.
-    /// - Parameter now: the wall clock, in milliseconds.
+    /// - Parameter now: our clock, in milliseconds since 1970.
     package mutating func isDue(at now: Int64) -> Bool {
-        while let first = due.first, first.at.milliseconds <= now {
+        // One word is enough to learn the broker's clock, before many are said too early.
+        if !clock.isMeasured, !unreadDues.isEmpty { return false }
+        while let first = due.first, first.at.milliseconds <= now + clock.offset {
             if holds(first) { return true }
             due.removeFirst()
         }
         return false
+    }
+
+    /// What this desk has said is read: that tells the broker's clock. If it came too early, it is said again in time.
+    private mutating func readDue(_ id: ID, _ at: Timestamp, _ now: Int64) {
+        guard unreadDues.remove(id) != nil else { return }
+        clock.measured(appendedAt: at.milliseconds, at: now)
+        if let dueAt = orders[id]?.dueAt(settings), dueAt > at { due.insert(OrderTime(dueAt, id)) }
     }
 
     private func holds(_ time: OrderTime) -> Bool {
@@ -243,7 +273,9 @@ package struct OrderDesk: ~Copyable {
         var told = 0
         while told < limit, isDue(at: now), let first = due.first {
             due.removeFirst()
-            due.insert(OrderTime(Timestamp(milliseconds: now + dueAgain), first.id))
+            let again = Timestamp(milliseconds: now + clock.offset + dueAgain)
+            due.insert(OrderTime(again, first.id))
+            guard unreadDues.insert(first.id).inserted else { continue }
             writer.write(dueOrder: first.id)
             try send(.orders, partition, key: first.id, output)
             told += 1
@@ -299,6 +331,13 @@ package struct OrderDesk: ~Copyable {
         }
         changed.removeAll(keepingCapacity: true)
         isChanged.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes where the coordinator reads on when the transaction has committed.
+    package mutating func write(_ place: OrderPlace, _ output: Output) throws(LogFailure) {
+        self.place = place
+        writer.write(orderPlace: place, partition: partition)
+        try send(.orderState, partition, key: PartitionBook.sku(partition), output)
     }
 
     /// What was counted since the last call; taken when a transaction has committed.

@@ -28,7 +28,7 @@ package struct OrderWorker {
     private let observer: any OrderWorkerObserver
     private let order: () -> WorkerOrder
     private let makeDesk: () -> OrderDesk
-    /// A monotonic clock in nanoseconds, and the wall clock in milliseconds since 1970.
+    /// A monotonic clock in nanoseconds, and one in milliseconds since 1970 that may be wrong and does not jump.
     private let clock: () -> Int64
     private let wallClock: () -> Int64
     /// Waits so many milliseconds, less when an order other than `work` comes.
@@ -37,8 +37,8 @@ package struct OrderWorker {
     private var lifecycle: WorkerLifecycle
     private var action: WorkerLifecycle.Action
     private var session: Session?
-    /// Where the group stands in `order.replies`.
-    private var committedReply: Int64?
+    /// Where the group stands.
+    private var committed: (orders: Int64?, replies: Int64?) = (nil, nil)
 
     package init(
         log: any OrderLog, observer: any OrderWorkerObserver, settings: WorkerLifecycle.Settings,
@@ -69,8 +69,7 @@ package struct OrderWorker {
     /// What lives from a restore to the next failure, and is dropped whole.
     private final class Session {
         var desk: OrderDesk
-        var nextOrder: Int64 = 0
-        var nextReply: Int64 = 0
+        var next = OrderPlace(order: 0, reply: 0)
         var transactionStart: Int64 = 0
 
         init(desk: consuming OrderDesk) { self.desk = desk }
@@ -112,14 +111,12 @@ package struct OrderWorker {
             try log.open()
             return lifecycle.opened()
         case .locate:
-            let committed = try log.committedOffsets()
-            committedReply = committed.replies
+            committed = try log.committedOffsets()
             return lifecycle.located(committed: committed.orders)
         case .restore:
             return try restore()
-        case .read(let offset):
-            session!.nextOrder = offset
-            try log.startReading(orders: offset, replies: session!.nextReply)
+        case .read:
+            try log.startReading(at: session!.next)
             return lifecycle.placed()
         case .poll(let limit, let timeout):
             return try poll(limit, timeout, session!)
@@ -143,27 +140,37 @@ package struct OrderWorker {
     private mutating func restore() throws(LogFailure) -> WorkerLifecycle.Action {
         let began = clock()
         let session = Session(desk: makeDesk())
+        try log.requireSettled(Topic.ofCoordinator)
         let start = try log.offsets(of: .orderState).lowerBound
         try log.read(.orderState, from: start) { record throws(LogFailure) in
             try session.desk.restore(record)
         }
         session.desk.restored()
-        let replies = try log.offsets(of: .orderReplies)
-        switch WorkerLifecycle.startOffset(
-            committed: committedReply, newestSource: nil, inputOffsets: replies)
-        {
-        case .success(let offset): session.nextReply = offset
-        case .failure(let refusal):
-            throw LogFailure(.halt, operation: "place in order.replies", message: refusal.reason)
-        }
+        let place = session.desk.place
+        session.next = OrderPlace(
+            order: try startOffset(.orders, place?.order, committed.orders, session),
+            reply: try startOffset(.orderReplies, place?.reply, committed.replies, session))
         self.session = session
-        let next = lifecycle.restored(newestSource: nil, inputOffsets: try log.offsets(of: .orders))
-        if case .read = next {
-            observer.orderWorker(
-                log.partition, restored: session.desk.liveOrders,
-                milliseconds: (clock() - began) / 1_000_000)
+        observer.orderWorker(
+            log.partition, restored: session.desk.liveOrders,
+            milliseconds: (clock() - began) / 1_000_000)
+        return lifecycle.restored(startingAt: session.next.order)
+    }
+
+    private func startOffset(
+        _ input: Topic, _ kept: Int64?, _ committed: Int64?, _ session: Session
+    ) throws(LogFailure) -> Int64 {
+        // A group that knows one input has not lost its offsets: the broker forgets that of `order.replies` alone, as its
+        // members do not subscribe to it.
+        let hasLost = session.desk.hasState && self.committed.orders == nil
+        switch WorkerLifecycle.startOffset(
+            of: input.rawValue, kept: kept, hasState: hasLost, committed: committed,
+            inputOffsets: try log.offsets(of: input))
+        {
+        case .success(let offset): return offset
+        case .failure(let refusal):
+            throw LogFailure(.halt, operation: "place in \(input.rawValue)", message: refusal.reason)
         }
-        return next
     }
 
     private mutating func beginIfNeeded(_ session: Session) throws(LogFailure) {
@@ -185,14 +192,26 @@ package struct OrderWorker {
         count += try log.poll(limit: limit, timeoutMilliseconds: count > 0 ? 0 : timeout) {
             topic, record throws(LogFailure) in
             try beginIfNeeded(session)
-            try session.desk.process(record, from: topic, output)
+            try session.desk.process(record, from: topic, at: wallClock(), output)
             if topic == .orders {
-                session.nextOrder = record.offset + 1
+                session.next.order = record.offset + 1
             } else {
-                session.nextReply = record.offset + 1
+                session.next.reply = record.offset + 1
             }
         }
-        return lifecycle.polled(commands: count, at: clock() / 1_000_000)
+        let moment = clock() / 1_000_000
+        if lifecycle.keepsPlace(at: moment) {
+            let isPassed = try OrderPlace.max(log.readOffsets(), session.next) != session.next
+            if isPassed || isPlaceMissing(session) { try beginIfNeeded(session) }
+        }
+        return lifecycle.polled(commands: count, at: moment)
+    }
+
+    /// A state of a version that kept no place gets one before the group can lose its own; and a group that has lost its
+    /// offsets gets them again, for those who watch them.
+    private func isPlaceMissing(_ session: Session) -> Bool {
+        session.desk.hasState
+            && (session.desk.place == nil || committed.orders == nil || committed.replies == nil)
     }
 
     private var output: OrderDesk.Output {
@@ -201,13 +220,16 @@ package struct OrderWorker {
         }
     }
 
-    private func commit(_ session: Session) throws(LogFailure) {
+    private mutating func commit(_ session: Session) throws(LogFailure) {
+        session.next = try .max(session.next, log.readOffsets())
         try session.desk.writeChanged(output)
-        try log.commit(nextOrder: session.nextOrder, nextReply: session.nextReply)
+        try session.desk.write(session.next, output)
+        try log.commit(next: session.next)
+        committed = (session.next.order, session.next.reply)
         observer.orderWorker(
             log.partition, committed: session.desk.takeCounts(),
             OrderFigures(
-                seconds: Double(clock() - session.transactionStart) / 1e9, nextOrder: session.nextOrder,
+                seconds: Double(clock() - session.transactionStart) / 1e9, nextOrder: session.next.order,
                 liveOrders: session.desk.liveOrders, stuckOrders: session.desk.stuckOrders))
     }
 }

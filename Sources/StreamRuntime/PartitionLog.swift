@@ -34,13 +34,40 @@ package protocol PartitionReader: AnyObject {
     ) throws(LogFailure)
 }
 
+/// What the owner of a partition reads of it after it has fenced the owner before.
+package protocol OwnedPartition: PartitionReader {
+    /// The offset after the last record of this partition of each of `topics`, in their order, whether or not the
+    /// record's transaction has ended.
+    func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64]
+}
+
+extension OwnedPartition {
+    /// Requires that readers see all that was ever written to this partition of `topics`, which only its owners write.
+    /// Fencing ends what the owner before had open; where the end of such a transaction is late, or was lost, what it
+    /// has written is hidden still: a state without it would lack what was committed, and the next transaction that
+    /// ends there would commit what was aborted.
+    ///
+    /// - Throws: a failure that begins again, so that whoever ends the transaction need do nothing more.
+    package func requireSettled(_ topics: [Topic]) throws(LogFailure) {
+        let written = try writtenEnds(of: topics)
+        for (topic, end) in zip(topics, written) {
+            let readable = try offsets(of: topic).upperBound
+            guard readable < end else { continue }
+            throw LogFailure(
+                .restart, operation: "restore of partition \(partition)",
+                message: "\(topic.rawValue) can be read up to offset \(readable) of \(end): a transaction of an earlier "
+                    + "owner has not ended there (if this goes on, it hangs: docs/faults.md)")
+        }
+    }
+}
+
 /// What a partition processor needs of the log: one input partition to consume, the partition of the same
 /// number of each output topic to write and to restore from, all in transactions of one stable id.
 ///
 /// The calls block, each for a limited time, and come from one thread. Between `startCommit` and the word of
 /// `isCommitted`, `poll` and `isCommitted` are the only ones. StreamRuntime knows nothing else of Kafka; a simulation
 /// of the log can stand behind the same protocol.
-package protocol PartitionLog: PartitionReader {
+package protocol PartitionLog: OwnedPartition {
     /// How many partitions there are.
     var partitionCount: Int32 { get }
 
@@ -58,6 +85,10 @@ package protocol PartitionLog: PartitionReader {
     func poll(
         limit: Int, timeoutMilliseconds: Int, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) -> Int
+
+    /// The offset that `poll` goes on at. Between the record that it gave last and there stand only markers of
+    /// transactions and records that were aborted.
+    func readOffset() throws(LogFailure) -> Int64
 
     func begin() throws(LogFailure)
 

@@ -197,6 +197,7 @@ package struct PartitionWorker {
 
     private mutating func restore() throws(LogFailure) -> WorkerLifecycle.Action {
         let began = clock()
+        try log.requireSettled(Topic.ofProcessor)
         let image = takeImage()
         start.isWarm = image != nil
         let partition = log.partition
@@ -231,23 +232,28 @@ package struct PartitionWorker {
     ) throws(LogFailure) -> WorkerLifecycle.Action {
         let count = try log.poll(limit: limit, timeoutMilliseconds: timeout) { record throws(LogFailure) in
             precondition(record.offset >= session.nextOffset, "offset \(record.offset) came again")
-            if !lifecycle.isTransactionOpen {
-                try log.begin()
-                session.transactionStart = clock()
-                lifecycle.began()
-            }
+            if !lifecycle.isTransactionOpen { try begin(session) }
             try session.processor.process(record) { topic, key, value throws(LogFailure) in
                 try log.produce(topic, key: key, value: value)
             }
             session.nextOffset = record.offset + 1
         }
-        return lifecycle.polled(commands: count, at: clock() / 1_000_000)
+        let now = clock() / 1_000_000
+        if lifecycle.keepsPlace(at: now), try log.readOffset() > session.nextOffset { try begin(session) }
+        return lifecycle.polled(commands: count, at: now)
+    }
+
+    private mutating func begin(_ session: Session) throws(LogFailure) {
+        try log.begin()
+        session.transactionStart = clock()
+        lifecycle.began()
     }
 
     private func startCommit(_ session: Session) throws(LogFailure) {
         try session.processor.writeChangedLevels { topic, key, value throws(LogFailure) in
             try log.produce(topic, key: key, value: value)
         }
+        session.nextOffset = max(session.nextOffset, try log.readOffset())
         session.underWay = Transaction(
             counts: session.processor.takeCounts(), start: session.transactionStart,
             nextOffset: session.nextOffset, liveReservations: session.processor.stock.liveReservations)

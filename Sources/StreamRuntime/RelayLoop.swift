@@ -7,16 +7,17 @@ import InventoryWire
 ///       ^               |         |
 ///       +---- wait <----+---------+   on a failure
 ///
-/// Each batch goes in a transaction with the offsets of its records, so that every change arrives once and in order.
+/// Each batch goes in a transaction with how far it takes its sources (`relay.state`), so that every change arrives once
+/// and in order. The group's offsets are a copy of that: the broker forgets them a week after the last change.
 package struct RelayLoop: ~Copyable {
     package enum Action: Equatable, Sendable {
         /// Drop what there is and open the producer: that ends the transaction of whoever had the id before.
         case open
-        /// Ask the group for its offsets, and place the reader there; at the start where it has none.
+        /// Give every record of `relay.state` to `restore`, and place the reader of each source at its `start`.
         case place
         /// Read what is there, having waited for it a little: give each record to `read`, and send what it says.
         case read
-        /// Commit what was sent, together with `offsets`.
+        /// Send `places`, and commit what was sent, together with `offsets` for the group.
         case commit
         case wait(milliseconds: Int)
         /// Drop what there is and stop; with a fault if a person must look at it.
@@ -71,6 +72,9 @@ package struct RelayLoop: ~Copyable {
     package private(set) var offsets: [Source: Int64] = [:]
     /// Failures since the last commit.
     package private(set) var failuresInARow = 0
+    /// By source: how far it was carried, as `relay.state` says.
+    private var carried: [Source: Int64] = [:]
+    private var reader = RecordReader()
     private var state = State.opening
     private var isStopping = false
     private var counts = Counts()
@@ -92,12 +96,58 @@ package struct RelayLoop: ~Copyable {
 
     package mutating func opened() {
         precondition(state == .opening, "opened in \(state)")
+        carried = [:]
         become(.placing, .place)
     }
 
-    package mutating func placed() {
+    /// A record of `relay.state`: the newest of a source counts.
+    package mutating func restore(_ record: LogRecord) throws(LogFailure) {
+        precondition(state == .placing, "restored in \(state)")
+        guard let value = record.value else {
+            carried = carried.filter { source, next in
+                let place = RelayPlace(topic: source.topic, partition: source.partition, next: next)
+                return record.key?.elementsEqual(place.key) != true
+            }
+            return
+        }
+        do throws(DecodingFailure) {
+            let place = try reader.relayPlace(value)
+            carried[Source(place.topic, place.partition)] = place.next
+        } catch {
+            throw LogFailure(
+                .halt, operation: "restore from relay.state",
+                message: "the record at offset \(record.offset) cannot be read: \(error.detail)")
+        }
+    }
+
+    /// Where a source is read on; nil for its beginning.
+    /// - Parameter committed: the group's offset, for a source of which a version was told that kept no state.
+    package func start(of source: Source, committed: Int64?) -> Int64? { carried[source] ?? committed }
+
+    /// The reader stands where it is to go on.
+    /// - Parameter committed: the group's offset of each source that it has one of. Where group and state do not both say
+    ///   the same, a transaction of their own, which must have begun, makes them (`differing`).
+    package mutating func placed(committed: [Source: Int64]) {
         precondition(state == .placing, "placed in \(state)")
-        become(.reading, .read)
+        offsets = differing(from: committed)
+        if offsets.isEmpty { become(.reading, .read) } else { become(.committing, .commit) }
+    }
+
+    /// What group and state do not both say.
+    package func differing(from committed: [Source: Int64]) -> [Source: Int64] {
+        let known = carried.merging(committed) { carried, _ in carried }
+        return known.filter { carried[$0.key] != $0.value || committed[$0.key] != $0.value }
+    }
+
+    /// How far the transaction takes its sources, for `relay.state`.
+    package mutating func places() -> [Sending] {
+        offsets.sorted { ($0.key.topic.rawValue, $0.key.partition) < ($1.key.topic.rawValue, $1.key.partition) }
+            .map { source, next in
+                let place = RelayPlace(topic: source.topic, partition: source.partition, next: next)
+                writer.write(relayPlace: place)
+                return Sending(
+                    topic: .relayState, partition: 0, key: place.key, value: writer.withBytes { Array($0) })
+            }
     }
 
     /// A record of what people publish.

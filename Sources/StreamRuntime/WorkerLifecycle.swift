@@ -55,6 +55,9 @@ package struct WorkerLifecycle: Sendable {
         package var aheadStep = 256
         /// When what was decided ahead has so many bytes, nothing more is until the commit has ended.
         package var aheadBytes = 16 << 20
+        /// An idle worker that has passed markers or aborted records commits its place so long after its last commit, in
+        /// milliseconds.
+        package var placeInterval: Int64 = 1_000
         /// The wait before the first restart in a row; it doubles to the longest, in milliseconds.
         package var shortestBackoff: Int64 = 100
         package var longestBackoff: Int64 = 5_000
@@ -170,6 +173,14 @@ package struct WorkerLifecycle: Sendable {
         return LogFailure(.doubt, operation: "place the partition", message: refusal.reason)
     }
 
+    /// The same of a worker that has found out by itself where it goes on.
+    package mutating func restored(startingAt offset: Int64) -> Action {
+        guard case .restoring = state else { preconditionFailure("restored in \(state)") }
+        doubts = 0
+        state = .placing
+        return .read(from: offset)
+    }
+
     package mutating func placed() -> Action {
         state = .idle
         return pollIdle
@@ -179,6 +190,13 @@ package struct WorkerLifecycle: Sendable {
     package mutating func began() {
         precondition(state == .idle, "began in \(state)")
         state = .inTransaction(commands: 0)
+    }
+
+    /// Whether an idle worker is to commit how far it has read, if that lies behind what it has committed: retention
+    /// may take markers away, and an offset before the log's first is one whose records are lost.
+    package func keepsPlace(at now: Int64) -> Bool {
+        guard state == .idle, !isStopping else { return false }
+        return lastCommit.map { now - $0 >= settings.placeInterval } ?? true
     }
 
     /// - Parameters:
@@ -347,8 +365,8 @@ package struct WorkerLifecycle: Sendable {
 }
 
 extension WorkerLifecycle {
-    struct Refusal: Error, Equatable {
-        let reason: String
+    package struct Refusal: Error, Equatable {
+        package let reason: String
     }
 
     /// Where processing goes on. Committed offsets live in the group and are lost with it (the broker forgets
@@ -372,19 +390,66 @@ extension WorkerLifecycle {
                         + "which the ledger has decided; set it to \(newestSource + 1) with "
                         + "kafka-consumer-groups --reset-offsets and start again"))
         }
-        guard committed >= inputOffsets.lowerBound else {
+        return inside(inputOffsets, committed, of: "commands")
+    }
+
+    /// Where a worker goes on whose state keeps its place: place and state are of one transaction, and the group's
+    /// offset is a copy of it, which the broker may have forgotten or may tell late. It counts only where the log does
+    /// not have the place any more: then a person has set it.
+    ///
+    /// - Parameters:
+    ///   - kept: the place in the state; nil where a version has written it that kept none.
+    ///   - hasState: whether there ever was a state.
+    ///   - committed: the group's offset.
+    package static func startOffset(
+        of input: String, kept: Int64?, hasState: Bool, committed: Int64?, inputOffsets: Range<Int64>
+    ) -> Result<Int64, Refusal> {
+        guard let kept else {
+            guard committed == nil, hasState else {
+                return startOffset(of: input, group: committed, inputOffsets: inputOffsets)
+            }
             return .failure(
                 Refusal(
-                    reason: "commands from offset \(committed) to \(inputOffsets.lowerBound) were deleted "
+                    reason: "the group has no committed offset of \(input), and the state was written by a version "
+                        + "that kept none: the group's offsets were lost; set that of the first record that is not "
+                        + "heeded with kafka-consumer-groups --reset-offsets and start again"))
+        }
+        if (inputOffsets.lowerBound...inputOffsets.upperBound).contains(kept) {
+            guard let committed, committed > kept else { return .success(kept) }
+            return .failure(
+                Refusal(
+                    reason: "the group has committed \(input) up to offset \(committed), but the state knows of "
+                        + "\(kept) only: the end of a transaction is missing in the state (docs/faults.md)"))
+        }
+        if let committed, (inputOffsets.lowerBound...inputOffsets.upperBound).contains(committed) {
+            return .success(committed)
+        }
+        return inside(inputOffsets, kept, of: "records of \(input)")
+    }
+
+    private static func startOffset(
+        of input: String, group committed: Int64?, inputOffsets: Range<Int64>
+    ) -> Result<Int64, Refusal> {
+        guard let committed else { return .success(inputOffsets.lowerBound) }
+        return inside(inputOffsets, committed, of: "records of \(input)")
+    }
+
+    private static func inside(
+        _ offsets: Range<Int64>, _ place: Int64, of records: String
+    ) -> Result<Int64, Refusal> {
+        if place < offsets.lowerBound {
+            return .failure(
+                Refusal(
+                    reason: "\(records) from offset \(place) to \(offsets.lowerBound) were deleted "
                         + "before they were decided (retention); to go on without them, set the group's "
-                        + "offset to \(inputOffsets.lowerBound) with kafka-consumer-groups --reset-offsets"))
+                        + "offset to \(offsets.lowerBound) with kafka-consumer-groups --reset-offsets"))
         }
-        guard committed <= inputOffsets.upperBound else {
+        guard place <= offsets.upperBound else {
             return .failure(
                 Refusal(
-                    reason: "the group's committed offset \(committed) lies beyond the end of the commands "
-                        + "(\(inputOffsets.upperBound)): was the topic made anew, or records lost?"))
+                    reason: "the group's committed offset \(place) lies beyond the end of the \(records) "
+                        + "(\(offsets.upperBound)): was the topic made anew, or records lost?"))
         }
-        return .success(committed)
+        return .success(place)
     }
 }

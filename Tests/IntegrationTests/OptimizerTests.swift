@@ -58,6 +58,21 @@ extension Stage {
     "The optimizer on a genuine broker", .serialized,
     .enabled(if: RealServers.kafka != nil, Comment(rawValue: RealServers.kafkaReason)))
 struct OptimizerTests {
+    @Test("One that gets no partition waits until there is one for it", .timeLimit(.minutes(3)))
+    func spare() throws {
+        let stage = try Stage(partitions: 1)
+        defer { stage.endAll() }
+        let first = try stage.start("optimize")
+        let second = try stage.start("optimize", ["--kafka.fetch.min.bytes=1"], awaitReady: false)
+        try eventually("the group has told the second one what it has: \(second.process.logTail(lines: 5))") {
+            second.process.logTail(lines: 100).contains("assigned")
+        }
+        #expect(first.process.stop(milliseconds: 5_000) == 0)
+        try second.awaitReady()
+        // A setting of consumers alone makes no warning of the producer.
+        #expect(!second.process.logTail(lines: 1_000).contains("onfiguration property"))
+    }
+
     @Test(
         "An order over two warehouses comes from the one that has both, is paid and ships from there",
         .timeLimit(.minutes(3)))

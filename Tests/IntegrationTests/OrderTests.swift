@@ -49,7 +49,7 @@ extension Stage {
     func orders() throws -> [String: Order] {
         var reader = RecordReader()
         var orders: [String: Order] = [:]
-        for record in try read(.orderState) {
+        for record in try read(.orderState) where !PartitionBook.isBook(record.keyID) {
             orders[record.keyID.text] = try record.value.map {
                 try $0.withUnsafeBytes { try reader.order($0) }
             }

@@ -193,12 +193,13 @@ struct FuzzTests {
         case .warehouses: _ = try reader.warehouse(key: key, value: value)
         case .products: _ = try reader.product(key: key, value: value)
         case .settings: _ = try reader.settings(key: key, value: value)
+        case .relayState: _ = try reader.relayPlace(value)
         case .orders:
             _ = try reader.orderRecord(
                 key: key, value: value, at: Timestamp(milliseconds: 0), offset: 0)
         case .orderReplies: _ = try reader.orderReply(value)
         case .orderOutcomes: _ = try reader.orderOutcome(value)
-        case .orderState: _ = try reader.order(value)
+        case .orderState: if (try? reader.orderPlace(value)) == nil { _ = try reader.order(value) }
         }
         return nil
     }

@@ -255,9 +255,15 @@ struct OrderContractTests {
     func states() throws {
         let golden = try Contract.records(.orderState, "golden")
         #expect(
-            Set(golden.keys) == ["busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone"])
+            Set(golden.keys) == [
+                "busy", "moving", "settled", "ended", "unknown", "unreadable", "tombstone", "place",
+            ])
         var reader = RecordReader()
-        for (name, record) in golden where name != "tombstone" {
+        let place = try #require(golden["place"])
+        let next = try #require(try place.withUnsafeBytes { try reader.orderPlace($0) })
+        #expect(next == OrderPlace(order: 41, reply: 1_207))
+        #expect(text(bytes { $0.write(orderPlace: next, partition: 3) }) == text(place))
+        for (name, record) in golden where name != "tombstone" && name != "place" {
             let order = try record.withUnsafeBytes { try reader.order($0) }
             #expect(text(bytes { $0.write(order: order) }) == text(record))
         }
@@ -280,6 +286,16 @@ struct OrderContractTests {
             claim.befell == [Order.Befallen(sequence: 7, quantity: 1, formerly: "BER", warehouse: "MUC")])
         #expect(
             claim.pending == Order.Pending(.move, allocations: [Allocation(warehouse: "BER", quantity: 2)]))
+    }
+
+    @Test("How far the relay has come is read and written as its golden record")
+    func relayPlace() throws {
+        let golden = try Contract.records(.relayState, "golden")
+        let record = try #require(golden["place"])
+        var reader = RecordReader()
+        let place = try record.withUnsafeBytes { try reader.relayPlace($0) }
+        #expect(place == RelayPlace(topic: .products, partition: 0, next: 42))
+        #expect(text(bytes { $0.write(relayPlace: place) }) == text(record))
     }
 
     @Test("A reply is a result or a notice, and says whose it is")

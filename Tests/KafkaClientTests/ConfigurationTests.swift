@@ -1,4 +1,5 @@
 import KafkaClient
+import Synchronization
 import Testing
 
 @Suite struct ConfigurationTests {
@@ -69,6 +70,26 @@ import Testing
         #expect(configuration["a"] == "3")
         configuration["a"] = nil
         #expect(configuration.merging(["b": "4", "c": "5"]).description == "b=4 c=5")
+    }
+
+    @Test("Each client gets only what is its own, and warns of nothing; who gets what librdkafka itself says")
+    func scope() throws {
+        let told = Mutex<[String]>([])
+        let events = ClientEvents(log: { _, _, message in told.withLock { $0.append(message) } })
+        let configuration: KafkaConfiguration = [
+            "bootstrap.servers": "localhost:1", "group.id": "g", "fetch.min.bytes": "2",
+            "max.poll.interval.ms": "400000", "linger.ms": "7", "message.send.max.retries": "3",
+            "compression.codec": "lz4", "socket.keepalive.enable": "true",
+        ]
+        _ = try Producer(configuration: configuration, events: events)
+        _ = try Consumer(configuration: configuration, events: events)
+        let warnings = told.withLock { $0 }.filter { $0.contains("onfiguration property") }
+        #expect(warnings == [])
+        // What a client has is refused where it is wrong, and what nobody knows in any client.
+        #expect(throws: KafkaError.self) {
+            _ = try Consumer(configuration: ["group.id": "g", "fetch.min.bytes": "few"])
+        }
+        #expect(throws: KafkaError.self) { _ = try Producer(configuration: ["no.such.setting": "7"]) }
     }
 
     @Test("A librdkafka older than 2.8 is refused")

@@ -49,6 +49,17 @@ import Testing
         #expect(reports.all.isEmpty, "no report comes after the end")
     }
 
+    @Test("Who asks for ends and is cancelled need not wait for the answer; who asks for none has it at once")
+    func cancelled() throws {
+        let consumer = try Consumer(configuration: nowhere.merging(["group.id": "nobody"]))
+        expectTimeout(1_500) {
+            _ = try consumer.ends(
+                of: [TopicPartition("nowhere", 0)], timeoutMilliseconds: 11_000, isCancelled: { true })
+        }
+        #expect(try consumer.ends(of: [], timeoutMilliseconds: 1_000) == [])
+        #expect(try consumer.offsets(of: [], atMilliseconds: 0, timeoutMilliseconds: 1_000) == [])
+    }
+
     @Test("A consumer gives up in time, and ends at once, closed or not")
     func consumer() throws {
         var consumer: Consumer? = try Consumer(

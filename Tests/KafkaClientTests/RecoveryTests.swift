@@ -48,6 +48,22 @@ import Testing
         }
     }
 
+    @Test("That the broker has forgotten an id, or the client a topic, is no other owner and no missing topic")
+    func forgotten() {
+        func error(_ number: Int32) -> KafkaError {
+            KafkaError(code: KafkaError.Code(number: number), message: "", operation: "test")
+        }
+        let owners = [-144, 90, 47].map { error($0) }
+        #expect(owners.allSatisfy { $0.isTakenOver && $0.recovery == .fenced && !$0.passesByItself })
+        // INVALID_PRODUCER_ID_MAPPING, UNKNOWN_PRODUCER_ID, _STATE
+        let expired = [49, 59, -172].map { error($0) }
+        #expect(expired.allSatisfy { !$0.isTakenOver && $0.recovery == .fenced && !$0.passesByItself })
+        // _UNKNOWN_PARTITION, _UNKNOWN_TOPIC, UNKNOWN_TOPIC_OR_PART, _TRANSPORT
+        #expect([-190, -188, 3, -195].map { error($0) }.allSatisfy { $0.passesByItself && !$0.isTakenOver })
+        #expect(KafkaError.unknownTopic("t").passesByItself)
+        #expect(![29, -186, 35].map { error($0) }.contains { $0.passesByItself })
+    }
+
     @Test("An error that nobody knows is fatal, unless librdkafka says otherwise")
     func unknown() {
         let code = KafkaError.Code(number: 12_345)

@@ -18,8 +18,8 @@ struct SinkLifecycleTests {
         #expect(sink.start() == .connect)
         #expect(!sink.isCaughtUp)
         #expect(sink.connected(offsets: [0: 7], ends: [0: 7]) == .gather)
-        #expect(sink.gathered(records: 0) == .gather)
-        #expect(sink.gathered(records: 3) == .store)
+        #expect(sink.gathered(isFurther: false) == .gather)
+        #expect(sink.gathered(isFurther: true) == .store)
         #expect(sink.stored(next: [0: 10]) == .gather)
     }
 
@@ -27,7 +27,7 @@ struct SinkLifecycleTests {
     func catchingUp() {
         var sink = connected([0: 5, 1: 0, 2: 4], ends: [0: 9, 1: 3, 2: 4])
         #expect(!sink.isCaughtUp)
-        _ = sink.gathered(records: 2)
+        _ = sink.gathered(isFurther: true)
         _ = sink.stored(next: [0: 8, 1: 3, 2: 4])
         #expect(!sink.isCaughtUp)
         // The last offset was a marker.
@@ -56,14 +56,14 @@ struct SinkLifecycleTests {
     @Test("What only a person can mend stops it, with the reason")
     func fault() {
         var sink = connected()
-        _ = sink.gathered(records: 1)
+        _ = sink.gathered(isFurther: true)
         #expect(sink.failed(.stop, "another sink") == .finish(fault: "another sink"))
     }
 
     @Test("Asked to stop, it stores what it has gathered, and then ends")
     func stop() {
         var sink = connected()
-        let store = sink.gathered(records: 1)
+        let store = sink.gathered(isFurther: true)
         #expect(sink.stop(insteadOf: store) == .store)
         #expect(sink.stored(next: [0: 1]) == .finish(fault: nil))
 
@@ -78,7 +78,7 @@ struct SinkLifecycleTests {
     @Test("Asked to stop while PostgreSQL is away in the middle of a batch, it does not wait for it")
     func stopWhileStoring() {
         var sink = connected()
-        let store = sink.gathered(records: 1)
+        let store = sink.gathered(isFurther: true)
         _ = sink.stop(insteadOf: store)
         #expect(sink.failed(.reconnect, "gone") == .finish(fault: nil))
     }

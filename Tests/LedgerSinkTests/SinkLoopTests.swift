@@ -45,9 +45,15 @@ struct SinkLoopTests {
         var loop = loop()
         loop.reachedEnd(of: 0, next: 9)
         #expect(loop.isCaughtUp == true)
-        try loop.gathered()
+        try loop.gathered(keepsPlace: false)
         #expect(loop.action == .gather)
         #expect(loop.batch.spans[0]?.expected == 5 && loop.batch.spans[0]?.next == 9)
+        // Retention may take them: how far they take the topic is stored when nothing else comes.
+        try loop.gathered()
+        #expect(loop.action == .store && loop.batch.isEmpty)
+        loop.stored()
+        try loop.gathered()
+        #expect(loop.action == .gather)
     }
 
     @Test(

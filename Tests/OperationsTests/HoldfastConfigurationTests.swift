@@ -41,6 +41,9 @@ struct HoldfastConfigurationTests {
         #expect(throws: ConfigurationErrors.self) {
             try load(["--watchdog-timeout-ms=10000"])
         }
+        // Two calls of 11 s each: a watchdog that waits as long as a transaction would end who only waits.
+        #expect(throws: ConfigurationErrors.self) { try load(["--watchdog-timeout-ms=22000"]) }
+        #expect(throws: ConfigurationErrors.self) { try load(["--transaction-timeout-ms=15000"]) }
     }
 
     @Test("Settings that exactly once rests on cannot be changed", arguments: ["acks", "isolation.level"])

@@ -60,7 +60,7 @@ struct SimulationTests {
         arguments: [
             "offsets-before", "emit-again", "ahead-though-failed", "ahead-offset", "wall-clock", "delay-once",
             "delay-own-clock", "delay-deaf",
-            "sink-offsets-first", "sink-no-guard", "relay-offsets-after", "relay-not-placed",
+            "sink-offsets-first", "sink-no-guard", "relay-place-after", "relay-not-placed",
             "order-offsets-before", "order-state-outside", "order-state-short", "order-strays-kept",
         ])
     func mutants(name: String) throws {

@@ -47,6 +47,10 @@ final class MemoryLog: PartitionLog {
     private var epoch: Int?
     private var transaction: [(Topic, Int)]?
     private var position: Int64 = 0
+    /// Records that nobody reads before their transaction has ended, which was an earlier owner's.
+    var openRecords: [Topic: Int64] = [:]
+    /// Markers behind the last command, which readers pass.
+    var markers: Int64 = 0
     /// Where a commit that is under way is to come to, and whether it was asked for.
     private var pending: Int64?
     private var wasAsked = false
@@ -96,6 +100,10 @@ final class MemoryLog: PartitionLog {
         0..<Int64(topics.records[topic]?.count ?? 0)
     }
 
+    func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] {
+        topics.map { Int64(self.topics.records[$0]?.count ?? 0) + (openRecords[$0] ?? 0) }
+    }
+
     func read(
         _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) {
@@ -123,6 +131,10 @@ final class MemoryLog: PartitionLog {
             }
             return batch.count
         }
+    }
+
+    func readOffset() throws(LogFailure) -> Int64 {
+        position + (position == Int64(topics.records[.commands]?.count ?? 0) ? markers : 0)
     }
 
     func begin() throws(LogFailure) { try step("begin") { () throws(LogFailure) in transaction = [] } }

@@ -59,21 +59,27 @@ struct OrderDeskTests {
                     value: value.map { Array($0) }))
         }
 
-        func give(_ value: [UInt8], key: String, from topic: Topic, at: Int64) throws {
+        /// - Parameter now: the coordinator's clock; the broker's if nothing is said.
+        func give(
+            _ value: [UInt8], key: String, from topic: Topic, at: Int64, now: Int64? = nil
+        ) throws {
             offset += 1
             try Array(key.utf8).withUnsafeBytes { key in
                 try value.withUnsafeBytes { value in
                     try desk.process(
                         LogRecord(key: key, value: value, offset: offset, timestamp: at), from: topic,
+                        at: now ?? at,
                         { self.output($0, $1, $2, $3) })
                 }
             }
         }
 
-        func event(_ id: ID, _ body: OrderEvent.Body, order: ID = "o", at: Int64) throws {
+        func event(
+            _ id: ID, _ body: OrderEvent.Body, order: ID = "o", at: Int64, now: Int64? = nil
+        ) throws {
             writer.write(
                 event: OrderEvent(id: id, orderID: order, at: Timestamp(milliseconds: 0), body: body))
-            try give(writer.withBytes { Array($0) }, key: order.text, from: .orders, at: at)
+            try give(writer.withBytes { Array($0) }, key: order.text, from: .orders, at: at, now: now)
         }
 
         /// The stock grants or refuses the newest commands.
@@ -109,6 +115,70 @@ struct OrderDeskTests {
 
     private func placed(ttl: Int64 = 60_000) -> OrderEvent.Body {
         .placed(OrderEvent.Placed(lines: lines, expiry: .after(milliseconds: ttl)))
+    }
+
+    @Test("An hour ahead of the broker, it says too early once that an order is due, and then in time")
+    func clockAhead() throws {
+        let bench = Bench()
+        let ahead: Int64 = 3_600_000
+        for (number, order) in ["a", "b", "c"].enumerated() {
+            try bench.event(ID("e\(number)"), placed(ttl: 60_000), order: ID(order), at: 1_000)
+        }
+        try bench.answer(.reserved, at: 1_000)
+        _ = try bench.commit()
+        func tell(_ now: Int64) throws -> [String] {
+            bench.sent = []
+            let count = try bench.desk.tellDue(at: now, limit: 10) { bench.output($0, $1, $2, $3) }
+            #expect(count == bench.sent.count)
+            return bench.sent.map(\.key)
+        }
+        #expect(try tell(2_000 + ahead) == ["a"])
+        let word = bench.sent[0]
+        #expect(try tell(7_500 + ahead) == [], "one is enough until it is read")
+        try bench.give(word.value!, key: "a", from: .orders, at: 2_050, now: 7_600 + ahead)
+        // It was read late, so the broker's clock is thought to be behind by that.
+        #expect(try tell(30_000 + ahead) == [])
+        try bench.event("e9", .paid([]), order: "other", at: 40_000, now: 40_000 + ahead)
+        #expect(try tell(60_990 + ahead) == [])
+        #expect(try tell(61_010 + ahead) == ["a", "b", "c"])
+    }
+
+    @Test("An hour behind the broker, it says in time that an order is due, as records tell the broker's clock")
+    func clockBehind() throws {
+        let bench = Bench()
+        let behind: Int64 = 3_600_000
+        try bench.event("e1", placed(ttl: 60_000), at: behind + 1_000, now: 1_000)
+        try bench.answer(.reserved, at: behind + 1_000)
+        _ = try bench.commit()
+        let (before, then) = (bench.desk.isDue(at: 61_000), bench.desk.isDue(at: 61_003))
+        #expect(!before && then)
+    }
+
+    @Test("How far the partition was read stands in order.state beside the orders, and is none of them")
+    func place() throws {
+        let bench = Bench()
+        #expect(bench.desk.place == nil && !bench.desk.hasState)
+        try bench.event("e1", .placed(OrderEvent.Placed(lines: [OrderEvent.Line(sku: "A", quantity: 1)])), at: 10)
+        try bench.desk.writeChanged { bench.output($0, $1, $2, $3) }
+        try bench.desk.write(OrderPlace(order: 7, reply: 9)) { bench.output($0, $1, $2, $3) }
+        let written = try #require(bench.sent.last)
+        #expect(written.topic == .orderState && written.partition == 3 && written.key == "@holdfast/partition/3")
+        #expect(written.value.map { String(decoding: $0, as: UTF8.self) } == #"{"partition":3,"next_order":7,"next_reply":9}"#)
+        _ = try bench.commit()
+        try bench.restart()
+        #expect(bench.desk.place == OrderPlace(order: 7, reply: 9) && bench.desk.hasState)
+        #expect(bench.desk.liveOrders == 1 && bench.desk.order("@holdfast/partition/3") == nil)
+    }
+
+    @Test("An order that is named like the partition's own record is a dead letter, and gets no state")
+    func reservedName() throws {
+        let bench = Bench()
+        for lines in [[OrderEvent.Line(sku: "A", quantity: 1)], []] {
+            try bench.event("e1", .placed(OrderEvent.Placed(lines: lines)), order: "@holdfast/partition/3", at: 10)
+            #expect(bench.sent.map(\.topic) == [.deadLetters])
+            bench.sent = []
+        }
+        #expect(bench.desk.liveOrders == 0)
     }
 
     @Test("Commands go to the partitions of their SKUs, outcomes and states to the order's, each state once")

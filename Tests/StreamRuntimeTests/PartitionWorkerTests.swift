@@ -71,6 +71,58 @@ struct PartitionWorkerTests {
         }
     }
 
+    @Test("Markers behind the last command are committed as passed, with it or when nothing more comes")
+    func markers() {
+        for comeLate in [false, true] {
+            let topics = MemoryTopics()
+            topics.publish(
+                Command(id: "c1", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                at: 1)
+            let log = MemoryLog(topics)
+            log.markers = comeLate ? 0 : 2
+            let observer = RecordingObserver()
+            var (now, steps): (Int64, Int) = (0, 0)
+            PartitionWorker(
+                log: log, observer: observer, settings: .init(commitInterval: 10, commandLimit: 8),
+                actionLimit: 1000,
+                order: {
+                    steps += 1
+                    if topics.committedOffset == 1 { log.markers = 2 }
+                    return topics.committedOffset == 3 || steps > 5_000 ? .stop : .work
+                },
+                ownsKey: { _ in true },
+                clock: {
+                    now += 1_000_000
+                    return now
+                },
+                pause: { now += $0 * 1_000_000 }
+            ).run()
+            #expect(topics.committedOffset == 3)
+            #expect(log.transactions.map(\.nextOffset) == (comeLate ? [1, 3] : [3]))
+            #expect(observer.failures.isEmpty && observer.halted == nil)
+        }
+    }
+
+    @Test("Nothing is restored while what an earlier owner wrote is hidden by a transaction that has not ended")
+    func unsettled() {
+        for topic in Topic.ofProcessor {
+            let topics = MemoryTopics()
+            topics.publish(
+                Command(id: "c1", sku: "A", body: .receive(warehouse: "BER", quantity: 5, reference: nil)),
+                at: 1)
+            let log = MemoryLog(topics) { operation in
+                // It would have read by then.
+                operation == "startReading" ? .before(.halt) : .none
+            }
+            log.openRecords[topic] = 1
+            let observer = run(log, stopAfterSteps: 100)
+            #expect(observer.halted == nil && observer.failures.count > 5)
+            #expect(observer.failures.allSatisfy { $0.consequence == .restart })
+            #expect(observer.failures.first?.message.contains("\(topic.rawValue) can be read up to offset 0 of 1") == true)
+            #expect(!log.operations.contains { $0.hasPrefix("read ") })
+        }
+    }
+
     @Test("One command gives its result, its ledger entry, its level and its reservation, in one transaction")
     func oneCommand() {
         let topics = MemoryTopics()

@@ -13,7 +13,7 @@ struct RelayLoopTests {
         var loop = RelayLoop(partitionCount: 2) { _ in 1 }
         if placed {
             loop.opened()
-            loop.placed()
+            loop.placed(committed: [:])
         }
         return loop
     }
@@ -58,7 +58,7 @@ struct RelayLoopTests {
         #expect(loop.action == .open)
         loop.opened()
         #expect(loop.action == .place)
-        loop.placed()
+        loop.placed(committed: [:])
         #expect(loop.action == .read)
         loop.gathered()
         #expect(loop.action == .read)
@@ -90,6 +90,55 @@ struct RelayLoopTests {
         loop.gathered()
         #expect(loop.committed() == RelayLoop.Counts(records: 3, commands: 5))
         #expect(loop.isTransactionOpen == false)
+    }
+
+    private func restore(_ loop: inout RelayLoop, _ place: RelayPlace) throws {
+        var writer = RecordWriter()
+        writer.write(relayPlace: place)
+        try writer.withBytes {
+            try loop.restore(LogRecord(key: nil, value: $0, offset: 0, timestamp: 0))
+        }
+    }
+
+    @Test("It reads on where its state says, whatever the group has forgotten, and writes that with each batch")
+    func state() throws {
+        var loop = loop(placed: false)
+        loop.opened()
+        try restore(&loop, RelayPlace(topic: .warehouses, partition: 0, next: 3))
+        try restore(&loop, RelayPlace(topic: .warehouses, partition: 0, next: 5))
+        #expect(loop.start(of: Self.source, committed: nil) == 5)
+        #expect(loop.start(of: Self.source, committed: 2) == 5)
+        #expect(loop.start(of: Self.products, committed: 4) == 4)
+        #expect(loop.start(of: Self.products, committed: nil) == nil)
+        loop.placed(committed: [Self.source: 5])
+        #expect(loop.action == .read)
+        _ = read(&loop, "BER", warehouse("BER"), offset: 7)
+        loop.gathered()
+        let places = loop.places()
+        #expect(places.map(\.topic) == [.relayState] && places.map(\.partition) == [0])
+        #expect(places.map { String(decoding: $0.key, as: UTF8.self) } == ["warehouses/0"])
+        #expect(
+            places.map { String(decoding: $0.value, as: UTF8.self) }
+                == [#"{"topic":"warehouses","partition":0,"next_offset":8}"#])
+        loop.committed()
+        loop.failed(.restart, "no broker")
+        loop.waited()
+        loop.opened()
+        #expect(loop.start(of: Self.source, committed: nil) == nil, "it is read again")
+    }
+
+    @Test("What only the group knows, of an earlier version, or only the state, is written down at once")
+    func firstState() throws {
+        var loop = loop(placed: false)
+        loop.opened()
+        try restore(&loop, RelayPlace(topic: .products, partition: 2, next: 9))
+        let committed = [Self.source: Int64(4)]
+        #expect(loop.differing(from: committed) == [Self.source: 4, Self.products: 9])
+        loop.placed(committed: committed)
+        #expect(loop.action == .commit && loop.places().count == 2)
+        #expect(loop.offsets == [Self.source: 4, Self.products: 9])
+        #expect(loop.committed() == RelayLoop.Counts())
+        #expect(loop.action == .read && !loop.isTransactionOpen)
     }
 
     @Test("A product gives one command with all that it lays down, also where that is nothing")
@@ -211,7 +260,7 @@ struct RelayLoopTests {
             loop.waited()
             #expect(loop.action == .open)
             loop.opened()
-            loop.placed()
+            loop.placed(committed: [:])
         }
         #expect(waits == [200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000])
         _ = read(&loop, "BER", warehouse("BER"))

@@ -300,6 +300,57 @@ struct WorkerLifecycleTests {
         #expect(lifecycle.abandon() == .finish(halted: nil))
     }
 
+    @Test("An idle worker commits its place a second after its last commit, and not in the midst of another")
+    func place() {
+        var lifecycle = restored()
+        #expect(lifecycle.keepsPlace(at: 5))
+        lifecycle.began()
+        #expect(!lifecycle.keepsPlace(at: 10))
+        _ = lifecycle.polled(commands: 1, at: 1_000)
+        _ = lifecycle.commits()
+        #expect(!lifecycle.keepsPlace(at: 1_999) && lifecycle.keepsPlace(at: 2_000))
+        lifecycle.began()
+        #expect(lifecycle.polled(commands: 0, at: 2_000) == .commit)
+        _ = lifecycle.commits()
+        #expect(lifecycle.stop(insteadOf: Self.idle) == .finish(halted: nil))
+        #expect(!lifecycle.keepsPlace(at: 9_000))
+    }
+
+    typealias Start = (kept: Int64?, hasState: Bool, committed: Int64?, input: Range<Int64>)
+
+    @Test(
+        "A state that keeps its place says where it goes on, whatever the group has forgotten",
+        arguments: [
+            ((nil, false, nil, 3..<9), 3), ((nil, true, 5, 3..<9), 5), ((5, true, nil, 3..<9), 5),
+            ((5, true, 5, 3..<9), 5), ((5, true, 4, 3..<9), 5), ((3, true, nil, 3..<3), 3),
+            // Its records are gone, or the topic is another: a person has set the group's offset.
+            ((1, true, 3, 3..<9), 3), ((100, true, 0, 0..<4), 0),
+        ] as [(Start, Int64)])
+    func placeOfState(_ start: Start, _ wanted: Int64) {
+        #expect(
+            WorkerLifecycle.startOffset(
+                of: "orders", kept: start.kept, hasState: start.hasState, committed: start.committed,
+                inputOffsets: start.input) == .success(wanted))
+    }
+
+    @Test(
+        "A place that the log or the group contradicts stops the partition",
+        arguments: [
+            ((nil, true, nil, 3..<9), "the group's offsets were lost"), ((5, true, 6, 3..<9), "is missing"),
+            ((1, true, 1, 3..<9), "were deleted"), ((1, true, nil, 3..<9), "to go on without them"),
+            ((100, true, 100, 0..<4), "beyond the end"), ((nil, true, 2, 3..<9), "were deleted"),
+        ] as [(Start, String)])
+    func doubtfulPlace(_ start: Start, _ why: String) {
+        let found = WorkerLifecycle.startOffset(
+            of: "orders", kept: start.kept, hasState: start.hasState, committed: start.committed,
+            inputOffsets: start.input)
+        guard case .failure(let refusal) = found else {
+            Issue.record("\(found)")
+            return
+        }
+        #expect(refusal.reason.contains(why), "\(refusal.reason)")
+    }
+
     // MARK: Stopping
 
     @Test("A stop of a worker without a transaction is done at once")

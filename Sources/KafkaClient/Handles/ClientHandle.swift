@@ -19,6 +19,8 @@ struct ClientHandle: ~Copyable {
             try configuration
             // Off unless asked for: a broker that takes no metrics makes each close wait a second for nothing.
             .withDefault("enable.metrics.push", "false")
+            // librdkafka warns of each that is not the client's.
+            .ofClients(kind)
             .makeHandle()
         let retained = Unmanaged.passRetained(context)
         rd_kafka_conf_set_opaque(native.pointer, retained.toOpaque())

@@ -9,6 +9,7 @@ final class BrokerHousekeeping: Actor {
 
     func act() {
         world.broker.expireTransactions()
+        world.broker.writeLateMarkers()
         if world.random.oneIn(200) { world.compact(tombstonesBefore: world.now - World.tombstoneRetention) }
         if world.broker.hasMarkers {
             world.broker.writeMarker(&world.random)

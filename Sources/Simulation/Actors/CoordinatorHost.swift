@@ -43,6 +43,7 @@ final class CoordinatorWorker: GroupWorker {
         var settings = WorkerLifecycle.Settings(commitInterval: 10, commandLimit: 24)
         settings.fencedBackoff = 250
         settings.longestBackoff = 800
+        settings.placeInterval = 60
         worker = OrderWorker(
             log: log, observer: witness, settings: settings, actionLimit: 10_000,
             order: { [unowned self] in order }, clock: { [unowned world] in world.now * 1_000_000 },

@@ -54,6 +54,7 @@ final class ProcessWorker: GroupWorker {
         settings.aheadBytes = 4_000
         settings.fencedBackoff = 250
         settings.longestBackoff = 800
+        settings.placeInterval = 60
         // What the worker keeps must not keep the world: a run is dropped whole.
         worker = PartitionWorker(
             log: log, observer: witness, settings: settings, actionLimit: 10_000,

@@ -30,9 +30,24 @@ final class RelayService: Host, Actor {
     /// All that was published is carried.
     var isDone: Bool {
         Topic.published.allSatisfy { topic in
-            let place = world.index(topic, 0)
-            return ((try? world.broker.committedOffset(place)) ?? 0)
-                >= world.broker.partitions[place].endOfRecords
+            carried(topic) >= world.broker.partitions[world.index(topic, 0)].endOfRecords
+        }
+    }
+
+    /// How far a topic was carried, as the state says; the group may have lost its offset.
+    private func carried(_ topic: Topic) -> Int64 {
+        let key = RelayPlace(topic: topic, partition: 0, next: 0).key
+        let newest = states.last { $0.key == key }
+        var reader = RecordReader()
+        guard let value = newest?.value, let place = value.withUnsafeBytes({ try? reader.relayPlace($0) })
+        else { return 0 }
+        return place.next
+    }
+
+    /// The committed records of its state.
+    private var states: [ModelRecord] {
+        world.broker.partitions[world.index(.relayState, 0)].records.filter {
+            ModelPartition.isVisible($0.state, .committed)
         }
     }
 
@@ -72,9 +87,7 @@ final class RelayService: Host, Actor {
                 return try broker.initProducer(transactionalID)
             }
             loop.opened()
-        case .place:
-            try place()
-            loop.placed()
+        case .place: loop.placed(committed: try place())
         case .read:
             try read()
             loop.gathered()
@@ -84,14 +97,35 @@ final class RelayService: Host, Actor {
         }
     }
 
-    private func place() throws(RequestFailure) {
+    /// - Returns: what the group has committed.
+    private func place() throws(RequestFailure) -> [RelayLoop.Source: Int64] {
+        let state = world.broker.partitions[world.index(.relayState, 0)]
+        guard flaw == .restoresUnsettled || state.lastStable == state.end else { throw .unavailable }
+        for record in states where record.offset < state.lastStable { try restore(record) }
+        var committed: [RelayLoop.Source: Int64] = [:]
         for topic in Topic.published {
             let place = world.index(topic, 0)
+            let source = RelayLoop.Source(topic, 0)
             do throws(BrokerError) {
-                let committed = try world.broker.committedOffset(place) ?? 0
-                next[place] = flaw == .notPlaced ? max(next[place] ?? 0, committed) : committed
+                committed[source] = try world.broker.committedOffset(place)
             } catch {
                 throw .broker(error)
+            }
+            let start =
+                flaw == .trustsGroup
+                ? committed[source] : loop.start(of: source, committed: committed[source])
+            next[place] = flaw == .notPlaced ? max(next[place] ?? 0, start ?? 0) : start ?? 0
+        }
+        return committed
+    }
+
+    private func restore(_ record: ModelRecord) throws(RequestFailure) {
+        withBytes(record.value) { value in
+            do throws(LogFailure) {
+                try loop.restore(
+                    LogRecord(key: nil, value: value, offset: record.offset, timestamp: record.timestamp))
+            } catch {
+                world.violate("relay: \(error.message)")
             }
         }
     }
@@ -135,28 +169,29 @@ final class RelayService: Host, Actor {
             uniqueKeysWithValues: loop.offsets.map { (world.index($0.key.topic, $0.key.partition), $0.value) }
         )
         if world.random.oneIn(3) { world.interlude(world.random.within(1...20)) }
-        if flaw == .offsetsFirst { try commitAlone(offsets) }
+        if flaw == .placeFirst { try writePlaces() }
         do throws(RequestFailure) {
+            if flaw != .placeFirst, flaw != .placeAfter { for place in loop.places() { try send(place) } }
             try world.request(.relayCommit, by: self) { () throws(BrokerError) in
                 broker.finishMarkers(identity)
-                if flaw != .offsetsFirst, flaw != .offsetsAfter {
-                    try broker.sendOffsets(identity, offsets, member: nil)
-                }
+                try broker.sendOffsets(identity, offsets, member: nil)
                 try broker.endTransaction(identity, commit: true)
             }
         } catch {
             guard flaw == .takesSilenceForYes, error == .unavailable else { throw error }
         }
-        if flaw == .offsetsAfter { try commitAlone(offsets) }
+        if flaw == .placeAfter { try writePlaces() }
         let counts = loop.committed()
         world.trace("relay: carried \(counts.records) changes")
     }
 
     /// What some mutants do: outside of the transaction.
-    private func commitAlone(_ offsets: [Int: Int64]) throws(RequestFailure) {
-        let broker = world.broker
-        try world.request(.relayCommit, by: self) { () throws(BrokerError) in
-            try broker.commitOffsets(offsets, member: nil)
+    private func writePlaces() throws(RequestFailure) {
+        let (broker, place) = (world.broker, world.index(.relayState, 0))
+        for sending in loop.places() {
+            try world.request(.relaySend, by: self) { () throws(BrokerError) in
+                _ = broker.append(place, key: sending.key, value: sending.value)
+            }
         }
     }
 }

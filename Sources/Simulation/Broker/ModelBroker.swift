@@ -28,6 +28,7 @@ package final class ModelBroker {
         /// Whether the group still waits for the marker.
         var holdsOffsets = false
         var beganAt: Int64 = 0
+        var isForgotten = false
     }
 
     package var partitions: [ModelPartition]
@@ -41,6 +42,10 @@ package final class ModelBroker {
     private var producers: [String: Int] = [:]
     private var transactions: [Transaction] = []
     private var offsets: [Int: Int64] = [:]
+    /// The next producer that is fenced leaves one of these places without its marker for so long.
+    private var lateness: (places: Set<Int>, milliseconds: Int64)?
+    private var lateMarkers: [(at: Int64, producer: Int, place: Int, commit: Bool)] = []
+    package private(set) var lateMarkerCount = 0
     package private(set) var abortedTransactions = 0
     package private(set) var timedOutTransactions = 0
 
@@ -65,7 +70,7 @@ package final class ModelBroker {
             transactions[producer].epoch += 1
             transactions[producer].phase = .ending(commit: false)
             abortedTransactions += 1
-            finishMarkers(producer)
+            finishMarkers(producer, isFencing: true)
         case .empty, .ended: break
         }
         transactions[producer].epoch += 1
@@ -135,6 +140,7 @@ package final class ModelBroker {
     }
 
     private func check(_ identity: Identity) throws(BrokerError) {
+        if transactions[identity.producer].isForgotten { throw .unknownProducer }
         guard isCurrent(identity) else { throw .fenced }
     }
 
@@ -176,15 +182,43 @@ package final class ModelBroker {
     /// Writes all markers of a producer's transaction, if it has ended.
     package func finishMarkers(_ identity: Identity) { finishMarkers(identity.producer) }
 
+    /// For whoever fences it.
     package func finishMarkers(of transactionalID: String) {
-        if let producer = producers[transactionalID] { finishMarkers(producer) }
+        if let producer = producers[transactionalID] { finishMarkers(producer, isFencing: true) }
     }
 
-    private func finishMarkers(_ producer: Int) {
+    private func finishMarkers(_ producer: Int, isFencing: Bool = false) {
         guard case .ending = transactions[producer].phase else { return }
+        if isFencing { leaveOut(producer) }
         while !transactions[producer].partitions.isEmpty { writeMarker(producer, place: 0) }
         takeOffsets(producer)
         finishIfMarked(producer)
+    }
+
+    /// From now on the marker of one partition comes late when a producer is fenced, as if the broker had completed the
+    /// transaction without it.
+    package func delayMarker(in places: Set<Int>, byMilliseconds milliseconds: Int64) {
+        lateness = (places, milliseconds)
+    }
+
+    private func leaveOut(_ producer: Int) {
+        guard case .ending(let commit) = transactions[producer].phase, let lateness,
+            let index = transactions[producer].partitions.firstIndex(where: { lateness.places.contains($0) })
+        else { return }
+        let place = transactions[producer].partitions.remove(at: index)
+        lateMarkers.append((now + lateness.milliseconds, producer, place, commit))
+        lateMarkerCount += 1
+        self.lateness = nil
+    }
+
+    package var hasLateMarkers: Bool { !lateMarkers.isEmpty }
+
+    /// Writes the markers that are late and due.
+    package func writeLateMarkers() {
+        for marker in lateMarkers where marker.at <= now {
+            partitions[marker.place].mark(marker.producer, commit: marker.commit, at: now)
+        }
+        lateMarkers.removeAll { $0.at <= now }
     }
 
     private func writeMarker(_ producer: Int, place: Int) {
@@ -220,6 +254,15 @@ package final class ModelBroker {
         }
     }
 
+    /// Forgets offsets that were not committed for long, of these input partitions.
+    package func forgetOffsets(of places: [Int]) { for place in places { offsets[place] = nil } }
+
+    /// Forgets the transactional ids that nobody has used for long. Whoever has one must initialise it again.
+    package func forgetProducers() {
+        producers = [:]
+        for producer in transactions.indices { transactions[producer].isForgotten = true }
+    }
+
     package var hasOpenTransactions: Bool { transactions.contains { $0.phase == .ongoing } }
 
     // MARK: Readers
@@ -240,6 +283,8 @@ package enum BrokerError: Error, Equatable, Sendable {
     /// The transaction before is still being ended: ask again.
     case concurrentTransactions
     case invalidTransactionState
+    /// The transactional id is forgotten.
+    case unknownProducer
     /// A transaction that is open holds the offset: ask again.
     case unstableOffset
     case illegalGeneration

@@ -255,6 +255,21 @@ final class AheadOffset: ModelLog {
     }
 }
 
+final class MarkersUnpassed: ModelLog {
+    override func readOffset() throws(LogFailure) -> Int64 { position }
+}
+
+/// What is fetched is not yet given.
+final class PositionOfFetch: ModelLog {
+    override func readOffset() throws(LogFailure) -> Int64 {
+        max(try super.readOffset(), broker.partitions[index(.commands)].lastStable)
+    }
+}
+
+final class RestoreUnsettled: ModelLog {
+    override func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] { topics.map { _ in 0 } }
+}
+
 // Those that stand behind another protection.
 
 final class NoGeneration: ModelLog {

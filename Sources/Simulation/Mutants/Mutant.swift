@@ -7,7 +7,9 @@ package struct Mutant: Sendable {
     enum SinkFlaw: Sendable {
         case offsetsFirst, noGuard, readsUncommitted, notPlaced, takesSilenceForYes
     }
-    enum RelayFlaw: Sendable { case offsetsFirst, offsetsAfter, notPlaced, takesSilenceForYes, randomID }
+    enum RelayFlaw: Sendable {
+        case placeFirst, placeAfter, notPlaced, trustsGroup, restoresUnsettled, takesSilenceForYes, randomID
+    }
 
     package let name: String
     package let what: String
@@ -95,6 +97,15 @@ package struct Mutant: Sendable {
             log: EndMinusOne.self),
         Mutant(
             "short-tail", "the restore reads too little of the ledger's tail", log: ShortTail.self),
+        Mutant(
+            "markers-unpassed", "the offset is committed that follows the last command, before its marker",
+            log: MarkersUnpassed.self),
+        Mutant(
+            "position-of-fetch", "the offset is committed up to which was fetched, and not given",
+            log: PositionOfFetch.self),
+        Mutant(
+            "restore-unsettled", "the state is restored before the last owner's markers are there",
+            log: RestoreUnsettled.self),
         Mutant("delay-once", "the delay service does not send again", delay: .sendsOnce),
         Mutant(
             "delay-uncommitted", "the delay service reads with read_uncommitted", delay: .readsUncommitted),
@@ -120,11 +131,17 @@ package struct Mutant: Sendable {
             "sink-silence-is-yes", "the sink takes a COMMIT whose answer was lost for done",
             sink: .takesSilenceForYes),
         Mutant(
-            "relay-offsets-first", "the relay commits its offsets by themselves, before the transaction",
-            relay: .offsetsFirst),
+            "relay-place-first", "the relay writes how far it has come by itself, before the transaction",
+            relay: .placeFirst),
         Mutant(
-            "relay-offsets-after", "the relay commits its offsets by themselves, after the transaction",
-            relay: .offsetsAfter),
+            "relay-place-after", "the relay writes how far it has come by itself, after the transaction",
+            relay: .placeAfter),
+        Mutant(
+            "relay-trusts-group", "the relay reads on where the group says, and at the start where it says nothing",
+            relay: .trustsGroup),
+        Mutant(
+            "relay-restore-unsettled", "the relay reads its state before the last relay's markers are there",
+            relay: .restoresUnsettled),
         Mutant(
             "relay-not-placed", "after a failure the relay reads on where it stopped", relay: .notPlaced),
         Mutant(
@@ -140,15 +157,9 @@ package struct Mutant: Sendable {
             "the coordinator commits its offsets by themselves, before the transaction",
             orders: OrderOffsetsBefore.self),
         Mutant(
-            "order-offsets-after", "the coordinator commits its offsets by themselves, after the transaction",
-            orders: OrderOffsetsAfter.self),
-        Mutant(
             "reply-offsets-before",
             "the coordinator commits the offsets of replies by themselves, before the transaction",
             orders: ReplyOffsetsBefore.self),
-        Mutant(
-            "reply-offsets-missing", "the coordinator does not commit the offsets of replies",
-            orders: ReplyOffsetsMissing.self),
         Mutant(
             "order-not-placed", "after a failure the coordinator reads on where it stopped",
             orders: OrdersNotPlaced.self),
@@ -183,6 +194,22 @@ package struct Mutant: Sendable {
             "order-commands-renamed", "a command of an order that is sent again has another id",
             orders: OrderCommandsRenamed.self),
         Mutant(
+            "order-markers-unpassed",
+            "the coordinator commits the offsets that follow the last records, before their markers",
+            orders: OrderMarkersUnpassed.self),
+        Mutant(
+            "order-place-outside", "where the coordinator reads on is written outside of the transaction",
+            orders: OrderPlaceOutside.self),
+        Mutant(
+            "order-place-missing", "order.state does not say where the coordinator reads on",
+            orders: OrderPlaceMissing.self),
+        Mutant(
+            "order-place-ignored", "where the group has no offset the coordinator begins at the start",
+            orders: OrderPlaceIgnored.self),
+        Mutant(
+            "order-restore-unsettled", "orders are restored before the last coordinator's markers are there",
+            orders: OrderRestoreUnsettled.self),
+        Mutant(
             "order-due-own-clock", "what is due is looked at by the coordinator's clock",
             orders: DueByOwnClock.self),
     ]
@@ -193,6 +220,12 @@ package struct Mutant: Sendable {
         Mutant(
             "unstable-offsets", "committed offsets are read while a transaction holds them",
             log: UnstableOffsets.self),
+        Mutant(
+            "order-offsets-after", "the coordinator commits its offsets by themselves, after the transaction",
+            orders: OrderOffsetsAfter.self),
+        Mutant(
+            "reply-offsets-missing", "the coordinator does not commit the offsets of replies",
+            orders: ReplyOffsetsMissing.self),
         Mutant(
             "orders-uncommitted", "the coordinator reads orders with read_uncommitted",
             orders: OrdersUncommitted.self),

@@ -12,49 +12,45 @@ extension ModelOrderLog {
             try broker.commitOffsets(offsets, member: member, of: \.orderGroup)
         }
     }
-
-    fileprivate func offsets(_ nextOrder: Int64, _ nextReply: Int64) -> [Int: Int64] {
-        [index(.orders): nextOrder, index(.orderReplies): nextReply]
-    }
 }
 
 final class OrderOffsetsBefore: ModelOrderLog {
-    override func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
-        try commitOffsets(offsets(nextOrder, nextReply))
+    override func commit(next place: OrderPlace) throws(LogFailure) {
+        try commitOffsets(offsets(place))
         try flush()
         try endTransaction()
     }
 }
 
 final class OrderOffsetsAfter: ModelOrderLog {
-    override func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+    override func commit(next place: OrderPlace) throws(LogFailure) {
         try flush()
         try endTransaction()
-        try commitOffsets(offsets(nextOrder, nextReply))
+        try commitOffsets(offsets(place))
     }
 }
 
 final class ReplyOffsetsBefore: ModelOrderLog {
-    override func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
-        try commitOffsets([index(.orderReplies): nextReply])
+    override func commit(next place: OrderPlace) throws(LogFailure) {
+        try commitOffsets([index(.orderReplies): place.reply])
         try flush()
-        try sendOffsets([index(.orders): nextOrder])
+        try sendOffsets([index(.orders): place.order])
         try endTransaction()
     }
 }
 
 final class ReplyOffsetsMissing: ModelOrderLog {
-    override func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+    override func commit(next place: OrderPlace) throws(LogFailure) {
         try flush()
-        try sendOffsets([index(.orders): nextOrder])
+        try sendOffsets([index(.orders): place.order])
         try endTransaction()
     }
 }
 
 final class OrdersNotPlaced: ModelOrderLog {
-    override func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
+    override func startReading(at place: OrderPlace) throws(LogFailure) {
         guard positions.isEmpty else { return }
-        try super.startReading(orders: orders, replies: replies)
+        try super.startReading(at: place)
     }
 }
 
@@ -107,9 +103,9 @@ final class OrdersUncommitted: ModelOrderLog {
 final class OrderRestoreBeforeInit: ModelOrderLog {
     override func open() throws(LogFailure) {}
 
-    override func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
+    override func startReading(at place: OrderPlace) throws(LogFailure) {
         try super.open()
-        try super.startReading(orders: orders, replies: replies)
+        try super.startReading(at: place)
     }
 }
 
@@ -137,15 +133,15 @@ final class OrderEmitAgain: ModelOrderLog {
         try super.send(to: place, key: key, value: value)
     }
 
-    override func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+    override func commit(next place: OrderPlace) throws(LogFailure) {
         do throws(LogFailure) {
-            try super.commit(nextOrder: nextOrder, nextReply: nextReply)
+            try super.commit(next: place)
         } catch {
             guard error.consequence == .restart else { throw error }
             let records = records
             try open()
             outbox = records
-            try super.commit(nextOrder: nextOrder, nextReply: nextReply)
+            try super.commit(next: place)
         }
     }
 }
@@ -208,4 +204,51 @@ final class DueByOwnClock: ModelOrderLog {
         else { return record.timestamp }
         return world.now + world.orders!.clockOffset
     }
+}
+
+/// What was read counts up to the last record, and not behind the markers that follow it.
+final class OrderMarkersUnpassed: ModelOrderLog {
+    override func readOffsets() throws(LogFailure) -> OrderPlace {
+        OrderPlace(order: positions[.orders]!, reply: positions[.orderReplies]!)
+    }
+}
+
+/// The state does not say where the coordinator reads on.
+final class OrderPlaceMissing: ModelOrderLog {
+    override func produce(
+        _ topic: Topic, _ partition: Int32, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
+        if topic == .orderState, PartitionBook.isBook(ID(decoding: key!)) { return }
+        try super.produce(topic, partition, key: key, value: value)
+    }
+}
+
+/// Where the coordinator reads on is written outside of the transaction.
+final class OrderPlaceOutside: ModelOrderLog {
+    override func produce(
+        _ topic: Topic, _ partition: Int32, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
+    ) throws(LogFailure) {
+        guard topic == .orderState, PartitionBook.isBook(ID(decoding: key!)) else {
+            return try super.produce(topic, partition, key: key, value: value)
+        }
+        let (key, value, place) = (key.map { Array($0) }, value.map { Array($0) }, index(topic))
+        try request(points.produce) { [broker] () throws(BrokerError) in
+            _ = broker.append(place, key: key, value: value)
+        }
+    }
+}
+
+/// Where the group says nothing, reading begins at the start, whatever the state says.
+final class OrderPlaceIgnored: ModelOrderLog {
+    override func startReading(at place: OrderPlace) throws(LogFailure) {
+        var place = place
+        if (try? broker.committedOffset(index(.orders))) == nil {
+            place.order = broker.partitions[index(.orders)].start
+        }
+        try super.startReading(at: place)
+    }
+}
+
+final class OrderRestoreUnsettled: ModelOrderLog {
+    override func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] { topics.map { _ in 0 } }
 }

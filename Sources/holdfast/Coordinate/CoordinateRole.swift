@@ -15,7 +15,6 @@ final class CoordinateRole {
     private let watchdog: Watchdog
     private let events: ClientEvents
     private var stallGuard: StallGuard?
-    private var lagDue = Deadline(milliseconds: 1_000)
     private var partitions: (orders: Int32, stock: Int32) = (0, 0)
 
     init(service: Service) throws {
@@ -114,13 +113,16 @@ extension CoordinateRole: GroupWork {
         let (partitions, stallGuard) = (partitions, stallGuard)
         let configuration = service.configuration
         let limit = Int64(configuration.integer("watchdog_timeout_ms"))
+        // What is due goes by the broker's clock, whose distance from this one is learnt; so this one must not jump.
+        let wallClock = SteadyClock()
         let (orders, memory) = (Self.settings(configuration), Self.memory(configuration))
         member.start(partition, "orders") { worker, watched in
             let log = KafkaOrderLog(
                 partition: partition, settings: settings, member: consumer, events: events,
                 stallGuard: stallGuard,
                 isStopping: { worker.order != .work },
-                beat: { watched.beat(limitMilliseconds: Int(limit)) })
+                beat: { watched.beat(limitMilliseconds: Int(limit)) },
+                lag: { metrics.lag.with(String(partition)).set(Double($0)) })
             OrderWorker(
                 log: log,
                 observer: OrderReporter(
@@ -129,7 +131,7 @@ extension CoordinateRole: GroupWork {
                     commitInterval: Int64(configuration.integer("commit_interval_ms")),
                     commandLimit: configuration.integer("transaction_max_commands")),
                 actionLimit: limit, order: { worker.order }, clock: { Int64(MonotonicTime.now()) },
-                wallClock: { Int64(Date().timeIntervalSince1970 * 1000) },
+                wallClock: { wallClock.milliseconds() },
                 pause: { worker.pause(milliseconds: $0) },
                 makeDesk: {
                     OrderDesk(
@@ -144,15 +146,4 @@ extension CoordinateRole: GroupWork {
     }
 
     var isOver: Bool { stallGuard?.finding != nil }
-
-    /// Tells how far behind each partition is, about once a second.
-    func lookAround(_ consumer: Consumer) {
-        guard lagDue.isPast else { return }
-        lagDue = Deadline(milliseconds: 1_000)
-        for (partition, next) in board.nextOffsets {
-            let place = TopicPartition(settings.name(.orders), partition)
-            guard let found = try? consumer.watermarks(place, timeoutMilliseconds: 1_000) else { continue }
-            metrics.lag.with(String(partition)).set(Double(max(0, found.high - next)))
-        }
-    }
 }

@@ -19,15 +19,21 @@ final class KafkaOrderLog: OrderLog {
     private let events: ClientEvents
     private let reader: KafkaPartitionReader
     private let marks: ReadingMarks
+    /// Told about once a second how many offsets of `orders` are not read yet.
+    private let tellLag: (Int64) -> Void
+    private var lagDue = Deadline(milliseconds: 0)
     private var consumer: Consumer?
+    private var startedAt = OrderPlace(order: 0, reply: 0)
     private var inputs: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)] = []
     private var producer: TransactionalProducer?
     private var topics: [InventoryWire.Topic: KafkaClient.Topic] = [:]
 
     init(
         partition: Int32, settings: KafkaSettings, member: Consumer, events: ClientEvents,
-        stallGuard: StallGuard?, isStopping: @escaping () -> Bool, beat: @escaping () -> Void
+        stallGuard: StallGuard?, isStopping: @escaping () -> Bool, beat: @escaping () -> Void,
+        lag: @escaping (Int64) -> Void
     ) {
+        tellLag = lag
         self.partition = partition
         self.settings = settings
         self.member = member
@@ -73,7 +79,11 @@ final class KafkaOrderLog: OrderLog {
         try reader.read(topic, from: offset, body)
     }
 
-    func startReading(orders: Int64, replies: Int64) throws(LogFailure) {
+    func writtenEnds(of topics: [InventoryWire.Topic]) throws(LogFailure) -> [Int64] {
+        try reader.writtenEnds(of: topics)
+    }
+
+    func startReading(at place: OrderPlace) throws(LogFailure) {
         reader.rest()
         try attempt("read the orders") { () throws(KafkaError) in
             let consumer = try Consumer(
@@ -83,10 +93,8 @@ final class KafkaOrderLog: OrderLog {
             for topic in Self.inputs {
                 inputs.append((topic, try consumer.topic(settings.name(topic))))
             }
-            let offsets = [
-                TopicPartitionOffset(settings.name(.orders), partition, offset: orders),
-                TopicPartitionOffset(settings.name(.orderReplies), partition, offset: replies),
-            ]
+            let offsets = self.offsets(place)
+            startedAt = place
             try consumer.assign(offsets)
             marks.place(offsets)
         }
@@ -118,12 +126,35 @@ final class KafkaOrderLog: OrderLog {
         }
         if let failure { throw failure }
         marks.polled(isFull: polled >= limit)
+        if lagDue.isPast { try lookAround() }
         return count
+    }
+
+    /// By what the reader last heard of the end: nobody is asked.
+    private func lookAround() throws(LogFailure) {
+        lagDue = Deadline(milliseconds: 1_000)
+        let place = TopicPartition(settings.name(.orders), partition)
+        guard let end = consumer!.knownEnd(place) else { return }
+        tellLag(max(0, end - (try readOffsets()).order))
     }
 
     private func input(of message: borrowing Message) -> Int {
         for (number, input) in inputs.enumerated() where message.isFrom(input.handle) { return number }
         preconditionFailure("a record of \(message.topicName), which was not asked for")
+    }
+
+    func readOffsets() throws(LogFailure) -> OrderPlace {
+        try attempt("read the positions in the orders") { () throws(KafkaError) in
+            let found = try consumer!.position(offsets(startedAt).map(\.partition))
+            return .max(startedAt, OrderPlace(order: found[0].offset, reply: found[1].offset))
+        }
+    }
+
+    private func offsets(_ place: OrderPlace) -> [TopicPartitionOffset] {
+        [
+            TopicPartitionOffset(settings.name(.orders), partition, offset: place.order),
+            TopicPartitionOffset(settings.name(.orderReplies), partition, offset: place.reply),
+        ]
     }
 
     func begin() throws(LogFailure) {
@@ -137,14 +168,11 @@ final class KafkaOrderLog: OrderLog {
         try producer!.produceWaiting(topic, topics[topic]!, partition, key: key, value: value)
     }
 
-    func commit(nextOrder: Int64, nextReply: Int64) throws(LogFailure) {
+    func commit(next place: OrderPlace) throws(LogFailure) {
         try attempt("commit the transaction") { () throws(KafkaError) in
             try producer!.sendOffsets(
-                [
-                    TopicPartitionOffset(settings.name(.orders), partition, offset: nextOrder),
-                    TopicPartitionOffset(settings.name(.orderReplies), partition, offset: nextReply),
-                ],
-                groupMetadata: try member.groupMetadata(), timeoutMilliseconds: settings.callTimeout)
+                offsets(place), groupMetadata: try member.groupMetadata(),
+                timeoutMilliseconds: settings.callTimeout)
             try producer!.commit(timeoutMilliseconds: settings.callTimeout)
         }
     }

@@ -195,7 +195,7 @@ final class DeadLettersRedrive {
 
     private func failure(_ error: KafkaError) -> RoleFailure {
         let reason =
-            error.recovery == .fenced
+            error.isTakenOver
             ? "another redrive has begun, which ended this one" : error.description
         return RoleFailure(
             error.recovery == .fatal ? error.exitCode : .temporaryFailure,

@@ -150,7 +150,7 @@ final class DelayRole {
                 switch message.kind {
                 case .record: take(message)
                 case .endOfPartition: reachedEnd(message.topicName, message.partition)
-                case .failure(let error): if error.recovery != .retry { faults.append(error) }
+                case .failure(let error): if !error.passesByItself { faults.append(error) }
                 }
             })
         marks.polled(isFull: polled >= Self.readLimit)
@@ -238,14 +238,19 @@ final class DelayRole {
         for request in requests {
             writer.write(command: request.command)
             let key = request.command.sku.bytes
-            let outcome = try key.withUnsafeBytes { key throws(KafkaError) in
-                try writer.withBytes { value throws(KafkaError) in
-                    try producer.produce(
-                        topic, partition: .number(request.partition), key: key,
-                        value: value, tag: request.tag)
+            var isQueued = false
+            do throws(KafkaError) {
+                isQueued = try key.withUnsafeBytes { key throws(KafkaError) in
+                    try writer.withBytes { value throws(KafkaError) in
+                        try producer.produce(
+                            topic, partition: .number(request.partition), key: key,
+                            value: value, tag: request.tag) == .queued
+                    }
                 }
+            } catch {
+                guard error.passesByItself else { throw error }
             }
-            if outcome == .queueFull { loop.failed(request.tag, at: clock.milliseconds()) }
+            if !isQueued { loop.failed(request.tag, at: clock.milliseconds()) }
         }
     }
 

@@ -90,6 +90,7 @@ struct GrowDrain {
     ) throws -> [String] {
         let holder = try Consumer(
             configuration: settings.offsetHolder(role: role), events: service.kafkaEvents())
+        let carried = role == "relay" ? try carried() : [:]
         var words: [String] = []
         for topic in topics where !extents[topic]!.isEmpty {
             let partitions = extents[topic]!.keys.sorted()
@@ -99,7 +100,10 @@ struct GrowDrain {
             let cursor = try TopicCursor(scan, topic)
             for place in committed {
                 let extent = extents[topic]![place.partition.partition]!
-                let next = place.isSet ? place.offset : extent.lowerBound
+                // The broker may have forgotten what the relay's group has committed.
+                let next =
+                    carried[RelayLoop.Source(topic, place.partition.partition)]
+                    ?? (place.isSet ? place.offset : extent.lowerBound)
                 // Transaction markers are no records.
                 try cursor.move(
                     to: place.partition.partition,
@@ -109,6 +113,17 @@ struct GrowDrain {
             }
         }
         return words
+    }
+
+    /// How far the relay has carried what people publish, as its state says.
+    private func carried() throws -> [RelayLoop.Source: Int64] {
+        var places: [RelayLoop.Source: Int64] = [:]
+        var reader = RecordReader()
+        try scan.read(.relayState, from: try scan.settledExtents(of: .relayState).mapValues(\.lowerBound)) {
+            guard let place = $0.value.flatMap({ try? reader.relayPlace($0) }) else { return }
+            places[RelayLoop.Source(place.topic, place.partition)] = place.next
+        }
+        return places
     }
 
     private func refuse(_ reason: String, _ undone: [String]) throws {

@@ -42,7 +42,7 @@ final class LevelsReader {
             switch message.kind {
             case .record: take(message, &network)
             case .endOfPartition: unread.remove(message.partition)
-            case .failure(let error): if error.recovery != .retry { failure = error }
+            case .failure(let error): if !error.passesByItself { failure = error }
             }
         }
         if let failure { throw failure }

@@ -110,7 +110,10 @@ final class OptimizeRole {
             try levels.gather(into: &network, timeoutMilliseconds: levels.isCaughtUp ? 0 : Self.patience)
             read(consumer)
             lost = faults.first(where: \.isFencedInstance)
-            if lost == nil, let fault = faults.first { throw RoleFailure(fault.exitCode, fault.description) }
+            // Who is to end need not follow its group any more.
+            if lost == nil, let fault = faults.first, !service.shutdown.isRequested {
+                throw RoleFailure(fault.exitCode, fault.description)
+            }
             let isComplete = levels.isCaughtUp && !assigned.isEmpty && unread.isEmpty
             tell(isComplete, levels)
             if isComplete { try propose(producer, orders) }
@@ -157,7 +160,7 @@ final class OptimizeRole {
                 switch message.kind {
                 case .record: take(message)
                 case .endOfPartition: unread.remove(message.partition)
-                case .failure(let error): if error.recovery != .retry { faults.append(error) }
+                case .failure(let error): if !error.passesByItself { faults.append(error) }
                 }
             })
         if !placed.isEmpty { ends?.place(placed) }
@@ -222,14 +225,17 @@ final class OptimizeRole {
         let since = WallClock.milliseconds() - Int64(service.configuration.integer("look_back_ms"))
         while true {
             do throws(KafkaError) {
-                let ends = try consumer.ends(of: partitions, timeoutMilliseconds: settings.callTimeout)
+                let shutdown = service.shutdown
+                let ends = try consumer.ends(
+                    of: partitions, timeoutMilliseconds: settings.callTimeout,
+                    isCancelled: { shutdown.isRequested })
                 let found = try consumer.offsets(
                     of: partitions, atMilliseconds: max(0, since), timeoutMilliseconds: settings.callTimeout)
                 return ends.map { end in
                     found.first { $0.partition == end.partition && $0.isSet } ?? end
                 }
             } catch {
-                guard error.recovery == .retry, !deadline.isPast,
+                guard error.passesByItself, !deadline.isPast,
                     !service.shutdown.wait(timeoutMilliseconds: Self.patience)
                 else { throw error }
             }
@@ -260,13 +266,18 @@ final class OptimizeRole {
     private func publish(_ proposal: OrderEvent, _ producer: Producer, _ topic: KafkaClient.Topic) throws {
         writer.write(event: proposal)
         let key = proposal.orderID.bytes
-        let outcome = try key.withUnsafeBytes { key throws(KafkaError) in
-            try writer.withBytes { value throws(KafkaError) in
-                try producer.produce(topic, key: key, value: value)
+        var isQueued = false
+        do throws(KafkaError) {
+            isQueued = try key.withUnsafeBytes { key throws(KafkaError) in
+                try writer.withBytes { value throws(KafkaError) in
+                    try producer.produce(topic, key: key, value: value) == .queued
+                }
             }
+        } catch {
+            guard error.passesByItself else { throw error }
         }
         // The order stays as it is: nothing depends on a proposal.
-        if outcome == .queueFull { metrics.skip(.undelivered) }
+        if !isQueued { metrics.skip(.undelivered) }
     }
 
     private func acknowledged(_ report: DeliveryReport) {

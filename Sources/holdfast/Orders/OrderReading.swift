@@ -55,9 +55,11 @@ struct OrderReading {
         if let failure { throw failure }
     }
 
+    /// - Returns: nil for a tombstone, and for the record that says where the coordinator reads on.
     /// - Throws: `RoleFailure` for a record that is no order's state.
     func state(_ message: borrowing Message, _ reader: inout RecordReader) throws -> State? {
-        guard let value = message.value else { return nil }
+        guard let value = message.value, !(message.key.map { PartitionBook.isBook(ID(decoding: $0)) } ?? false)
+        else { return nil }
         do throws(DecodingFailure) {
             return State(
                 order: try reader.order(value), bytes: Array(value), written: message.timestampMilliseconds)

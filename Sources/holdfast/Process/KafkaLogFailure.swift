@@ -42,22 +42,13 @@ extension TransactionalProducer {
 }
 
 extension LogFailure {
-    /// Errors that say that another producer has the transactional id; the others of their kind only say that this
-    /// one cannot be trusted any more.
-    private static let ownerCodes: Set<String> = ["_FENCED", "PRODUCER_FENCED", "INVALID_PRODUCER_EPOCH"]
-
-    /// A client that has not heard of a broker for a while forgets its topics: that they are unknown is no reason to
-    /// stop for good. They were there when the process started.
-    private static let forgottenCodes: Set<String> = [
-        "_UNKNOWN_PARTITION", "_UNKNOWN_TOPIC", "UNKNOWN_TOPIC_OR_PART",
-    ]
-
     init(_ error: KafkaError, _ operation: String? = nil) {
         let consequence: LogFailure.Consequence =
             switch error.recovery {
-            case _ where Self.forgottenCodes.contains(error.code.name): .restart
+            // They were there when the process started.
+            case _ where error.isForgottenTopic: .restart
             case .retry, .abortTransaction: .restart
-            case .fenced: Self.ownerCodes.contains(error.code.name) ? .fenced : .restart
+            case .fenced: error.isTakenOver ? .fenced : .restart
             case .fatal: .halt
             }
         self.init(

@@ -25,6 +25,9 @@ final class KafkaPartitionLog: PartitionLog {
     private let committer: Committer
     /// Messages that stand in the queue from before the last seek are older than this.
     private var nextOffset: Int64 = 0
+    /// librdkafka 2.8 takes an error that it gives in a batch for a record, and stands behind it: up to here its position
+    /// says nothing, until the next record (`rd_kafka_q_serve_rkmessages`).
+    private var doubtfulPosition: Int64 = -1
     private var replyPartitions: Int32 = 0
     private var replyLookDue: Deadline?
     /// Takes note of a reply that has no partition to go to.
@@ -77,6 +80,10 @@ final class KafkaPartitionLog: PartitionLog {
 
     func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> { try reader.offsets(of: topic) }
 
+    func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] {
+        try reader.writtenEnds(of: topics)
+    }
+
     func read(
         _ topic: Topic, from offset: Int64, _ body: (LogRecord) throws(LogFailure) -> Void
     ) throws(LogFailure) {
@@ -85,6 +92,7 @@ final class KafkaPartitionLog: PartitionLog {
 
     func startReading(at offset: Int64) throws(LogFailure) {
         nextOffset = offset
+        doubtfulPosition = -1
         // What was to be restored is read.
         reader.rest()
         try attempt("seek in the commands") { () throws(KafkaError) in
@@ -116,16 +124,27 @@ final class KafkaPartitionLog: PartitionLog {
                 case .record:
                     guard message.offset >= nextOffset else { return }
                     nextOffset = message.offset + 1
+                    doubtfulPosition = -1
                     count += 1
                     do throws(LogFailure) { try body(message.logRecord) } catch { failure = error }
-                case .endOfPartition: break
-                case .failure(let error): if error.recovery != .retry { failure = LogFailure(error) }
+                case .endOfPartition: doubtfulPosition = message.offset + 1
+                case .failure(let error):
+                    doubtfulPosition = message.offset + 1
+                    if error.recovery != .retry { failure = LogFailure(error) }
                 }
             }
         }
         if let failure { throw failure }
         mark.polled(next: nextOffset)
         return count
+    }
+
+    /// A seek forgets the client's position, and what was fetched before it moves none.
+    func readOffset() throws(LogFailure) -> Int64 {
+        try attempt("read the position in the commands") { () throws(KafkaError) in
+            let position = try consumer.position([queue.partition])[0].offset
+            return position > doubtfulPosition ? max(nextOffset, position) : nextOffset
+        }
     }
 
     func begin() throws(LogFailure) {

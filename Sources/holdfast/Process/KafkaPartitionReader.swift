@@ -5,7 +5,7 @@ import StreamRuntime
 
 /// Reads one partition of the topics that a state is made from. One consumer does for all of them, one after
 /// another; it is made at the first reading, and dropped when it is to rest.
-final class KafkaPartitionReader: PartitionReader {
+final class KafkaPartitionReader: OwnedPartition {
     let partition: Int32
     private let settings: KafkaSettings
     private let events: ClientEvents
@@ -30,10 +30,25 @@ final class KafkaPartitionReader: PartitionReader {
     func rest() { consumer = nil }
 
     func offsets(of topic: Topic) throws(LogFailure) -> Range<Int64> {
-        try attempt("ask for the offsets of \(topic.rawValue)") { () throws(KafkaError) in
+        beat()
+        return try attempt("ask for the offsets of \(topic.rawValue)") { () throws(KafkaError) in
             let found = try existingConsumer().watermarks(
                 TopicPartition(settings.name(topic), partition), timeoutMilliseconds: settings.callTimeout)
             return found.low..<max(found.low, found.high)
+        }
+    }
+
+    /// A reader of its own asks, once: the other one sees only what is committed.
+    func writtenEnds(of topics: [Topic]) throws(LogFailure) -> [Int64] {
+        beat()
+        return try attempt("ask for the ends of \(topics.map(\.rawValue).joined(separator: ", "))") {
+            () throws(KafkaError) in
+            let asker = try Consumer(
+                configuration: settings.readerToEnd(isolation: .uncommitted), events: events)
+            return try asker.ends(
+                of: topics.map { TopicPartition(settings.name($0), partition) },
+                timeoutMilliseconds: settings.callTimeout
+            ).map(\.offset)
         }
     }
 

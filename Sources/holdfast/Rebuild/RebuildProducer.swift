@@ -138,7 +138,7 @@ final class RebuildProducer {
         } catch {
             throw RoleFailure(
                 error.recovery == .fatal ? error.exitCode : .temporaryFailure,
-                error.recovery == .fenced ? advice.fenced : "\(error.description); \(advice.unfinished)")
+                error.isTakenOver ? advice.fenced : "\(error.description); \(advice.unfinished)")
         }
     }
 }

@@ -9,9 +9,6 @@ import StreamRuntime
 /// `RelayLoop` says.
 final class RelayRole {
     private static let batchRecords = 200
-    /// What a broker that answers nothing may hold a call up for, in milliseconds.
-    private static let callTimeout = 11_000
-
     private let service: Service
     private let settings: KafkaSettings
     private let logger: Logger
@@ -21,6 +18,8 @@ final class RelayRole {
     private let buried: Counter
     private let stallGuard: StallGuard?
     private var session: Session?
+    private var watched: WatchedWorker!
+    private var limit = 0
 
     init(service: Service) {
         self.service = service
@@ -40,10 +39,11 @@ final class RelayRole {
         let health = try service.serveHealth { [readiness] in readiness.health }
         defer { health?.stop() }
         guard let count = try service.waitForTopics(settings) else { return .success }
+        try checkState()
         let watchdog = Watchdog(logger: logger)
         watchdog.start()
-        let watched = watchdog.register("relay")
-        let limit = service.configuration.integer("watchdog_timeout_ms")
+        watched = watchdog.register("relay")
+        limit = service.configuration.integer("watchdog_timeout_ms")
         var loop = RelayLoop(partitionCount: count, idPrefix: settings.prefix) { sku in
             sku.bytes.withUnsafeBytes { murmur2Partition(key: $0, partitionCount: count) }
         }
@@ -64,21 +64,38 @@ final class RelayRole {
                 try perform(&loop)
             } catch let error as KafkaError {
                 try recover(from: error, &loop)
+            } catch let failure as LogFailure {
+                try recover(from: failure, &loop)
             }
         }
+    }
+
+    /// - Throws: `RoleFailure` where the relay has no topic for its state.
+    private func checkState() throws {
+        let shutdown = service.shutdown
+        let scan = TopicScan(
+            settings: settings, events: service.kafkaEvents(), isCancelled: { shutdown.isRequested })
+        guard try scan.partitions(of: .relayState).isEmpty, !shutdown.isRequested else { return }
+        throw RoleFailure(
+            .usage,
+            "missing topics: \(settings.name(.relayState)); create them with: holdfast topics apply (and allow the "
+                + "relay to use it, where the broker asks who one is: holdfast acls apply)")
     }
 
     private func perform(_ loop: inout RelayLoop) throws {
         switch loop.action {
         case .open:
             session = nil
-            session = try Session(settings, service, stallGuard)
+            session = try Session(settings, service, stallGuard) { [watched, limit] in
+                watched!.beat(limitMilliseconds: limit)
+            }
             loop.opened()
         case .place:
-            let offsets = try session!.place()
-            logger.info("reading", ["offsets": offsets])
+            let (starts, committed) = try session!.place(&loop)
+            logger.info("reading", ["offsets": starts])
             readiness.ready()
-            loop.placed()
+            if !loop.differing(from: committed).isEmpty { try session!.begin() }
+            loop.placed(committed: committed)
         case .read:
             let session = session!
             try session.read { record, source throws(KafkaError) in
@@ -87,7 +104,7 @@ final class RelayRole {
             }
             loop.gathered()
         case .commit:
-            try session!.commit(loop.offsets)
+            try session!.commit(loop.places(), loop.offsets)
             tell(loop.committed())
         case .wait(let milliseconds):
             _ = service.shutdown.wait(timeoutMilliseconds: milliseconds)
@@ -101,17 +118,32 @@ final class RelayRole {
     private func recover(from error: KafkaError, _ loop: inout RelayLoop) throws {
         session = nil
         readiness.notReady("waiting for the broker")
-        if error.recovery == .fatal, !service.shutdown.isRequested {
+        if error.recovery == .fatal, !error.isForgottenTopic, !service.shutdown.isRequested {
             throw RoleFailure(error.exitCode, error.description)
         }
         if service.shutdown.isRequested { loop.stop() }
-        if error.recovery != .fenced, loop.failuresInARow == 0, !service.shutdown.isRequested {
+        if !error.isTakenOver, loop.failuresInARow == 0, !service.shutdown.isRequested {
             logger.warning("beginning again", ["reason": error.description])
         }
-        loop.failed(error.recovery == .fenced ? .fenced : .restart, error.description)
+        loop.failed(error.isTakenOver ? .fenced : .restart, error.description)
+    }
+
+    private func recover(from failure: LogFailure, _ loop: inout RelayLoop) throws {
+        session = nil
+        readiness.notReady("waiting for the broker")
+        if service.shutdown.isRequested { loop.stop() }
+        let reason = "\(failure.operation): \(failure.message)"
+        if failure.consequence == .halt, !service.shutdown.isRequested {
+            throw RoleFailure(failure.isRefusal ? .usage : .internalFault, reason)
+        }
+        if loop.failuresInARow == 0, !service.shutdown.isRequested {
+            logger.warning("beginning again", ["reason": reason])
+        }
+        loop.failed(.restart, reason)
     }
 
     private func tell(_ counts: RelayLoop.Counts) {
+        guard counts.records > 0 else { return }
         carried.add(counts.records)
         sent.add(counts.commands)
         buried.add(counts.letters)
@@ -128,21 +160,28 @@ final class RelayRole {
         private let consumer: Consumer
         private let commands: KafkaClient.Topic
         private let deadLetters: KafkaClient.Topic
+        private let state: KafkaClient.Topic
+        private let beat: () -> Void
         private let sources: [(topic: InventoryWire.Topic, handle: KafkaClient.Topic)]
         private let marks: ReadingMarks
 
-        init(_ settings: KafkaSettings, _ service: Service, _ stallGuard: StallGuard?) throws {
+        init(
+            _ settings: KafkaSettings, _ service: Service, _ stallGuard: StallGuard?,
+            beat: @escaping () -> Void
+        ) throws {
             self.settings = settings
             self.service = service
+            self.beat = beat
             marks = ReadingMarks(
                 stallGuard, topics: InventoryWire.Topic.published.map { settings.name($0) })
             let events = service.kafkaEvents()
             producer = try TransactionalProducer(
                 configuration: settings.producer(transactionalID: settings.relayTransactionalID),
                 events: events)
-            try producer.initTransactions(timeoutMilliseconds: RelayRole.callTimeout)
+            try producer.initTransactions(timeoutMilliseconds: settings.callTimeout)
             commands = try producer.topic(settings.name(.commands))
             deadLetters = try producer.topic(settings.name(.deadLetters))
+            state = try producer.topic(settings.name(.relayState))
             consumer = try Consumer(configuration: settings.offsetHolder(role: "relay"), events: events)
             let consumer = consumer
             sources = try InventoryWire.Topic.published.map {
@@ -152,21 +191,51 @@ final class RelayRole {
 
         deinit { marks.forgetAll() }
 
-        /// - Returns: where it reads on, for the log.
-        func place() throws -> String {
+        /// - Returns: where it reads on, for the log; and what the group has committed.
+        func place(
+            _ loop: inout RelayLoop
+        ) throws -> (starts: String, committed: [RelayLoop.Source: Int64]) {
+            try restore(&loop)
+            beat()
             let admin = try Admin(configuration: settings.common(), events: service.kafkaEvents())
             let names = InventoryWire.Topic.published.map { settings.name($0) }
-            let found = try admin.describeTopics(names, timeoutMilliseconds: RelayRole.callTimeout)
-            let places = names.flatMap { name in
-                (0..<Int32(found[name]?.partitionCount ?? 0)).map { TopicPartition(name, $0) }
+            let found = try admin.describeTopics(names, timeoutMilliseconds: settings.callTimeout)
+            var places: [(source: RelayLoop.Source, place: TopicPartition)] = []
+            for (topic, name) in zip(InventoryWire.Topic.published, names) {
+                // It was there when the role started.
+                guard let described = found[name] else { throw KafkaError.unknownTopic(name) }
+                for partition in 0..<Int32(described.partitionCount) {
+                    places.append((RelayLoop.Source(topic, partition), TopicPartition(name, partition)))
+                }
             }
-            let offsets = try consumer.committed(places, timeoutMilliseconds: RelayRole.callTimeout).map {
-                $0.isSet
-                    ? $0 : TopicPartitionOffset($0.partition, offset: TopicPartitionOffset.beginning)
+            beat()
+            let offsets = try consumer.committed(
+                places.map(\.place), timeoutMilliseconds: settings.callTimeout)
+            var committed: [RelayLoop.Source: Int64] = [:]
+            for (place, offset) in zip(places, offsets) where offset.isSet {
+                committed[place.source] = offset.offset
             }
-            try consumer.assign(offsets)
-            marks.place(offsets)
-            return offsets.map(\.description).joined(separator: " ")
+            let starts = places.map { source, place in
+                TopicPartitionOffset(
+                    place,
+                    offset: loop.start(of: source, committed: committed[source])
+                        ?? TopicPartitionOffset.beginning)
+            }
+            try consumer.assign(starts)
+            marks.place(starts)
+            return (starts.map(\.description).joined(separator: " "), committed)
+        }
+
+        private func restore(_ loop: inout RelayLoop) throws(LogFailure) {
+            let shutdown = service.shutdown
+            let reader = KafkaPartitionReader(
+                partition: 0, settings: settings, events: service.kafkaEvents(),
+                isStopping: { shutdown.isRequested }, beat: beat)
+            try reader.requireSettled([.relayState])
+            try reader.read(.relayState, from: try reader.offsets(of: .relayState).lowerBound) {
+                record throws(LogFailure) in
+                try loop.restore(record)
+            }
         }
 
         func begin() throws(KafkaError) { try producer.begin() }
@@ -206,17 +275,24 @@ final class RelayRole {
             preconditionFailure("a record of \(message.topicName), which was not asked for")
         }
 
-        func commit(_ offsets: [RelayLoop.Source: Int64]) throws {
+        func commit(_ places: [RelayLoop.Sending], _ offsets: [RelayLoop.Source: Int64]) throws {
+            for place in places { try send(place) }
+            beat()
             try producer.sendOffsets(
                 offsets.map {
                     TopicPartitionOffset(settings.name($0.key.topic), $0.key.partition, offset: $0.value)
                 },
-                groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: RelayRole.callTimeout)
-            try producer.commit(timeoutMilliseconds: RelayRole.callTimeout)
+                groupMetadata: try consumer.groupMetadata(), timeoutMilliseconds: settings.callTimeout)
+            try producer.commit(timeoutMilliseconds: settings.callTimeout)
         }
 
         private func send(_ sending: RelayLoop.Sending) throws(KafkaError) {
-            let topic = sending.topic == .commands ? commands : deadLetters
+            let topic =
+                switch sending.topic {
+                case .commands: commands
+                case .relayState: state
+                default: deadLetters
+                }
             var failure: KafkaError?
             sending.key.withUnsafeBytes { key in
                 sending.value.withUnsafeBytes { value in
@@ -225,7 +301,8 @@ final class RelayRole {
                             topic, partition: .number(sending.partition), key: key, value: value)
                             == .queueFull
                         {
-                            try producer.flush(timeoutMilliseconds: RelayRole.callTimeout)
+                            beat()
+                            try producer.flush(timeoutMilliseconds: settings.callTimeout)
                         }
                     } catch {
                         failure = error

@@ -59,7 +59,7 @@ final class MasterDataReader {
             message in
             switch message.kind {
             case .endOfPartition: unread.remove(TopicPartition(message.topicName, message.partition))
-            case .failure(let error): if error.recovery != .retry { failure = error }
+            case .failure(let error): if !error.passesByItself { failure = error }
             case .record: take(message, &data)
             }
         }

@@ -18,6 +18,10 @@ final class SinkLine<Store: SinkStore> {
         var lag: (Int32, Int64) -> Void
     }
 
+    /// So long after its last transaction the sink stores that it has passed markers and aborted records, in
+    /// milliseconds.
+    private static var placeInterval: Int { 1_000 }
+
     private let service: Service
     private let logger: Logger
     private let topic: String
@@ -36,6 +40,7 @@ final class SinkLine<Store: SinkStore> {
     /// What Kafka does not give any more.
     private var refusal: KafkaError?
     private var loop: TopicLoop<Store.Row>
+    private var placeDue = Deadline(milliseconds: 0)
     private var store: Store?
 
     init(
@@ -99,12 +104,13 @@ final class SinkLine<Store: SinkStore> {
             try hooks.beforeGathering(store!)
             gather()
             if let refusal { throw RoleFailure(refusal.exitCode, refusal.description) }
-            try loop.gathered()
+            try loop.gathered(keepsPlace: placeDue.isPast)
         case .store:
             let start = MonotonicTime.now()
             let new = try store!.store(loop.batch)
             hooks.stored(new, MonotonicTime.seconds(since: start), offsets)
             loop.stored()
+            placeDue = Deadline(milliseconds: Self.placeInterval)
             tellLag()
         case .wait(let milliseconds):
             _ = service.shutdown.wait(timeoutMilliseconds: milliseconds)
@@ -215,7 +221,7 @@ final class SinkLine<Store: SinkStore> {
                 let found = try consumer.watermarks(place, timeoutMilliseconds: 2_000)
                 return (found.low, found.high)
             } catch {
-                guard error.recovery == .retry else { throw RoleFailure(error.exitCode, error.description) }
+                guard error.passesByItself else { throw RoleFailure(error.exitCode, error.description) }
                 _ = service.shutdown.wait(timeoutMilliseconds: 200)
             }
         }
@@ -229,6 +235,7 @@ final class SinkLine<Store: SinkStore> {
 
     /// Reads until the batch is full, or its first row is as old as the interval.
     private func gather() {
+        defer { passMarkers() }
         var deadline: Deadline?
         while loop.takesMore(limit: limit), refusal == nil, !service.shutdown.isRequested {
             if let deadline, deadline.isPast { return }
@@ -246,10 +253,22 @@ final class SinkLine<Store: SinkStore> {
         }
     }
 
+    /// Behind the records that were given stand markers that the consumer has passed. Before its first record a partition
+    /// may still have the position that it had before it was placed.
+    private func passMarkers() {
+        let moved = loop.batch.spans.filter { $0.value.next != $0.value.expected }.keys
+        guard !moved.isEmpty,
+            let found = try? consumer.position(moved.sorted().map { TopicPartition(topic, $0) })
+        else { return }
+        for place in found where place.isSet {
+            loop.reachedEnd(of: place.partition.partition, next: place.offset)
+        }
+    }
+
     private func take(_ message: borrowing Message) {
         switch message.kind {
         case .endOfPartition: loop.reachedEnd(of: message.partition, next: message.offset)
-        case .failure(let error): if error.recovery != .retry { refusal = error }
+        case .failure(let error): if !error.passesByItself { refusal = error }
         case .record:
             marks.read(topic: 0, message.partition, next: message.offset + 1)
             loop.read(message.value, partition: message.partition, offset: message.offset)

@@ -51,7 +51,9 @@ struct TopicsApply {
 
     /// What people publish is little, and not partitioned with the stock.
     private func partitions(_ contract: TopicContract) -> Int {
-        if Topic.published.contains(where: { $0.rawValue == contract.name }) { return contract.partitions }
+        if (Topic.published + [.relayState]).contains(where: { $0.rawValue == contract.name }) {
+            return contract.partitions
+        }
         return service.configuration.optionalInteger("partitions") ?? contract.partitions
     }
 

@@ -30,6 +30,7 @@ protocol GroupWork: AnyObject {
 extension GroupWork {
     func willStop(_ partition: Int32) {}
     func hasStopped(_ partition: Int32) {}
+    func lookAround(_ consumer: Consumer) {}
     var isOver: Bool { false }
     func leave() {}
 }
@@ -111,9 +112,10 @@ final class GroupMember {
             consumer.consumeBatch(
                 maxMessages: 1000, timeoutMilliseconds: 100, rebalance: { self.rebalance(consumer, $0) },
                 { message in
-                    if case .failure(let error) = message.kind, error.recovery != .retry { lost = error }
+                    if case .failure(let error) = message.kind, !error.passesByItself { lost = error }
                 })
-            if lost == nil { lost = unfollowed }
+            // Who is to end need not follow it.
+            if lost == nil, !service.shutdown.isRequested { lost = unfollowed }
             work.lookAround(consumer)
         }
         if lost?.isFencedInstance != true {
@@ -156,8 +158,9 @@ final class GroupMember {
                 try consumer.follow(rebalance)
             }
         } catch {
-            service.logger.error("could not follow the group", ["reason": error.description])
             unfollowed = error
+            if service.shutdown.isRequested { return }
+            service.logger.error("could not follow the group", ["reason": error.description])
         }
     }
 
@@ -173,7 +176,9 @@ final class GroupMember {
         while true {
             watched.beat(limitMilliseconds: limit)
             do throws(KafkaError) {
-                return try consumer.ends(of: partitions, timeoutMilliseconds: settings.callTimeout)
+                return try consumer.ends(
+                    of: partitions, timeoutMilliseconds: settings.callTimeout,
+                    isCancelled: { [shutdown = service.shutdown] in shutdown.isRequested })
             } catch {
                 // The answer that nobody leads a partition comes at once.
                 guard error.recovery == .retry, !deadline.isPast,
